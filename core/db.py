@@ -1,0 +1,213 @@
+"""The database: one place that opens it, begins transactions, pages through results and migrates.
+
+SQLite runs in WAL mode with ``synchronous=FULL``; a writing transaction takes the write lock at BEGIN, so
+two of them never meet a deadlock halfway; a reading one takes none. PostgreSQL needs none of this.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import alembic.command
+import alembic.config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    JSON,
+    Connection,
+    Dialect,
+    Engine,
+    MetaData,
+    Select,
+    String,
+    TypeDecorator,
+    and_,
+    create_engine,
+    event,
+    or_,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql import ColumnElement
+
+from core.errors import invalid
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Document = JSON().with_variant(JSONB(), "postgresql")
+"""A column that holds a JSON document."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, kept as UTC text of fixed width, so that it sorts and reads alike in any database."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class Database:
+    """An engine and its two kinds of transaction."""
+
+    def __init__(self, url: str) -> None:
+        """Open `url` (SQLAlchemy form). A SQLite file is created on first use, its folder is not."""
+        self.url = url
+        self.engine = _engine(url)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Yield a writing transaction: committed at the end, rolled back on any exception.
+
+        What was handed to `on_commit` meanwhile runs right after the commit, before this returns.
+        """
+        with self.engine.connect() as tx:
+            tx.info.pop("on_commit", None)
+            tx = tx.execution_options(shuxiang_write=True)
+            with tx.begin():
+                yield tx
+            for action in tx.info.pop("on_commit", ()):
+                action()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Yield a reading transaction, which sees one state of the database and never waits for a writer."""
+        with self.engine.connect() as tx:
+            tx = tx.execution_options(shuxiang_write=False)
+            with tx.begin():
+                yield tx
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self.engine.dispose()
+
+
+def on_commit(tx: Connection, action: Callable[[], None]) -> None:
+    """Run `action` once the transaction is durable; forget it when the transaction rolls back."""
+    tx.info.setdefault("on_commit", []).append(action)
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    # SQLAlchemy begins the transactions itself (isolation_level None), see _begin.
+    engine = create_engine(url, connect_args={"timeout": 15, "isolation_level": None})
+
+    @event.listens_for(engine, "connect")
+    def _connect(dbapi: Any, _record: Any) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+            dbapi.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(tx: Connection) -> None:
+        write = tx.get_execution_options().get("shuxiang_write", True)
+        tx.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+# --- paging ---------------------------------------------------------------------------------------
+
+
+class Page(NamedTuple):
+    """One page of rows and the cursor of the next page (None at the end)."""
+
+    rows: Sequence[Any]
+    next_cursor: str | None
+
+
+def page(
+    tx: Connection,
+    query: Select[Any],
+    keys: Sequence[ColumnElement[Any]],
+    *,
+    limit: int,
+    cursor: str | None = None,
+    descending: bool = True,
+) -> Page:
+    """Return one page of `query`, ordered by `keys` (the last of them unique), by key, never by offset.
+
+    Every key must be a labelled column of the query. A cursor that this function did not make is refused.
+    """
+    if cursor is not None:
+        query = query.where(_after(keys, _decode_cursor(cursor, len(keys)), descending))
+    ordered = query.order_by(*(k.desc() if descending else k.asc() for k in keys)).limit(limit + 1)
+    rows = tx.execute(ordered).all()
+    if len(rows) <= limit:
+        return Page(rows, None)
+    last = rows[limit - 1]._mapping
+    return Page(rows[:limit], _encode_cursor([last[k] for k in keys]))
+
+
+def _after(keys: Sequence[ColumnElement[Any]], values: list[Any], descending: bool) -> ColumnElement[bool]:
+    steps = []
+    for i, key in enumerate(keys):
+        value = datetime.fromisoformat(values[i]) if isinstance(key.type, Instant) else values[i]
+        values[i] = value
+        beyond = key < value if descending else key > value
+        steps.append(and_(*(k == v for k, v in zip(keys[:i], values[:i], strict=True)), beyond))
+    return or_(*steps)
+
+
+def _encode_cursor(values: list[Any]) -> str:
+    plain = [v.isoformat() if isinstance(v, datetime) else v for v in values]
+    return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str, size: int) -> list[Any]:
+    try:
+        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not isinstance(values, list) or len(values) != size:
+            raise ValueError
+        if not all(isinstance(v, str | int | float) for v in values):
+            raise ValueError
+    except (ValueError, binascii.Error) as wrong:
+        raise invalid("/cursor", "游标无效,请从第一页开始", "not a cursor of this list; start over") from wrong
+    return values
+
+
+# --- migrations -----------------------------------------------------------------------------------
+
+
+def migrate(database: Database) -> None:
+    """Bring the database to the newest schema; safe to run again."""
+    with database.engine.connect() as tx:
+        config = _alembic()
+        config.attributes["connection"] = tx
+        alembic.command.upgrade(config, "head")
+        tx.commit()
+
+
+def at_head(database: Database) -> bool:
+    """Tell whether the database has the schema that this code expects."""
+    with database.read() as tx:
+        current = MigrationContext.configure(tx).get_current_revision()
+    return current == ScriptDirectory.from_config(_alembic()).get_current_head()
+
+
+def _alembic() -> alembic.config.Config:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config

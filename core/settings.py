@@ -1,0 +1,377 @@
+"""The deployment: static files that say what this installation is, read once at start.
+
+    config/<name>/platform.yaml     name, addresses, rulebooks, keys, bounds
+                  departments.yaml  who takes part
+                  connections.yaml  the named upstreams that distributions may be mounted on
+                  accounts.yaml     the people to create at first start
+                  datasets/*.yaml   manifests for `shuxiang apply`
+
+Every fault is reported with file, JSON pointer and a sentence in both languages, and stops the start.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from core.errors import ConfigError, FieldError, Finding
+from core.text import Text, text_of
+
+Check = Callable[[str, object], list[FieldError]]
+"""`schemas.errors`, handed in because `core` stands before `schemas`."""
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Department:
+    """A body that provides, consumes, manages or audits; `id` is what everything else refers to."""
+
+    id: str
+    name: Text
+    uscc: str
+    level: str
+    parent: str | None
+    roles: frozenset[str]
+    hotline_unit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A named upstream. `kind` is api (base_url), table (database_url) or file (folder)."""
+
+    id: str
+    kind: str
+    title: Text
+    department: str
+    base_url: str | None = None
+    networks: tuple[Network, ...] = ()
+    database_url: str | None = None
+    folder: Path | None = None
+    headers: Mapping[str, str] | None = None
+    """Header name to secret reference (``env:NAME`` or ``file:PATH``); resolved by `Settings.secret`."""
+    connect_seconds: float = 3.0
+    total_seconds: float = 30.0
+    max_bytes: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person to create at first start, with a one-time password."""
+
+    login: str
+    name: str
+    department: str
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What `platform.yaml` says, with the defaults filled in."""
+
+    id: str
+    title: Text
+    place: Text
+    control_listen: tuple[str, int]
+    gateway_listen: tuple[str, int]
+    private_listen: tuple[str, int]
+    """Where the data plane serves /metrics, away from the callers."""
+    control_url: str
+    gateway_url: str
+    rulebooks: Mapping[str, str]
+    """Domain to rulebook id: ``{"sharing": "sharing/qianjiang"}``."""
+    manager: str
+    auditor: str
+    log_origin: str
+    day_end: str
+    trusted_proxies: tuple[Network, ...]
+    gateway_workers: int
+    token_seconds: int
+    default_term_days: int | None
+    """A deployment default, not the regulation's: the term of a grant that the rulebook leaves open."""
+    seal_seconds: float
+    sweep_seconds: float
+    session_idle_minutes: int
+    session_hours: int
+    journal_segment_bytes: int
+    disk_reserve_bytes: int
+    max_body_bytes: int
+    code_pattern: str
+    """What a dataset's classification code must look like; the sequence number is the platform's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One dataset as a static file: what `shuxiang apply` registers."""
+
+    file: str
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A whole deployment, and the folder that holds its state."""
+
+    folder: Path
+    data: Path
+    platform: Platform
+    departments: Mapping[str, Department]
+    connections: Mapping[str, Connection]
+    accounts: tuple[Account, ...]
+    manifests: tuple[Manifest, ...]
+
+    @property
+    def database_url(self) -> str:
+        """The state store: ``SHUXIANG_DATABASE_URL``, or SQLite in the data folder."""
+        return os.environ.get("SHUXIANG_DATABASE_URL") or f"sqlite:///{self.data / 'state.sqlite'}"
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Cookies carry ``Secure`` and the ``__Host-`` prefix whenever people reach the console by TLS."""
+        return self.platform.control_url.startswith("https:")
+
+    def key_file(self, name: str) -> Path:
+        """Return the path of a platform key; `shuxiang init` makes them."""
+        return self.data / "keys" / name
+
+    def key(self, name: str) -> bytes:
+        """Return a platform key's bytes. Raises ConfigError when it is missing or readable by others."""
+        path = self.key_file(name)
+        if not path.is_file():
+            raise ConfigError([_finding(path, "", "缺少密钥,请先运行 shuxiang init", "key missing, run shuxiang init")])
+        return read_secret_file(path)
+
+    def secret(self, reference: str) -> str:
+        """Return the secret behind ``env:NAME`` or ``file:PATH`` (relative to the deployment's folder)."""
+        scheme, _, rest = reference.partition(":")
+        if scheme == "env" and os.environ.get(rest):
+            return os.environ[rest]
+        if scheme == "file":
+            return read_secret_file(self.folder / rest).decode().strip()
+        raise ConfigError([_finding(self.folder, "", f"找不到密钥 {reference}", f"secret {reference} is not set")])
+
+
+def read_secret_file(path: Path) -> bytes:
+    """Read a file that only its owner may read. Raises ConfigError otherwise."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as missing:
+        raise ConfigError([_finding(path, "", "密钥文件不存在", "secret file is missing")]) from missing
+    if stat.S_IMODE(mode) & 0o077:
+        raise ConfigError([_finding(path, "", "密钥文件权限过宽,应为 0600", "secret file is open to others; use mode 0600")])
+    return path.read_bytes()
+
+
+def load_settings(folder: Path, data: Path, check: Check) -> Settings:
+    """Read and check a deployment. Raises ConfigError with every fault found, not just the first."""
+    folder = folder.resolve()
+    findings: list[Finding] = []
+    raw = {name: _read(folder, name, check, findings) for name in ("platform", "departments", "connections", "accounts")}
+    manifests = tuple(_manifests(folder, check, findings))
+    if findings:
+        raise ConfigError(findings)
+    data = data.resolve()
+    settings = Settings(
+        folder,
+        data,
+        _platform(raw["platform"]),
+        {d["id"]: _department(d) for d in raw["departments"]["departments"]},
+        {c["id"]: _connection(c, folder, data) for c in raw["connections"]["connections"]},
+        tuple(_account(a) for a in raw["accounts"]["accounts"]),
+        manifests,
+    )
+    findings += _cross_check(settings, raw)
+    if findings:
+        raise ConfigError(findings)
+    return settings
+
+
+def read_yaml(path: Path) -> Any:
+    """Read one YAML file (safe loader, duplicate keys refused). Raises ConfigError with the line."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except FileNotFoundError as missing:
+        raise ConfigError([_finding(path, "", "文件不存在", "file is missing")]) from missing
+    except (yaml.YAMLError, UnicodeDecodeError) as wrong:
+        mark = getattr(wrong, "problem_mark", None)
+        where = f":{mark.line + 1}" if mark else ""
+        reason = getattr(wrong, "problem", None) or str(wrong)
+        raise ConfigError(
+            [Finding(f"{path}{where}", "", Text(f"不是有效的 YAML:{reason}", f"not valid YAML: {reason}"))]
+        ) from wrong
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice and keeps dates as text."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"键“{key}”重复 / key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _finding(path: Path, pointer: str, zh: str, en: str) -> Finding:
+    return Finding(str(path), pointer, Text(zh, en))
+
+
+def _read(folder: Path, name: str, check: Check, findings: list[Finding]) -> Any:
+    path = folder / f"{name}.yaml"
+    try:
+        document = read_yaml(path)
+    except ConfigError as wrong:
+        findings += wrong.findings
+        return None
+    findings += [Finding(str(path), e.pointer, e.message) for e in check(f"config/{name}", document)]
+    return document
+
+
+def _manifests(folder: Path, check: Check, findings: list[Finding]) -> Iterable[Manifest]:
+    for path in sorted((folder / "datasets").glob("*.yaml")):
+        try:
+            document = read_yaml(path)
+        except ConfigError as wrong:
+            findings += wrong.findings
+            continue
+        findings += [Finding(str(path), e.pointer, e.message) for e in check("config/dataset", document)]
+        yield Manifest(str(path), document)
+
+
+def _listen(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _platform(raw: Mapping[str, Any]) -> Platform:
+    return Platform(
+        id=raw["id"],
+        title=text_of(raw["title"]),
+        place=text_of(raw["place"]),
+        control_listen=_listen(raw.get("control_listen", "127.0.0.1:8001")),
+        gateway_listen=_listen(raw.get("gateway_listen", "127.0.0.1:8000")),
+        private_listen=_listen(raw.get("private_listen", "127.0.0.1:8002")),
+        control_url=raw["control_url"].rstrip("/"),
+        gateway_url=raw["gateway_url"].rstrip("/"),
+        rulebooks=raw["rulebooks"],
+        manager=raw["manager"],
+        auditor=raw["auditor"],
+        log_origin=raw["log_origin"],
+        day_end=raw.get("day_end", "24:00"),
+        trusted_proxies=tuple(ip_network(n) for n in raw.get("trusted_proxies", ())),
+        gateway_workers=raw.get("gateway_workers", 2),
+        token_seconds=raw.get("token_seconds", 300),
+        default_term_days=raw.get("default_term_days"),
+        seal_seconds=raw.get("seal_seconds", 0.5),
+        sweep_seconds=raw.get("sweep_seconds", 20),
+        session_idle_minutes=raw.get("session_idle_minutes", 15),
+        session_hours=raw.get("session_hours", 8),
+        journal_segment_bytes=raw.get("journal_segment_bytes", 64 * 1024 * 1024),
+        disk_reserve_bytes=raw.get("disk_reserve_bytes", 256 * 1024 * 1024),
+        max_body_bytes=raw.get("max_body_bytes", 1024 * 1024),
+        code_pattern=raw.get("code_pattern", "^[123][0-9]{5,11}$"),
+    )
+
+
+def _department(raw: Mapping[str, Any]) -> Department:
+    return Department(
+        raw["id"],
+        text_of(raw["name"]),
+        raw["uscc"],
+        raw["level"],
+        raw.get("parent"),
+        frozenset(raw.get("roles", ())),
+        raw.get("hotline_unit", False),
+    )
+
+
+def _connection(raw: Mapping[str, Any], folder: Path, data: Path) -> Connection:
+    def place(text: str) -> str:
+        return text.replace("{data}", str(data)).replace("{config}", str(folder))
+
+    bounds = {k: raw[k] for k in ("connect_seconds", "total_seconds", "max_bytes") if k in raw}
+    return Connection(
+        raw["id"],
+        raw["kind"],
+        text_of(raw["title"]),
+        raw["department"],
+        base_url=raw["base_url"].rstrip("/") if "base_url" in raw else None,
+        networks=tuple(ip_network(n) for n in raw.get("networks", ())),
+        database_url=place(raw["database_url"]) if "database_url" in raw else None,
+        folder=Path(place(raw["folder"])) if "folder" in raw else None,
+        headers=raw.get("headers"),
+        **bounds,
+    )
+
+
+def _account(raw: Mapping[str, Any]) -> Account:
+    return Account(raw["login"], raw["name"], raw["department"], frozenset(raw["roles"]))
+
+
+def _cross_check(settings: Settings, raw: Mapping[str, Any]) -> Iterable[Finding]:
+    """What no schema can say: references point at something, ids are unique, ports differ."""
+    folder = settings.folder
+    known = settings.departments
+    for file, key in (("departments", "id"), ("departments", "uscc"), ("connections", "id"), ("accounts", "login")):
+        yield from _repeated(folder / f"{file}.yaml", file, raw[file][file], key)
+    for where, department in (("manager", settings.platform.manager), ("auditor", settings.platform.auditor)):
+        if department not in known:
+            yield _unknown(folder / "platform.yaml", f"/{where}", department)
+    listens = [settings.platform.control_listen, settings.platform.gateway_listen, settings.platform.private_listen]
+    if len(set(listens)) < len(listens):
+        yield _finding(folder / "platform.yaml", "/gateway_listen", "监听地址重复", "two services listen on one address")
+    for i, d in enumerate(raw["departments"]["departments"]):
+        if d.get("parent") is not None and d["parent"] not in known:
+            yield _unknown(folder / "departments.yaml", f"/departments/{i}/parent", d["parent"])
+    for file in ("connections", "accounts"):
+        for i, entry in enumerate(raw[file][file]):
+            if entry["department"] not in known:
+                yield _unknown(folder / f"{file}.yaml", f"/{file}/{i}/department", entry["department"])
+    for manifest in settings.manifests:
+        document = manifest.document
+        if document["provider"] not in known:
+            yield _unknown(Path(manifest.file), "/provider", document["provider"])
+        for i, distribution in enumerate(document.get("distributions", ())):
+            yield from _mount(settings, manifest.file, i, document["provider"], distribution)
+
+
+def _mount(
+    settings: Settings, file: str, index: int, provider: str, distribution: Mapping[str, Any]
+) -> Iterable[Finding]:
+    pointer = f"/distributions/{index}/connection"
+    connection = settings.connections.get(distribution["connection"])
+    if connection is None:
+        yield _unknown(Path(file), pointer, distribution["connection"])
+    elif connection.kind != distribution["kind"]:
+        yield _finding(Path(file), pointer, f"连接是 {connection.kind} 类", f"the connection is of kind {connection.kind}")
+    elif connection.department != provider:
+        yield _finding(Path(file), pointer, "连接属于另一部门", "the connection belongs to another department")
+
+
+def _unknown(path: Path, pointer: str, name: str) -> Finding:
+    return _finding(path, pointer, f"“{name}”没有定义", f"{name!r} is not defined")
+
+
+def _repeated(path: Path, top: str, entries: list[Mapping[str, Any]], key: str) -> Iterable[Finding]:
+    seen: set[Any] = set()
+    for i, entry in enumerate(entries):
+        if entry[key] in seen:
+            yield _finding(path, f"/{top}/{i}/{key}", f"“{entry[key]}”重复", f"{entry[key]!r} is given twice")
+        seen.add(entry[key])

@@ -1,0 +1,111 @@
+"""The shapes of everything that comes in or goes out, as JSON Schema 2020-12, and one function to check them.
+
+`config/` and `rulebook/` describe the static files, `request/` and `response/` the HTTP bodies. A schema is
+named by its path without the ending: ``request/dataset``. Schemas refer to each other by the same names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from core.errors import FieldError, Invalid
+from core.ids import is_uscc
+from core.times import parse_instant
+from schemas.messages import message_of
+
+FOLDER = Path(__file__).parent
+BASE = "https://shuxiang.invalid/schemas/"
+"""Base of the schemas' `$id`; nothing is ever fetched from there (RFC 2606 section 2)."""
+
+_formats = FormatChecker(formats=["date", "ipv4", "ipv6", "email", "idn-email", "regex"])
+
+
+@_formats.checks("date-time", raises=ValueError)
+def _is_instant(value: object) -> bool:
+    return not isinstance(value, str) or parse_instant(value) is not None
+
+
+@_formats.checks("uscc")
+def _is_uscc(value: object) -> bool:
+    return not isinstance(value, str) or is_uscc(value)
+
+
+@_formats.checks("network", raises=ValueError)
+def _is_network(value: object) -> bool:
+    from ipaddress import ip_network
+
+    return not isinstance(value, str) or ip_network(value) is not None
+
+
+def names() -> list[str]:
+    """Return the names of all schemas, sorted."""
+    return sorted(p.relative_to(FOLDER).with_suffix("").as_posix() for p in FOLDER.rglob("*.json"))
+
+
+@cache
+def schema(name: str) -> Mapping[str, Any]:
+    """Return the schema called `name`, such as ``request/dataset``. Raises KeyError when there is none."""
+    path = FOLDER / f"{name}.json"
+    if not path.is_file():
+        raise KeyError(name)
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return {**document, "$id": f"{BASE}{name}"}
+
+
+def _retrieve(uri: str) -> Resource[Any]:
+    return Resource.from_contents(schema(uri.removeprefix(BASE)), default_specification=DRAFT202012)
+
+
+_registry: Registry[Any] = Registry(retrieve=_retrieve)  # type: ignore[call-arg]
+
+
+@cache
+def _validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator(schema(name), registry=_registry, format_checker=_formats)
+
+
+def errors(name: str, document: object) -> list[FieldError]:
+    """Return one FieldError per fault of `document` against the schema `name`, in document order."""
+    found = _leaves(_validator(name).iter_errors(document))
+    unique = {(pointer(e), message_of(e)): e for e in found}
+    ordered = sorted(unique.values(), key=lambda e: [str(p) for p in e.absolute_path])
+    return [FieldError(pointer(e), message_of(e), str(e.validator)) for e in ordered]
+
+
+def validate(name: str, document: object) -> None:
+    """Refuse `document` unless it fits the schema `name`. Raises Invalid with one entry per field."""
+    found = errors(name, document)
+    if found:
+        raise Invalid(found)
+
+
+def _leaves(found: Iterator[ValidationError]) -> Iterator[ValidationError]:
+    """Prefer what went wrong inside the branch that nearly fits to "is not valid under any schema"."""
+    for error in found:
+        if error.validator in ("anyOf", "oneOf") and error.context:
+            deepest = max(len(e.absolute_path) for e in error.context)
+            if deepest > len(error.absolute_path):
+                yield from (e for e in error.context if len(e.absolute_path) == deepest)
+                continue
+        yield error
+
+
+def pointer(error: ValidationError) -> str:
+    """Return the JSON pointer (RFC 6901) of the field that an error is about.
+
+    A missing or an unexpected property is reported at the property itself, where a form shows it.
+    """
+    parts = [str(p) for p in error.absolute_path]
+    if error.validator == "required" and isinstance(error.instance, Mapping):
+        missing = [p for p in error.validator_value if p not in error.instance and f"'{p}'" in error.message]
+        parts += missing[:1]
+    return "".join("/" + p.replace("~", "~0").replace("/", "~1") for p in parts)
