@@ -1,0 +1,1 @@
+"""The data catalog: datasets, their revisions and distributions, and finding them."""
