@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
+from sqlalchemy import Boolean, Column, Connection, ForeignKey, Index, Integer, String, Table, select
+
+from cases.model import Case, Event
 from core.db import Document, Instant, metadata
+from core.errors import Conflict
 
 cases = Table(
     "cases",
@@ -23,11 +29,11 @@ cases = Table(
     Column("changed_at", Instant, nullable=False),
     Column("lapses_at", Instant),  # when a timer transition falls due
     Column("next_due_at", Instant),  # the earliest due of a running clock
-    Column("next_due_clock", String(40)),
+    Column("watch_at", Instant),  # when the sweep has something to put on record
     Column("closed_at", Instant),
     Index("ix_cases_kind_state", "kind", "state"),
     Index("ix_cases_next_due_at", "next_due_at"),
-    Index("ix_cases_lapses_at", "lapses_at"),
+    Index("ix_cases_watch_at", "watch_at"),
 )
 
 case_parties = Table(
@@ -89,3 +95,148 @@ rulebook_versions = Table(
     Column("document", Document, nullable=False),
     Column("first_seen", Instant, nullable=False),
 )
+
+
+# --- cases ----------------------------------------------------------------------------------------
+
+
+def case(tx: Connection, case_id: str, *, lock: bool = False) -> Case | None:
+    """Return a case with its events, or None. `lock` keeps other writers away from it (PostgreSQL)."""
+    query = select(cases).where(cases.c.id == case_id)
+    row = tx.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        return None
+    return _case(row, _events(tx, [case_id]).get(case_id, ()))
+
+
+def cases_by_id(tx: Connection, ids: Sequence[str]) -> dict[str, Case]:
+    """Return the cases with these ids (at most a page of them), with their events."""
+    events = _events(tx, ids)
+    rows = tx.execute(select(cases).where(cases.c.id.in_(ids)))
+    return {row.id: _case(row, events.get(row.id, ())) for row in rows}
+
+
+def _case(row: Any, events: tuple[Event, ...]) -> Case:
+    return Case(
+        id=row.id,
+        kind=row.kind,
+        workflow=row.workflow,
+        rulebook=row.rulebook,
+        rulebook_version=row.rulebook_version,
+        state=row.state,
+        facts=row.facts,
+        parties=row.parties,
+        version=row.version,
+        opened_at=row.opened_at,
+        opened_by=row.opened_by,
+        changed_at=row.changed_at,
+        lapses_at=row.lapses_at,
+        next_due_at=row.next_due_at,
+        closed_at=row.closed_at,
+        events=events,
+    )
+
+
+def _events(tx: Connection, ids: Sequence[str]) -> dict[str, tuple[Event, ...]]:
+    query = select(case_events).where(case_events.c.case_id.in_(ids)).order_by(case_events.c.case_id, case_events.c.seq)
+    found: dict[str, list[Event]] = {}
+    for row in tx.execute(query):
+        found.setdefault(row.case_id, []).append(
+            Event(
+                seq=row.seq,
+                action=row.action,
+                names=tuple(row.names),
+                at=row.at,
+                from_state=row.from_state,
+                to_state=row.to_state,
+                actor=row.actor,
+                actor_department=row.actor_department,
+                role=row.role,
+                fields=row.fields,
+                record_id=row.record_id,
+            )
+        )
+    return {k: tuple(v) for k, v in found.items()}
+
+
+def insert_case(tx: Connection, case: Case, watch: datetime | None) -> None:
+    """Add a case and its parties."""
+    columns = {c.name: getattr(case, c.name) for c in cases.c if c.name != "watch_at"}
+    tx.execute(cases.insert().values(**columns, watch_at=watch))
+    for role, department in case.parties.items():
+        tx.execute(case_parties.insert().values(case_id=case.id, role=role, department=department))
+
+
+def update_case(tx: Connection, case: Case, from_version: int, watch: datetime | None) -> None:
+    """Write a moved case. Raises Conflict when somebody else moved it since `from_version`."""
+    moved = tx.execute(
+        cases.update()
+        .where(cases.c.id == case.id, cases.c.version == from_version)
+        .values(
+            state=case.state,
+            facts=dict(case.facts),
+            version=case.version,
+            changed_at=case.changed_at,
+            lapses_at=case.lapses_at,
+            next_due_at=case.next_due_at,
+            closed_at=case.closed_at,
+            watch_at=watch,
+        )
+    )
+    if moved.rowcount != 1:
+        raise Conflict("内容已被他人更改", "it changed meanwhile", code="changed_meanwhile")
+
+
+def insert_event(tx: Connection, case_id: str, event: Event) -> None:
+    """Add an event to a case's history."""
+    columns = {f: getattr(event, f) for f in Event.__dataclass_fields__}
+    tx.execute(case_events.insert().values(case_id=case_id, **{**columns, "names": list(event.names)}))
+
+
+# --- what falls due -------------------------------------------------------------------------------
+
+
+def cases_to_watch(tx: Connection, now: datetime, limit: int) -> list[str]:
+    """Return the ids of the cases with something to put on record by `now`, the oldest first."""
+    query = select(cases.c.id).where(cases.c.watch_at <= now).order_by(cases.c.watch_at).limit(limit)
+    return list(tx.execute(query).scalars())
+
+
+def set_watch(tx: Connection, case_id: str, watch: datetime | None) -> None:
+    """Set the instant at which the sweep looks at the case again."""
+    tx.execute(cases.update().where(cases.c.id == case_id).values(watch_at=watch))
+
+
+def recorded_breaches(tx: Connection, case_id: str) -> set[tuple[str, datetime]]:
+    """Return the (clock, due) pairs whose breach is on record already."""
+    query = select(case_breaches.c.clock, case_breaches.c.due).where(case_breaches.c.case_id == case_id)
+    return {(row.clock, row.due) for row in tx.execute(query)}
+
+
+def insert_breach(
+    tx: Connection, case_id: str, clock: str, due: datetime, now: datetime, record_id: str
+) -> None:
+    """Note that a breach is on record, so that it is never recorded twice."""
+    tx.execute(
+        case_breaches.insert().values(case_id=case_id, clock=clock, due=due, recorded_at=now, record_id=record_id)
+    )
+
+
+# --- rulebook versions ----------------------------------------------------------------------------
+
+
+def archive_rulebook(tx: Connection, book_id: str, version: str, document: Mapping[str, Any], now: datetime) -> None:
+    """Keep a rulebook version for the cases opened under it; a version already kept is left alone."""
+    known = select(rulebook_versions.c.id).where(
+        rulebook_versions.c.id == book_id, rulebook_versions.c.version == version
+    )
+    if tx.execute(known).one_or_none() is None:
+        tx.execute(
+            rulebook_versions.insert().values(id=book_id, version=version, document=dict(document), first_seen=now)
+        )
+
+
+def archived_rulebooks(tx: Connection) -> list[Mapping[str, Any]]:
+    """Return the document of every rulebook version that a case may have been opened under."""
+    rows = tx.execute(select(rulebook_versions.c.id, rulebook_versions.c.version, rulebook_versions.c.document))
+    return [{"id": r.id, "version": r.version, "document": r.document} for r in rows]

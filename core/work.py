@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
+
+from core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,6 @@ class Actor:
     department: str
     roles: frozenset[str]
     pseudonym: str
-    session: str | None = None
 
     def has(self, role: str) -> bool:
         """Tell whether the actor holds `role`."""
@@ -33,16 +34,23 @@ SYSTEM = Actor("system", "平台", "", frozenset({"system"}), "system")
 """The platform itself: transitions that fall due, sweeps, start-up."""
 
 
+def nobody_listens(tx: Connection) -> None:
+    """Take note of a changed policy where no data plane runs: tests and one-off commands without grants."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One unit of work. `rulebooks` is a `rules.rulebook.Rulebooks`; `core` does not know its shape."""
+    """One unit of work: everything that a use case may touch, in sight."""
 
     tx: Connection
     rulebooks: Any
+    """A `rules.rulebook.Rulebooks`; `core` stands before `rules` and does not know its shape."""
     actor: Actor
     now: datetime
-    context: Mapping[str, Any] = field(default_factory=dict)
+    settings: Settings
+    policy_changed: Callable[[Connection], None] = nobody_listens
+    """To be called by whatever may turn a permit into a refusal, inside the transaction that does it."""
 
     def acting_as(self, actor: Actor) -> Work:
         """Return the same unit of work on behalf of somebody else."""
-        return Work(self.tx, self.rulebooks, actor, self.now, self.context)
+        return replace(self, actor=actor)

@@ -1,0 +1,66 @@
+"""A case and its events, and the pure questions one can ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from core.work import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to a case at one instant; clocks are computed from the `names` of its events."""
+
+    seq: int
+    action: str
+    names: tuple[str, ...]
+    at: datetime
+    from_state: str | None
+    to_state: str
+    actor: str
+    actor_department: str
+    role: str
+    fields: Mapping[str, Any]
+    record_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Something with a state and deadlines, under the rulebook version that it was opened with."""
+
+    id: str
+    kind: str
+    workflow: str
+    rulebook: str
+    rulebook_version: str
+    state: str
+    facts: Mapping[str, Any]
+    parties: Mapping[str, str]
+    """Role in this case to the department that plays it."""
+    version: int
+    opened_at: datetime
+    opened_by: str
+    changed_at: datetime
+    lapses_at: datetime | None
+    next_due_at: datetime | None
+    closed_at: datetime | None
+    events: tuple[Event, ...] = ()
+
+
+def roles_in(case: Case, actor: Actor) -> frozenset[str]:
+    """Return the roles that `actor` plays in `case`: held by the person, and theirs by department.
+
+    A role that the case assigns to a department counts only there; one that it does not assign counts
+    for nobody but the platform itself.
+    """
+    if actor.has("system"):
+        return frozenset({"system"})
+    return frozenset(r for r in actor.roles if case.parties.get(r) == actor.department)
+
+
+def may_see(case: Case, actor: Actor) -> bool:
+    """Tell whether the case exists for `actor`: a party of it, or an auditor."""
+    return bool(roles_in(case, actor)) or actor.has("auditor") or actor.has("system")
