@@ -41,7 +41,10 @@ def _missing(book: Rulebook, transition: Transition, fields: Mapping[str, Any]) 
             title = book.fields[name].title
             yield FieldError(
                 f"/{name}",
-                Text(f"“{transition.title.zh}”必须填写“{title.zh}”", f"{transition.title.en} requires {title.en}"),
+                Text(
+                    f"“{transition.title.zh}”必须填写“{title.zh}”",
+                    f"{transition.title.en} requires {title.en}",
+                ),
                 "required",
             )
 
@@ -49,7 +52,9 @@ def _missing(book: Rulebook, transition: Transition, fields: Mapping[str, Any]) 
 def _unknown(transition: Transition, given: Mapping[str, Any]) -> Iterable[FieldError]:
     for name in given:
         if name not in (*transition.requires, *transition.accepts):
-            yield FieldError(f"/{name}", Text("此操作没有这个字段", "is not a field of this action"), "unknown")
+            yield FieldError(
+                f"/{name}", Text("此操作没有这个字段", "is not a field of this action"), "unknown"
+            )
 
 
 def _forbidden(transition: Transition, fields: Mapping[str, Any]) -> Iterable[FieldError]:
@@ -77,7 +82,10 @@ def _text(rule: FieldRule, value: Any) -> str:
         raise _Wrong("应为文字", "must be text")
     longest = rule.max or _LONGEST
     if len(value) > longest:
-        raise _Wrong(f"最多 {longest} 个字,现为 {len(value)} 个", f"must have at most {longest} characters, has {len(value)}")
+        raise _Wrong(
+            f"最多 {longest} 个字,现为 {len(value)} 个",
+            f"must have at most {longest} characters, has {len(value)}",
+        )
     return value
 
 
@@ -92,7 +100,9 @@ def _instant(rule: FieldRule, value: Any) -> str:
     try:
         return value.isoformat() if isinstance(value, datetime) else parse_instant(value).isoformat()
     except (TypeError, ValueError):
-        raise _Wrong("应为时间,如 2026-02-13T10:00:00+08:00", "must be an instant such as 2026-02-13T10:00:00+08:00") from None
+        raise _Wrong(
+            "应为时间,如 2026-02-13T10:00:00+08:00", "must be an instant such as 2026-02-13T10:00:00+08:00"
+        ) from None
 
 
 def _integer(rule: FieldRule, value: Any) -> int:
@@ -100,7 +110,10 @@ def _integer(rule: FieldRule, value: Any) -> int:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0 or (rule.max and value > rule.max):
         bound = f",不大于 {rule.max}" if rule.max else ""
-        raise _Wrong(f"应为不小于 0 的整数{bound}", "must be a whole number from 0" + (f" to {rule.max}" if rule.max else ""))
+        raise _Wrong(
+            f"应为不小于 0 的整数{bound}",
+            "must be a whole number from 0" + (f" to {rule.max}" if rule.max else ""),
+        )
     return value
 
 
@@ -116,7 +129,11 @@ def _boolean(rule: FieldRule, value: Any) -> bool:
 
 def _list(rule: FieldRule, value: Any) -> list[str]:
     items = value.split() if isinstance(value, str) else value
-    if not isinstance(items, list) or not all(isinstance(i, str) and 0 < len(i) <= 200 for i in items) or len(items) > 500:
+    if (
+        not isinstance(items, list)
+        or not all(isinstance(i, str) and 0 < len(i) <= 200 for i in items)
+        or len(items) > 500
+    ):
         raise _Wrong("应为文字列表", "must be a list of texts")
     return items
 

@@ -97,7 +97,9 @@ def take(
         raise no_such(case.kind)
     if expect_version is not None and current.version != expect_version:
         raise Conflict(
-            "内容已被他人更改,请刷新后重试", "it changed since you read it; read it again", code="changed_meanwhile"
+            "内容已被他人更改,请刷新后重试",
+            "it changed since you read it; read it again",
+            code="changed_meanwhile",
         )
     current = _settle(work, current)
     book, flow = book_of(work, current)
@@ -125,7 +127,9 @@ def _permitted(flow: Workflow, case: Case, action: str, work: Work) -> tuple[Tra
         if known is None:
             raise NotFound(f"没有“{action}”这个操作", f"there is no action {action!r}")
         raise Conflict(
-            f"状态为“{state.zh}”,不能“{known.zh}”", f"cannot {known.en} a {case.kind} that is {state.en}", code="wrong_state"
+            f"状态为“{state.zh}”,不能“{known.zh}”",
+            f"cannot {known.en} a {case.kind} that is {state.en}",
+            code="wrong_state",
         )
     allowed = sorted(roles & transition.roles)
     if not allowed:
@@ -150,9 +154,19 @@ def _move(
     fields: Mapping[str, Any],
     facts: Mapping[str, Any],
 ) -> Case:
-    record_id = _record(work, case, transition.action, case.state, transition.target, role, transition, fields)
+    record_id = _record(
+        work, case, transition.action, case.state, transition.target, role, transition, fields
+    )
     event = _event(
-        case, work, transition.action, transition.emits, case.state, transition.target, role, fields, record_id
+        case,
+        work,
+        transition.action,
+        transition.emits,
+        case.state,
+        transition.target,
+        role,
+        fields,
+        record_id,
     )
     final = book.workflow(case.workflow).states[transition.target].final
     moved = replace(
@@ -217,7 +231,11 @@ def _record(
         "rulebook_version": case.rulebook_version,
         "cite": str(transition.cite) if transition else None,
         "fields": sorted(fields),
-        **{k: case.facts[k] for k in ("dataset", "grant", "client", "consumer", "provider") if k in case.facts},
+        **{
+            k: case.facts[k]
+            for k in ("dataset", "grant", "client", "consumer", "provider")
+            if k in case.facts
+        },
     }
     return record(work, f"decision.{case.kind}", body)
 
@@ -242,8 +260,16 @@ def _timed(work: Work, case: Case) -> Case:
     """Fill in the two instants that lists and the sweep look at; both derive from events and facts."""
     _, flow = book_of(work, case)
     lapse = flow.lapse(case.state, case.facts)
-    lapses_at = parse_instant(case.facts[lapse.timer]) if lapse and lapse.timer and case.facts.get(lapse.timer) else None
-    running = [c.due for c in clocks(work, case) if c.stopped_at is None and c.due] if case.closed_at is None else []
+    lapses_at = (
+        parse_instant(case.facts[lapse.timer])
+        if lapse and lapse.timer and case.facts.get(lapse.timer)
+        else None
+    )
+    running = (
+        [c.due for c in clocks(work, case) if c.stopped_at is None and c.due]
+        if case.closed_at is None
+        else []
+    )
     return replace(case, lapses_at=lapses_at, next_due_at=min(running, default=None))
 
 
@@ -280,7 +306,12 @@ def sweep(work: Work, limit: int = 200) -> int:
 def _record_breaches(work: Work, case: Case) -> None:
     recorded = store.recorded_breaches(work.tx, case.id)
     for clock in clocks(work, case):
-        if clock.stopped_at is None and clock.breached and clock.due and (clock.name, clock.due) not in recorded:
+        if (
+            clock.stopped_at is None
+            and clock.breached
+            and clock.due
+            and (clock.name, clock.due) not in recorded
+        ):
             body = {
                 "case": case.id,
                 "case_kind": case.kind,
@@ -290,4 +321,6 @@ def _record_breaches(work: Work, case: Case) -> None:
                 "provisional": clock.provisional,
                 "cite": str(clock.cite),
             }
-            store.insert_breach(work.tx, case.id, clock.name, clock.due, work.now, record(work, "clock.breached", body))
+            store.insert_breach(
+                work.tx, case.id, clock.name, clock.due, work.now, record(work, "clock.breached", body)
+            )

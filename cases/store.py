@@ -138,7 +138,11 @@ def _case(row: Any, events: tuple[Event, ...]) -> Case:
 
 
 def _events(tx: Connection, ids: Sequence[str]) -> dict[str, tuple[Event, ...]]:
-    query = select(case_events).where(case_events.c.case_id.in_(ids)).order_by(case_events.c.case_id, case_events.c.seq)
+    query = (
+        select(case_events)
+        .where(case_events.c.case_id.in_(ids))
+        .order_by(case_events.c.case_id, case_events.c.seq)
+    )
     found: dict[str, list[Event]] = {}
     for row in tx.execute(query):
         found.setdefault(row.case_id, []).append(
@@ -218,25 +222,33 @@ def insert_breach(
 ) -> None:
     """Note that a breach is on record, so that it is never recorded twice."""
     tx.execute(
-        case_breaches.insert().values(case_id=case_id, clock=clock, due=due, recorded_at=now, record_id=record_id)
+        case_breaches.insert().values(
+            case_id=case_id, clock=clock, due=due, recorded_at=now, record_id=record_id
+        )
     )
 
 
 # --- rulebook versions ----------------------------------------------------------------------------
 
 
-def archive_rulebook(tx: Connection, book_id: str, version: str, document: Mapping[str, Any], now: datetime) -> None:
+def archive_rulebook(
+    tx: Connection, book_id: str, version: str, document: Mapping[str, Any], now: datetime
+) -> None:
     """Keep a rulebook version for the cases opened under it; a version already kept is left alone."""
     known = select(rulebook_versions.c.id).where(
         rulebook_versions.c.id == book_id, rulebook_versions.c.version == version
     )
     if tx.execute(known).one_or_none() is None:
         tx.execute(
-            rulebook_versions.insert().values(id=book_id, version=version, document=dict(document), first_seen=now)
+            rulebook_versions.insert().values(
+                id=book_id, version=version, document=dict(document), first_seen=now
+            )
         )
 
 
 def archived_rulebooks(tx: Connection) -> list[Mapping[str, Any]]:
     """Return the document of every rulebook version that a case may have been opened under."""
-    rows = tx.execute(select(rulebook_versions.c.id, rulebook_versions.c.version, rulebook_versions.c.document))
+    rows = tx.execute(
+        select(rulebook_versions.c.id, rulebook_versions.c.version, rulebook_versions.c.document)
+    )
     return [{"id": r.id, "version": r.version, "document": r.document} for r in rows]

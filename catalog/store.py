@@ -11,6 +11,7 @@ datasets = Table(
     metadata,
     Column("id", ForeignKey("cases.id"), primary_key=True),
     Column("code", String(60), nullable=False, unique=True),
+    Column("manifest", String(120), unique=True),  # the manifest file that keeps it, if one does
     Column("title", String(200), nullable=False),
     Column("provider", String(80), nullable=False, index=True),
     Column("share_class", String(20), nullable=False),

@@ -184,7 +184,9 @@ def _decode_cursor(cursor: str, size: int) -> list[Any]:
         if not all(isinstance(v, str | int | float) for v in values):
             raise ValueError
     except (ValueError, binascii.Error) as wrong:
-        raise invalid("/cursor", "游标无效,请从第一页开始", "not a cursor of this list; start over") from wrong
+        raise invalid(
+            "/cursor", "游标无效,请从第一页开始", "not a cursor of this list; start over"
+        ) from wrong
     return values
 
 

@@ -1,16 +1,16 @@
 """Refusals, named in the caller's terms; `web/problems.py` alone knows their HTTP status.
 
-    Refusal
-      Invalid           what was handed in breaks a rule; one FieldError per field
-      Unauthenticated   nobody is signed in, or the credentials are wrong
-      NotPermitted      signed in, but not allowed to do this
-      NotFound          no such object, or none that the caller may know of
-      Conflict          the object's state does not allow it, or somebody else changed it meanwhile
-      TooLarge          the body exceeds the bound that is stated
-      TooMany           too many attempts; try again after `retry_after` seconds
-      Unavailable       a part that must work does not; nothing was done
+Refusal
+  Invalid           what was handed in breaks a rule; one FieldError per field
+  Unauthenticated   nobody is signed in, or the credentials are wrong
+  NotPermitted      signed in, but not allowed to do this
+  NotFound          no such object, or none that the caller may know of
+  Conflict          the object's state does not allow it, or somebody else changed it meanwhile
+  TooLarge          the body exceeds the bound that is stated
+  TooMany           too many attempts; try again after `retry_after` seconds
+  Unavailable       a part that must work does not; nothing was done
 
-    ConfigError         a static file is wrong; raised at start only
+ConfigError         a static file is wrong; raised at start only
 """
 
 from __future__ import annotations
@@ -123,7 +123,9 @@ class Finding:
     message: Text
 
     def __str__(self) -> str:
-        return f"{self.file}{'#' + self.pointer if self.pointer else ''}: {self.message.zh} / {self.message.en}"
+        return (
+            f"{self.file}{'#' + self.pointer if self.pointer else ''}: {self.message.zh} / {self.message.en}"
+        )
 
 
 class ConfigError(Exception):

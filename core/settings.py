@@ -145,17 +145,21 @@ class Settings:
         """Return a platform key's bytes. Raises ConfigError when it is missing or readable by others."""
         path = self.key_file(name)
         if not path.is_file():
-            raise ConfigError([_finding(path, "", "缺少密钥,请先运行 shuxiang init", "key missing, run shuxiang init")])
+            raise ConfigError(
+                [_finding(path, "", "缺少密钥,请先运行 shuxiang init", "key missing, run shuxiang init")]
+            )
         return read_secret_file(path)
 
     def secret(self, reference: str) -> str:
-        """Return the secret behind ``env:NAME`` or ``file:PATH`` (relative to the deployment's folder)."""
+        """Return the secret behind ``env:NAME`` or ``file:PATH`` (relative to the deployment's folder, or ``{data}/...``)."""
         scheme, _, rest = reference.partition(":")
         if scheme == "env" and os.environ.get(rest):
             return os.environ[rest]
         if scheme == "file":
-            return read_secret_file(self.folder / rest).decode().strip()
-        raise ConfigError([_finding(self.folder, "", f"找不到密钥 {reference}", f"secret {reference} is not set")])
+            return read_secret_file(self.folder / rest.replace("{data}", str(self.data))).decode().strip()
+        raise ConfigError(
+            [_finding(self.folder, "", f"找不到密钥 {reference}", f"secret {reference} is not set")]
+        )
 
 
 def read_secret_file(path: Path) -> bytes:
@@ -165,7 +169,9 @@ def read_secret_file(path: Path) -> bytes:
     except OSError as missing:
         raise ConfigError([_finding(path, "", "密钥文件不存在", "secret file is missing")]) from missing
     if stat.S_IMODE(mode) & 0o077:
-        raise ConfigError([_finding(path, "", "密钥文件权限过宽,应为 0600", "secret file is open to others; use mode 0600")])
+        raise ConfigError(
+            [_finding(path, "", "密钥文件权限过宽,应为 0600", "secret file is open to others; use mode 0600")]
+        )
     return path.read_bytes()
 
 
@@ -173,7 +179,10 @@ def load_settings(folder: Path, data: Path, check: Check) -> Settings:
     """Read and check a deployment. Raises ConfigError with every fault found, not just the first."""
     folder = folder.resolve()
     findings: list[Finding] = []
-    raw = {name: _read(folder, name, check, findings) for name in ("platform", "departments", "connections", "accounts")}
+    raw = {
+        name: _read(folder, name, check, findings)
+        for name in ("platform", "departments", "connections", "accounts")
+    }
     manifests = tuple(_manifests(folder, check, findings))
     if findings:
         raise ConfigError(findings)
@@ -329,14 +338,25 @@ def _cross_check(settings: Settings, raw: Mapping[str, Any]) -> Iterable[Finding
     """What no schema can say: references point at something, ids are unique, ports differ."""
     folder = settings.folder
     known = settings.departments
-    for file, key in (("departments", "id"), ("departments", "uscc"), ("connections", "id"), ("accounts", "login")):
+    for file, key in (
+        ("departments", "id"),
+        ("departments", "uscc"),
+        ("connections", "id"),
+        ("accounts", "login"),
+    ):
         yield from _repeated(folder / f"{file}.yaml", file, raw[file][file], key)
     for where, department in (("manager", settings.platform.manager), ("auditor", settings.platform.auditor)):
         if department not in known:
             yield _unknown(folder / "platform.yaml", f"/{where}", department)
-    listens = [settings.platform.control_listen, settings.platform.gateway_listen, settings.platform.private_listen]
+    listens = [
+        settings.platform.control_listen,
+        settings.platform.gateway_listen,
+        settings.platform.private_listen,
+    ]
     if len(set(listens)) < len(listens):
-        yield _finding(folder / "platform.yaml", "/gateway_listen", "监听地址重复", "two services listen on one address")
+        yield _finding(
+            folder / "platform.yaml", "/gateway_listen", "监听地址重复", "two services listen on one address"
+        )
     for i, d in enumerate(raw["departments"]["departments"]):
         if d.get("parent") is not None and d["parent"] not in known:
             yield _unknown(folder / "departments.yaml", f"/departments/{i}/parent", d["parent"])
@@ -360,9 +380,16 @@ def _mount(
     if connection is None:
         yield _unknown(Path(file), pointer, distribution["connection"])
     elif connection.kind != distribution["kind"]:
-        yield _finding(Path(file), pointer, f"连接是 {connection.kind} 类", f"the connection is of kind {connection.kind}")
+        yield _finding(
+            Path(file),
+            pointer,
+            f"连接是 {connection.kind} 类",
+            f"the connection is of kind {connection.kind}",
+        )
     elif connection.department != provider:
-        yield _finding(Path(file), pointer, "连接属于另一部门", "the connection belongs to another department")
+        yield _finding(
+            Path(file), pointer, "连接属于另一部门", "the connection belongs to another department"
+        )
 
 
 def _unknown(path: Path, pointer: str, name: str) -> Finding:

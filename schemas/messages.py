@@ -21,7 +21,9 @@ _TYPES = {
 
 _FORMATS = {
     "date": Text("应为日期,如 2026-02-13", "must be a date such as 2026-02-13"),
-    "date-time": Text("应为时间,如 2026-02-13T10:00:00+08:00", "must be an instant such as 2026-02-13T10:00:00+08:00"),
+    "date-time": Text(
+        "应为时间,如 2026-02-13T10:00:00+08:00", "must be an instant such as 2026-02-13T10:00:00+08:00"
+    ),
     "uscc": Text(
         "不是有效的统一社会信用代码(18位,含校验码)",
         "is not a valid unified social credit code (18 characters with a check digit)",
@@ -84,13 +86,25 @@ _SENTENCES: dict[str, Callable[[ValidationError], Text]] = {
     "type": _type,
     "format": _format,
     "const": lambda e: Text(f"只能是 {_show(e.validator_value)}", f"must be {_show(e.validator_value)}"),
-    "pattern": lambda e: Text(f"“{_show(e.instance)}”格式不对", f"{_show(e.instance)!r} is not in the required form"),
-    "minLength": _bound("至少 {limit} 个字,现为 {now} 个", "must have at least {limit} characters, has {now}", True),
-    "maxLength": _bound("最多 {limit} 个字,现为 {now} 个", "must have at most {limit} characters, has {now}", True),
-    "minItems": _bound("至少 {limit} 项,现为 {now} 项", "must have at least {limit} entries, has {now}", True),
+    "pattern": lambda e: Text(
+        f"“{_show(e.instance)}”格式不对", f"{_show(e.instance)!r} is not in the required form"
+    ),
+    "minLength": _bound(
+        "至少 {limit} 个字,现为 {now} 个", "must have at least {limit} characters, has {now}", True
+    ),
+    "maxLength": _bound(
+        "最多 {limit} 个字,现为 {now} 个", "must have at most {limit} characters, has {now}", True
+    ),
+    "minItems": _bound(
+        "至少 {limit} 项,现为 {now} 项", "must have at least {limit} entries, has {now}", True
+    ),
     "maxItems": _bound("最多 {limit} 项,现为 {now} 项", "must have at most {limit} entries, has {now}", True),
-    "minProperties": _bound("至少 {limit} 项,现为 {now} 项", "must have at least {limit} entries, has {now}", True),
-    "maxProperties": _bound("最多 {limit} 项,现为 {now} 项", "must have at most {limit} entries, has {now}", True),
+    "minProperties": _bound(
+        "至少 {limit} 项,现为 {now} 项", "must have at least {limit} entries, has {now}", True
+    ),
+    "maxProperties": _bound(
+        "最多 {limit} 项,现为 {now} 项", "must have at most {limit} entries, has {now}", True
+    ),
     "minimum": _bound("不能小于 {limit},现为 {now}", "must be at least {limit}, is {now}", False),
     "maximum": _bound("不能大于 {limit},现为 {now}", "must be at most {limit}, is {now}", False),
     "uniqueItems": lambda e: Text("列表中有重复项", "has repeated entries"),

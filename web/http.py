@@ -1,0 +1,246 @@
+"""The JSON face: one decorator that turns a use case into a route.
+
+A route states who may call it, the schemas of what comes in and goes out, and a summary; from that come
+the checks, the transaction, the problem documents, /openapi.json and the tests that walk the route map.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from flask import Flask, Response, request
+
+from core.errors import Conflict, invalid
+from core.text import Text
+from core.work import Work
+from schemas import validate
+from web.auth import admit, bearer_actor
+from web.bodies import json_body
+from web.kit import Kit, kit
+from web.store import Kept, keep_answer, kept_answer
+
+PAGE_DEFAULT, PAGE_MOST = 50, 200
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a request brought besides its path: body, query and the version it was written against."""
+
+    body: dict[str, Any]
+    query: Mapping[str, str]
+    if_match: int | None
+
+    @property
+    def limit(self) -> int:
+        """How many entries a page should have (1 to 200)."""
+        raw = self.query.get("limit", str(PAGE_DEFAULT))
+        if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw[:6]) <= PAGE_MOST:
+            raise invalid(
+                "/limit", f"应为 1 到 {PAGE_MOST} 的整数", f"must be a whole number from 1 to {PAGE_MOST}"
+            )
+        return int(raw)
+
+    @property
+    def cursor(self) -> str | None:
+        """The cursor of the page asked for, as an earlier page gave it."""
+        return self.query.get("cursor") or None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back: a JSON document, or bytes of another media type, and the headers that belong to it."""
+
+    body: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    version: int | None = None
+    """Becomes the ETag, to be sent back in If-Match."""
+    media_type: str = "application/json"
+
+
+def listing(items: list[Any], next_cursor: str | None, extra: Mapping[str, Any] | None = None) -> Reply:
+    """Return one page of a list: `items`, `next` (an address or null), and a Link header (RFC 8288)."""
+    url = None
+    if next_cursor:
+        query = {**request.args.to_dict(), "cursor": next_cursor}
+        url = f"{request.path}?{urlencode(query)}"
+    headers = {"Link": f'<{url}>; rel="next"'} if url else {}
+    return Reply({"items": items, "next": url, **(extra or {})}, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route as it states itself; `query` names the parameters that it understands."""
+
+    method: str
+    rule: str
+    who: frozenset[str]
+    summary: Text
+    handler: Callable[..., Any]
+    request: str | None = None
+    response: str | None = None
+    status: int = 200
+    query: Mapping[str, Text] = field(default_factory=dict)
+    writes: bool = False
+
+
+class Routes:
+    """The routes of one package, collected by decorator and registered by app.py."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.routes: list[Route] = []
+
+    def add(
+        self,
+        method: str,
+        rule: str,
+        *,
+        who: frozenset[str] | set[str],
+        summary: Text,
+        request: str | None = None,
+        response: str | None = None,
+        status: int = 200,
+        query: Mapping[str, Text] | None = None,
+        paged: bool = False,
+        writes: bool | None = None,
+    ) -> Callable[[Callable[..., Reply]], Callable[..., Reply]]:
+        """Declare a route; the handler is called with (work, call, **path parameters) and returns a Reply.
+
+        Everything but GET runs in a writing transaction; `writes` makes a GET do so too (it records).
+        """
+        known = dict(query or {})
+        if paged:
+            known |= {
+                "limit": Text("每页条数", "entries per page"),
+                "cursor": Text("游标", "cursor of the page"),
+            }
+
+        def declare(handler: Callable[..., Reply]) -> Callable[..., Reply]:
+            does_write = method != "GET" if writes is None else writes
+            self.routes.append(
+                Route(
+                    method,
+                    rule,
+                    frozenset(who),
+                    summary,
+                    handler,
+                    request,
+                    response,
+                    status,
+                    known,
+                    does_write,
+                )
+            )
+            return handler
+
+        return declare
+
+    def register(self, app: Flask) -> None:
+        """Give the routes to a Flask application."""
+        for route in self.routes:
+            endpoint = f"{self.name}.{route.handler.__name__}"
+            app.add_url_rule(route.rule, endpoint, _view(route), methods=[route.method])
+            app.extensions.setdefault("shuxiang_routes", {})[endpoint] = route
+
+
+def _view(route: Route) -> Callable[..., Response]:
+    def view(**params: str) -> Response:
+        k = kit()
+        begin = k.database.begin if route.writes else k.database.read
+        with begin() as tx:
+            work = k.work(tx, bearer_actor(k, tx, k.clock()))
+            admit(work.actor, route.who)
+            call = _call(route, k)
+            return _once(route, work, lambda: _reply(route, route.handler(work, call, **params)))
+
+    view.__doc__ = route.handler.__doc__
+    return view
+
+
+def _call(route: Route, k: Kit) -> Call:
+    has_body = route.method in ("POST", "PATCH", "PUT", "DELETE")
+    body = json_body(route.request, k.settings.platform.max_body_bytes) if has_body else {}
+    return Call(body, _query(route), _if_match())
+
+
+def _query(route: Route) -> dict[str, str]:
+    for name in request.args:
+        if name not in route.query:
+            raise invalid(
+                f"/{name}", "没有这个查询参数", "is not a query parameter of this address", code="unknown"
+            )
+        if len(request.args.getlist(name)) > 1:
+            raise invalid(f"/{name}", "查询参数重复", "is given more than once", code="repeated")
+        if "\0" in request.args[name] or len(request.args[name]) > 1000:
+            raise invalid(f"/{name}", "查询参数无效", "is not a valid value")
+    return request.args.to_dict()
+
+
+def _if_match() -> int | None:
+    raw = request.headers.get("If-Match")
+    if raw is None or raw == "*":
+        return None
+    tag = raw.strip().strip('"')
+    if not tag.isascii() or not tag.isdigit() or len(tag) > 12:
+        raise Conflict(
+            "If-Match 与当前版本不符", "If-Match is not the current version", code="changed_meanwhile"
+        )
+    return int(tag)
+
+
+def _reply(route: Route, reply: Reply) -> Response:
+    if reply.media_type == "application/json":
+        raw = orjson.dumps(reply.body, option=orjson.OPT_NON_STR_KEYS)
+    else:
+        raw = reply.body if isinstance(reply.body, bytes) else str(reply.body).encode()
+    status = reply.status if reply.status != 200 else route.status
+    response = Response(raw, status, content_type=reply.media_type)
+    response.headers.update(dict(reply.headers))
+    response.headers.setdefault("Cache-Control", "no-store")
+    if reply.version is not None:
+        response.headers["ETag"] = f'"{reply.version}"'
+    return response
+
+
+def _once(route: Route, work: Work, act: Callable[[], Response]) -> Response:
+    """Answer a repeated POST with the answer of the first: same key, same person, same request.
+
+    The answer is kept in the transaction of the act, so it exists exactly when the act happened.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if route.method != "POST" or key is None or not work.actor.login:
+        return act()
+    if not 1 <= len(key) <= 200:
+        raise invalid("/Idempotency-Key", "应为 1 到 200 个字符", "must have 1 to 200 characters")
+    place = hashlib.sha256("\n".join((work.actor.login, request.path, key)).encode()).hexdigest()
+    asked = hashlib.sha256(request.get_data()).hexdigest()
+    kept = kept_answer(work.tx, place)
+    if kept is None:
+        response = act()
+        headers = {k: v for k, v in response.headers.items() if k in ("Location", "ETag", "Content-Type")}
+        keep_answer(
+            work.tx,
+            place,
+            Kept(asked, response.status_code, headers, response.get_data(as_text=True)),
+            work.now,
+        )
+        return response
+    if kept.request_digest != asked:
+        raise Conflict(
+            "同一 Idempotency-Key 已用于不同的请求",
+            "this Idempotency-Key was used for another request",
+            code="idempotency_key_reused",
+        )
+    return Response(kept.body, kept.status, {**kept.headers, "Idempotency-Replayed": "true"})
+
+
+def check_response(route: Route, document: Any) -> None:
+    """Raise Invalid unless an answer fits the schema that its route declares; the tests call it on all."""
+    if route.response:
+        validate(route.response, document)
