@@ -1,0 +1,105 @@
+"""How records lie in a journal segment: a header, then frames, then zeros.
+
+    header   magic "SXJ1", first seq u64, crc32 u32 of the seq
+    frame    magic 0x5846 u16, payload length u32, crc32 u32 over (seq || payload), seq u64, payload
+    payload  envelope length u16, envelope, body
+
+All numbers are big-endian. A frame counts only if its magic, length, checksum and sequence (one more than
+the frame before) are right; reading stops at the first that is not, because whatever follows it was never
+acknowledged.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+_MAGIC = 0x5846
+_HEADER_MAGIC = b"SXJ1"
+_HEADER = struct.Struct(">4sQI")
+_FRAME = struct.Struct(">HIIQ")
+_U16 = struct.Struct(">H")
+_U64 = struct.Struct(">Q")
+
+HEADER_BYTES = _HEADER.size
+FRAME_BYTES = _FRAME.size + _U16.size
+"""What a frame adds to envelope and body."""
+ENVELOPE_MAX = 65_535
+"""An entry of the log holds at most this many bytes (C2SP tlog-tiles, entry bundles)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A record as read from a journal; `end` is the offset where the next frame begins."""
+
+    seq: int
+    end: int
+    envelope: bytes
+    body: bytes
+
+
+def encode_header(first_seq: int) -> bytes:
+    """Return the header of a segment whose first frame has the sequence number `first_seq`."""
+    return _HEADER.pack(_HEADER_MAGIC, first_seq, zlib.crc32(_U64.pack(first_seq)))
+
+
+def encode_frame(seq: int, envelope: bytes, body: bytes) -> bytes:
+    """Return the frame of one record. Raises ValueError when the envelope is too long for the log."""
+    if len(envelope) > ENVELOPE_MAX:
+        raise ValueError("the envelope is longer than an entry of the log may be")
+    payload = b"".join((_U16.pack(len(envelope)), envelope, body))
+    checksum = zlib.crc32(payload, zlib.crc32(_U64.pack(seq)))
+    return _FRAME.pack(_MAGIC, len(payload), checksum, seq) + payload
+
+
+def first_seq(path: Path) -> int | None:
+    """Return the sequence number of a segment's first frame; None while nothing was written into it."""
+    with path.open("rb") as file:
+        return _read_header(file)
+
+
+def read_journal(path: Path, offset: int = 0, seq: int = 0) -> Iterator[Frame]:
+    """Yield the complete frames of a segment, stopping at the first bad one.
+
+    To go on reading, hand in the `end` and the `seq` of the last frame seen; at offset 0 the header decides.
+    Raises FileNotFoundError when the segment is gone.
+    """
+    with path.open("rb") as file:
+        if offset == 0:
+            first = _read_header(file)
+            if first is None:
+                return
+            offset, seq = HEADER_BYTES, first - 1
+        file.seek(offset)
+        while (frame := _read_frame(file, offset, seq + 1)) is not None:
+            yield frame
+            offset, seq = frame.end, frame.seq
+
+
+def _read_header(file: BinaryIO) -> int | None:
+    raw = file.read(HEADER_BYTES)
+    if len(raw) < HEADER_BYTES:
+        return None
+    magic, first, checksum = _HEADER.unpack(raw)
+    good = magic == _HEADER_MAGIC and first > 0 and checksum == zlib.crc32(_U64.pack(first))
+    return first if good else None
+
+
+def _read_frame(file: BinaryIO, offset: int, expected: int) -> Frame | None:
+    head = file.read(_FRAME.size)
+    if len(head) < _FRAME.size:
+        return None
+    magic, length, checksum, seq = _FRAME.unpack(head)
+    if magic != _MAGIC or seq != expected or length < _U16.size:
+        return None
+    payload = file.read(length)
+    if len(payload) < length or zlib.crc32(payload, zlib.crc32(_U64.pack(seq))) != checksum:
+        return None
+    split = _U16.size + _U16.unpack_from(payload)[0]
+    if split > length:
+        return None
+    return Frame(seq, offset + _FRAME.size + length, payload[_U16.size : split], payload[split:])

@@ -1,0 +1,65 @@
+"""A record: a body that only auditors read, and the envelope that stands for it in the public log.
+
+The envelope is the log entry. It holds a digest of the body, the kind, the source and the time, and no
+personal data, so it may be published and kept for ever. The body carries 128 random bits, so nobody can
+guess a body from its digest, and erasing a body breaks no proof.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from core.ids import new_id
+from core.times import millis
+
+VERSION = 1
+OWN_FIELDS = frozenset({"v", "k", "t", "id", "nonce"})
+"""What `make_record` puts into every body; a caller's body must not hold them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record, ready to be made durable; its leaf hash is SHA-256(0x00 || envelope)."""
+
+    id: str
+    kind: str
+    at: datetime
+    envelope: bytes
+    body: bytes
+
+
+def make_record(kind: str, at: datetime, source: str, body: Mapping[str, Any]) -> Record:
+    """Make the record of something that happened at `at`; `source` names the journal or the outbox.
+
+    Raises ValueError when `body` holds a field of ours, TypeError when it holds what JSON cannot.
+    """
+    if not OWN_FIELDS.isdisjoint(body):
+        raise ValueError(f"an audit body must not set {sorted(OWN_FIELDS & set(body))}")
+    ms = millis(at)
+    record_id = new_id(ms)
+    nonce = base64.b64encode(os.urandom(16)).decode()
+    whole = canonical({**body, "v": VERSION, "k": kind, "t": ms, "id": record_id, "nonce": nonce})
+    return Record(record_id, kind, at, make_envelope(kind, ms, source, whole), whole)
+
+
+def make_envelope(kind: str, ms: int, source: str, body: bytes) -> bytes:
+    """Return the log entry that stands for `body`: canonical JSON of about 100 bytes."""
+    return canonical({"b": body_digest(body), "k": kind, "s": source, "t": ms})
+
+
+def body_digest(body: bytes) -> str:
+    """Return the SHA-256 of a body in base64, as the envelope holds it."""
+    return base64.b64encode(hashlib.sha256(body).digest()).decode()
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """Return JSON with sorted keys, no blanks and no line ends, so that the same document has one digest."""
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
