@@ -55,7 +55,7 @@ def open_case(
     )
     role = min(roles_in(case, work.actor), default="system")
     record_id = _record(work, case, "open", None, flow.initial, role, None, {})
-    event = _event(case, work, "open", ("opened",), None, flow.initial, role, {}, record_id)
+    event = _event(case, work, "open", flow.opening, None, flow.initial, role, {}, record_id)
     case = _timed(work, replace(case, events=(event,)))
     store.insert_case(work.tx, case, watch_at(work, case))
     store.insert_event(work.tx, case.id, event)

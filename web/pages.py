@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from flask import Flask, Response, make_response, redirect, render_template, request, session
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from core.errors import FieldError, Invalid, Refusal, Unauthenticated
+from core.errors import Conflict, FieldError, Invalid, Refusal, Unauthenticated
 from core.text import Text
+from core.times import SHANGHAI, parse_instant
 from core.work import Work
 from web.auth import admit, session_actor
 from web.http import Route
 from web.kit import kit
-from web.problems import status_of
+from web.problems import status_of, words_of_http
 
 LANGUAGES = ("zh", "en")
 
@@ -197,3 +200,38 @@ def refusal_page(refusal: Refusal) -> Response:
         seen=None,
     )
     return make_response(html, status_of(refusal))
+
+
+def stale_form() -> Refusal:
+    """Return the refusal of a form whose token is missing, old or not ours."""
+    return Conflict(
+        "表单已失效,请返回重新提交", "the form has expired; go back and send it again", code="stale_form"
+    )
+
+
+def http_page(error: HTTPException) -> Response:
+    """Return an error of the framework (404, 405, 413...) as a page."""
+    title = words_of_http(error)
+    html = render_template(
+        "refusal.html", title=title, message=title, cite=None, errors=(), actor=None, notice=None, seen=None
+    )
+    return make_response(html, error.code or 500)
+
+
+def install(app: Flask) -> None:
+    """Give the templates their words: `t(zh, en)`, `w(label)`, `lang()`, and the filters `when` and `day`."""
+    app.jinja_env.globals.update(t=say, w=words, lang=language)
+    app.jinja_env.filters.update(when=when, day=day)
+
+
+def when(instant: datetime | str | None) -> str:
+    """Return an instant as people read it, in Shanghai time: ``2026-02-13 23:59``."""
+    if instant is None:
+        return "—"
+    value = parse_instant(instant) if isinstance(instant, str) else instant
+    return value.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+
+
+def day(instant: datetime | str | None) -> str:
+    """Return the day of an instant in Shanghai time: ``2026-02-13``."""
+    return when(instant)[:10] if instant is not None else "—"

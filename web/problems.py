@@ -110,3 +110,18 @@ def http_problem(error: HTTPException) -> Response:
     if code == 405 and getattr(error, "valid_methods", None):
         response.headers["Allow"] = ", ".join(error.valid_methods)  # type: ignore[attr-defined]
     return response
+
+
+class InternalFault(Refusal):
+    """A fault of ours; what went wrong stays in the log, never in the answer."""
+
+    code = "internal"
+    title = Text("平台内部错误", "Internal fault")
+
+
+_STATUS[InternalFault] = 500
+
+
+def internal_fault() -> InternalFault:
+    """Return the answer to a fault that nothing foresaw."""
+    return InternalFault("平台出现内部错误,已记录", "a fault of the platform; it has been logged")

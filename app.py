@@ -1,0 +1,193 @@
+"""The control plane: puts the packages together. With cli.py the only module that knows them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+from flask import Flask, Response, request
+from flask_bootstrap import Bootstrap5
+from flask_wtf import CSRFProtect
+from flask_wtf.csrf import CSRFError
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import accounts.console
+import accounts.tokens
+import audit.api
+import audit.console
+import cases.console
+import catalog.api
+import catalog.console
+import gateway.api
+import gateway.console
+import gateway.oauth
+import rules.rulebook
+import web.pages
+from accounts.sessions import actor_of_session
+from cases.store import archive_rulebook, archived_rulebooks
+from core.db import Database, at_head
+from core.errors import ConfigError, Finding, Refusal
+from core.settings import Settings
+from core.text import Text
+from core.times import utc_now
+from gateway.policy import PolicyCounter, change_policy
+from web.health import readiness
+from web.kit import Kit
+from web.openapi import openapi
+from web.problems import http_problem, problem_response
+from web.security import protect
+
+ROUTES = (catalog.api.routes, gateway.api.routes, audit.api.routes)
+PAGES = (
+    accounts.console.pages,
+    cases.console.pages,
+    catalog.console.pages,
+    gateway.console.pages,
+    audit.console.pages,
+)
+VERSION = "0.1.0"
+RULEBOOKS = Path(rules.rulebook.__file__).parent.parent / "rulebooks"
+
+
+def create_app(
+    settings: Settings, database: Database | None = None, clock: Callable[[], datetime] = utc_now
+) -> Flask:
+    """Return the control plane of a deployment, ready to serve. Raises ConfigError rather than start unsafe."""
+    database = database or Database(settings.database_url)
+    if not at_head(database):
+        raise ConfigError(
+            [
+                Finding(
+                    settings.database_url,
+                    "",
+                    Text("数据库结构不是最新,请先运行 shuxiang init", "run shuxiang init"),
+                )
+            ]
+        )
+    app = Flask("web", template_folder="templates", static_folder="static")
+    app.config.update(
+        SECRET_KEY=settings.key("session.key"),
+        MAX_CONTENT_LENGTH=16 * 1024 * 1024,
+        MAX_FORM_MEMORY_SIZE=2 * 1024 * 1024,
+        MAX_FORM_PARTS=2000,
+        SESSION_COOKIE_NAME="__Host-web" if settings.secure_cookies else "web",
+        SESSION_COOKIE_SECURE=settings.secure_cookies,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_CHECK_DEFAULT=False,
+        BOOTSTRAP_SERVE_LOCAL=True,
+    )
+    counter = PolicyCounter(settings.data / "run" / "policy")
+    app.extensions["shuxiang"] = Kit(
+        settings=settings,
+        database=database,
+        rulebooks=load_rulebooks(settings, database, clock()),
+        clock=clock,
+        actor_of_token=accounts.tokens.actor_of_token(settings),
+        actor_of_session=actor_of_session(settings),
+        policy_changed=lambda tx: change_policy(tx, counter),
+    )
+    Bootstrap5(app)
+    _faces(app, settings)
+    _errors(app)
+    _health(app, settings, database)
+    if settings.platform.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=0)  # type: ignore[method-assign]
+    return app
+
+
+def load_rulebooks(settings: Settings, database: Database, now: datetime) -> rules.rulebook.Rulebooks:
+    """Return the rulebooks of a deployment with every version that a case was opened under.
+
+    The versions in force are put into the archive first, so that no case can outlive its own rules.
+    """
+    selected = dict(settings.platform.rulebooks)
+    with database.begin() as tx:
+        books = rules.rulebook.load_rulebooks(
+            RULEBOOKS, selected, archived_rulebooks(tx), day_end=settings.platform.day_end
+        )
+        for domain in selected:
+            book = books.current(domain)
+            archive_rulebook(tx, book.id, book.version, book.document, now)
+    return books
+
+
+def _faces(app: Flask, settings: Settings) -> None:
+    csrf = CSRFProtect(app)
+    web.pages.install(app)
+    for routes in ROUTES:
+        routes.register(app)
+    for pages in PAGES:
+        pages.register(app)
+    gateway.oauth.register(app)
+    audit.api.register(app)
+    protect(app, csrf, settings)
+    document = openapi(
+        [r for routes in ROUTES for r in routes.routes],
+        str(settings.platform.title),
+        VERSION,
+        settings.platform.control_url,
+    )
+    app.add_url_rule(
+        "/openapi.json", "openapi", lambda: Response(orjson.dumps(document), content_type="application/json")
+    )
+    app.add_url_rule(
+        "/share/<path:_rest>", "misdirected", _misdirected(settings), methods=["GET", "POST", "HEAD"]
+    )
+
+
+def _misdirected(settings: Settings) -> Callable[..., Response]:
+    """Answer a data-plane address that was asked of the control plane: 421 (RFC 9110 section 15.5.20)."""
+
+    def view(_rest: str) -> Response:
+        address = f"{settings.platform.gateway_url}/share/{_rest}"
+        document = {
+            "type": "urn:shuxiang:problem:misdirected",
+            "title": "请求发错了服务",
+            "title_en": "Misdirected request",
+            "status": 421,
+            "detail": f"数据调用请发往 {address}",
+            "detail_en": f"call the data plane at {address}",
+            "code": "misdirected",
+        }
+        response = Response(orjson.dumps(document), 421, content_type="application/problem+json")
+        response.headers["Content-Location"] = address
+        return response
+
+    return view
+
+
+def _errors(app: Flask) -> None:
+    def wants_page() -> bool:
+        return not request.path.startswith(("/api/", "/oauth/", "/audit/", "/.well-known/", "/share/"))
+
+    @app.errorhandler(Refusal)
+    def _refused(refusal: Refusal) -> Response:
+        return web.pages.refusal_page(refusal) if wants_page() else problem_response(refusal)
+
+    @app.errorhandler(CSRFError)
+    def _forged(error: CSRFError) -> Response:
+        return web.pages.refusal_page(web.pages.stale_form())
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response:
+        return web.pages.http_page(error) if wants_page() else http_problem(error)
+
+    @app.errorhandler(Exception)
+    def _fault(error: Exception) -> Response:
+        app.logger.exception("unhandled error on %s", request.endpoint)
+        fault = web.problems.internal_fault()
+        return web.pages.refusal_page(fault) if wants_page() else problem_response(fault)
+
+
+def _health(app: Flask, settings: Settings, database: Database) -> None:
+    app.add_url_rule(
+        "/livez", "livez", lambda: Response('{"status":"pass"}', content_type="application/health+json")
+    )
+    app.add_url_rule("/readyz", "readyz", lambda: readiness(settings, database, app.extensions["shuxiang"]))
+    app.add_url_rule(
+        "/metrics", "metrics", lambda: Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    )

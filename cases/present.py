@@ -1,0 +1,99 @@
+"""How a case looks to one viewer: state, what they may do now, and every clock with its article."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cases.model import Case, roles_in
+from cases.procedure import book_of, clocks
+from core.text import Text
+from core.times import local_iso
+from core.work import Work
+from rules.clocks import ClockState
+from rules.rulebook import FieldRule
+from rules.workflow import Transition, Workflow
+
+
+def label(text: Text) -> dict[str, str]:
+    """Return a label as JSON: ``{"zh":, "en":}``."""
+    return {"zh": text.zh, "en": text.en}
+
+
+def state_now(work: Work, case: Case, flow: Workflow) -> str:
+    """Return the state at `work.now`: a timer that has run out counts whether or not anybody noticed."""
+    if case.lapses_at is not None and case.lapses_at <= work.now:
+        transition = flow.lapse(case.state, case.facts)
+        if transition is not None:
+            return transition.target
+    return case.state
+
+
+def case_view(work: Work, case: Case) -> dict[str, Any]:
+    """Return the part of an object's JSON that every workflow shares, for the actor of `work`.
+
+    `actions` names what the actor may do now and `forms` says what each of them asks for: the API and the
+    console's buttons both come from here, so no button exists that the API would refuse.
+    """
+    book, flow = book_of(work, case)
+    state = state_now(work, case, flow)
+    offered = flow.actions(state, roles_in(case, work.actor), case.facts)
+    return {
+        "state": state,
+        "state_title": label(flow.states[state].title),
+        "version": case.version,
+        "actions": [t.action for t in offered],
+        "forms": {t.action: _form(t, book.fields) for t in offered},
+        "clocks": [clock_view(c) for c in clocks(work, case)],
+        "history": [_step(e, flow) for e in case.events],
+        "rulebook": {"id": case.rulebook, "version": case.rulebook_version},
+    }
+
+
+def clock_view(clock: ClockState) -> dict[str, Any]:
+    """Return one clock as JSON: what started it, when it falls due, by which article, provisional or not."""
+    return {
+        "name": clock.name,
+        "title": label(clock.title),
+        "started_at": local_iso(clock.started_at),
+        "due": local_iso(clock.due) if clock.due else None,
+        "provisional": clock.provisional,
+        "stopped_at": local_iso(clock.stopped_at) if clock.stopped_at else None,
+        "breached": clock.breached,
+        "cite": clock.cite.as_json(),
+    }
+
+
+def _form(transition: Transition, fields: Mapping[str, FieldRule]) -> dict[str, Any]:
+    return {
+        "title": label(transition.title),
+        "fields": [
+            {**_field(fields[name]), "required": name in transition.requires}
+            for name in (*transition.requires, *transition.accepts)
+        ],
+        "cite": transition.cite.as_json(),
+    }
+
+
+def _field(rule: FieldRule) -> dict[str, Any]:
+    return {
+        "name": rule.name,
+        "title": label(rule.title),
+        "type": rule.type,
+        "choices": {value: label(title) for value, title in rule.choices.items()},
+        "max": rule.max,
+    }
+
+
+def _step(event: Any, flow: Workflow) -> dict[str, Any]:
+    titles = {t.action: t.title for t in flow.transitions}
+    return {
+        "action": event.action,
+        "title": label(titles.get(event.action, Text("建立", "Open"))),
+        "at": local_iso(event.at),
+        "state": event.to_state,
+        "by": event.actor_department,
+        "role": event.role,
+        "fields": dict(event.fields),
+        "record": event.record_id,
+    }

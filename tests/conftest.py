@@ -1,0 +1,134 @@
+"""The world that every story plays in: the demo city with a database of its own and a clock one can set."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import schemas
+from app import create_app, load_rulebooks
+from core.db import Database, migrate
+from core.settings import Settings, load_settings
+from core.work import Actor, Work
+from gateway.policy import PolicyCounter, change_policy
+from tests import cast
+
+CONFIG = Path(__file__).parent.parent / "config" / "demo"
+START = datetime(2026, 2, 10, 2, 0, tzinfo=UTC)  # Tuesday, 10:00 in Shanghai
+
+
+class World:
+    """One deployment with its own data folder; `now` is whatever the story says."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self.now = START
+        self.rulebooks = load_rulebooks(settings, database, START)
+        self.counter = PolicyCounter(settings.data / "run" / "policy")
+        self._app: Any = None
+
+    @contextmanager
+    def work(self, actor: Actor) -> Iterator[Work]:
+        """A unit of work of `actor` in a writing transaction."""
+        with self.database.begin() as tx:
+            yield self._work(tx, actor)
+
+    @contextmanager
+    def read(self, actor: Actor) -> Iterator[Work]:
+        """A unit of work that only reads."""
+        with self.database.read() as tx:
+            yield self._work(tx, actor)
+
+    def _work(self, tx: Any, actor: Actor) -> Work:
+        return Work(
+            tx, self.rulebooks, actor, self.now, self.settings, lambda tx: change_policy(tx, self.counter)
+        )
+
+    @property
+    def app(self) -> Any:
+        """The Flask application over the same database and clock."""
+        if self._app is None:
+            self._app = create_app(self.settings, self.database, lambda: self.now)
+            self._app.config["WTF_CSRF_ENABLED"] = True
+        return self._app
+
+    def client(self, actor: Actor) -> Any:
+        """A test client that calls the API as `actor`, with a token of theirs."""
+        from accounts.people import ensure_account
+        from accounts.tokens import issue_token
+
+        with self.work(actor) as work:
+            ensure_account(work, actor.login, actor.name, actor.department, actor.roles)
+            token = issue_token(work, actor.login, hours=24 * 400)
+        client = self.app.test_client()
+        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+        return client
+
+    def browser(self, actor: Actor) -> Any:
+        """A test client signed in with a session, as a browser would be."""
+        from accounts.people import ensure_account
+        from accounts.sessions import start_session
+        from web.auth import cookie_name
+
+        with self.work(actor) as work:
+            ensure_account(work, actor.login, actor.name, actor.department, actor.roles)
+            cookie = start_session(work, actor.login)
+        client = self.app.test_client()
+        client.set_cookie(cookie_name(self.app.extensions["shuxiang"]), cookie)
+        return client
+
+
+@pytest.fixture(scope="session")
+def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty database to copy: migrations run once."""
+    path = tmp_path_factory.mktemp("template") / "state.sqlite"
+    database = Database(f"sqlite:///{path}")
+    migrate(database)
+    database.close()
+    return path
+
+
+def _make_world(tmp_path: Path, template: Path, sharing: str) -> World:
+    from accounts.keys import make_keys
+
+    data = tmp_path / "data"
+    (data / "run").mkdir(parents=True)
+    shutil.copy(template, data / "state.sqlite")
+    settings = load_settings(CONFIG, data, schemas.errors)
+    settings = replace(settings, platform=replace(settings.platform, rulebooks={"sharing": sharing}))
+    make_keys(settings)
+    return World(settings, Database(settings.database_url))
+
+
+@pytest.fixture
+def world(tmp_path: Path, template_database: Path) -> Iterator[World]:
+    """The city of Qianjiang."""
+    made = _make_world(tmp_path, template_database, "sharing/qianjiang")
+    yield made
+    made.database.close()
+
+
+@pytest.fixture
+def ganzhou(tmp_path: Path, template_database: Path) -> Iterator[World]:
+    """The same deployment under the rulebook of Ganzhou."""
+    made = _make_world(tmp_path, template_database, "sharing/ganzhou")
+    yield made
+    made.database.close()
+
+
+@pytest.fixture
+def people() -> Any:
+    """The cast, as attributes."""
+    return cast
+
+
+os.environ.pop("SHUXIANG_DATABASE_URL", None)

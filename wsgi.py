@@ -1,0 +1,21 @@
+"""The WSGI entry of the control plane: ``granian --interface wsgi wsgi:app``.
+
+``SHUXIANG_CONFIG`` names the deployment's folder, ``SHUXIANG_DATA`` the folder that holds its state.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from app import create_app
+from core.settings import load_settings
+from schemas import errors
+
+app = create_app(
+    load_settings(
+        Path(os.environ.get("SHUXIANG_CONFIG", "config/demo")),
+        Path(os.environ.get("SHUXIANG_DATA", "var/demo")),
+        errors,
+    )
+)
