@@ -205,7 +205,7 @@ def load_settings(folder: Path, data: Path, check: Check) -> Settings:
 def read_yaml(path: Path) -> Any:
     """Read one YAML file (safe loader, duplicate keys refused). Raises ConfigError with the line."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError as missing:
         raise ConfigError([_finding(path, "", "文件不存在", "file is missing")]) from missing
     except (yaml.YAMLError, UnicodeDecodeError) as wrong:
@@ -345,18 +345,7 @@ def _cross_check(settings: Settings, raw: Mapping[str, Any]) -> Iterable[Finding
         ("accounts", "login"),
     ):
         yield from _repeated(folder / f"{file}.yaml", file, raw[file][file], key)
-    for where, department in (("manager", settings.platform.manager), ("auditor", settings.platform.auditor)):
-        if department not in known:
-            yield _unknown(folder / "platform.yaml", f"/{where}", department)
-    listens = [
-        settings.platform.control_listen,
-        settings.platform.gateway_listen,
-        settings.platform.private_listen,
-    ]
-    if len(set(listens)) < len(listens):
-        yield _finding(
-            folder / "platform.yaml", "/gateway_listen", "监听地址重复", "two services listen on one address"
-        )
+    yield from _platform_points_somewhere(settings)
     for i, d in enumerate(raw["departments"]["departments"]):
         if d.get("parent") is not None and d["parent"] not in known:
             yield _unknown(folder / "departments.yaml", f"/departments/{i}/parent", d["parent"])
@@ -365,11 +354,25 @@ def _cross_check(settings: Settings, raw: Mapping[str, Any]) -> Iterable[Finding
             if entry["department"] not in known:
                 yield _unknown(folder / f"{file}.yaml", f"/{file}/{i}/department", entry["department"])
     for manifest in settings.manifests:
-        document = manifest.document
-        if document["provider"] not in known:
-            yield _unknown(Path(manifest.file), "/provider", document["provider"])
-        for i, distribution in enumerate(document.get("distributions", ())):
-            yield from _mount(settings, manifest.file, i, document["provider"], distribution)
+        yield from _manifest_points_somewhere(settings, manifest)
+
+
+def _manifest_points_somewhere(settings: Settings, manifest: Manifest) -> Iterable[Finding]:
+    document = manifest.document
+    if document["provider"] not in settings.departments:
+        yield _unknown(Path(manifest.file), "/provider", document["provider"])
+    for i, distribution in enumerate(document.get("distributions", ())):
+        yield from _mount(settings, manifest.file, i, document["provider"], distribution)
+
+
+def _platform_points_somewhere(settings: Settings) -> Iterable[Finding]:
+    platform, file = settings.platform, settings.folder / "platform.yaml"
+    for where, department in (("manager", platform.manager), ("auditor", platform.auditor)):
+        if department not in settings.departments:
+            yield _unknown(file, f"/{where}", department)
+    listens = [platform.control_listen, platform.gateway_listen, platform.private_listen]
+    if len(set(listens)) < len(listens):
+        yield _finding(file, "/gateway_listen", "监听地址重复", "two services listen on one address")
 
 
 def _mount(

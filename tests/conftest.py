@@ -15,7 +15,7 @@ import pytest
 
 import schemas
 from app import create_app, load_rulebooks
-from core.db import Database, migrate
+from core.db import Database, metadata
 from core.settings import Settings, load_settings
 from core.work import Actor, Work
 from gateway.policy import PolicyCounter, change_policy
@@ -92,7 +92,8 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty database to copy: migrations run once."""
     path = tmp_path_factory.mktemp("template") / "state.sqlite"
     database = Database(f"sqlite:///{path}")
-    migrate(database)
+    with database.begin() as tx:
+        metadata.create_all(tx)
     database.close()
     return path
 

@@ -1,4 +1,4 @@
-"""Readiness: every part that must work for the control plane to act, each with its reason when it does not."""
+"""Readiness: every part that must work for the control plane to act, and the reason when it does not."""
 
 from __future__ import annotations
 
