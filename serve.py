@@ -1,0 +1,175 @@
+"""`shuxiang serve`: starts the processes of a deployment, watches them, and stops them in order.
+
+    control plane   granian serving wsgi:app
+    data plane      one process per gateway worker, sharing one port
+    sealer          turns journals and outbox into the signed log
+    sweeper         puts on record what fell due
+
+A process that dies is started again after a pause that grows with each death and shrinks with each minute
+of life. The children are told by the kernel when this process is gone, so none is ever left behind.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.settings import Settings
+
+GRACE_SECONDS = 15.0
+"""How long a process may take to finish what it has begun."""
+LONGEST_PAUSE = 30.0
+
+
+@dataclass
+class Child:
+    """One watched process."""
+
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    deaths: int = 0
+    again_at: float = 0.0
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Start the process; it ends with us even if we are killed."""
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            self.command, env={**os.environ, **self.environment}, preexec_fn=_die_with_parent
+        )
+
+    def pause(self, now: float) -> float:
+        """Return how long to wait before the next start: 0.5 s, doubled with each early death."""
+        self.deaths = 1 if now - self.started > 60 else self.deaths + 1
+        return min(0.5 * 2 ** (self.deaths - 1), LONGEST_PAUSE)
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel for SIGTERM when the parent ends (prctl(2), PR_SET_PDEATHSIG), and leave its terminal."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    os.setpgid(0, 0)
+
+
+def children(settings: Settings, extra: Sequence[Child] = ()) -> list[Child]:
+    """Return the processes of a deployment, not started yet."""
+    host, port = settings.platform.control_listen
+    environment = {"SHUXIANG_CONFIG": str(settings.folder), "SHUXIANG_DATA": str(settings.data)}
+    control = [
+        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)),
+        *("--workers", "1", "--blocking-threads", "8", "--backpressure", "64", "--no-ws", "--log-level", "warning"),
+        *("--workers-kill-timeout", str(int(GRACE_SECONDS)), "--respawn-failed-workers", "wsgi:app"),
+    ]
+    made = [Child("control", control, environment=environment)]
+    made += [
+        Child(f"gateway-{i}", [sys.executable, "-m", "cli", "run", "gateway", "--index", str(i)], environment=environment)
+        for i in range(settings.platform.gateway_workers)
+    ]
+    made += [
+        Child(name, [sys.executable, "-m", "cli", "run", name], environment=environment)
+        for name in ("sealer", "sweeper")
+    ]
+    return [*extra, *made]
+
+
+class Supervisor:
+    """Starts, watches and stops a list of processes."""
+
+    def __init__(self, processes: Sequence[Child], say: Callable[[str], None]) -> None:
+        self.processes = list(processes)
+        self.say = say
+        self._stopping = False
+
+    def stop(self, *_: object) -> None:
+        """Ask for the end; `watch` returns once everything has stopped."""
+        self._stopping = True
+
+    def start(self) -> None:
+        """Start everything and take over SIGTERM and SIGINT."""
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, self.stop)
+        for child in self.processes:
+            child.start()
+
+    def watch(self) -> None:
+        """Restart what dies until told to stop, then stop everything in order."""
+        while not self._stopping:
+            self.look()
+            time.sleep(0.1)
+        self._end()
+
+    def look(self) -> None:
+        """Restart what has died and waited long enough."""
+        now = time.monotonic()
+        for child in self.processes:
+            process = child.process
+            if process is not None and process.poll() is not None:
+                pause = child.pause(now)
+                self.say(f"{child.name} ended with {process.returncode}; starting again in {pause:.1f} s")
+                child.process, child.again_at = None, now + pause
+            elif process is None and now >= child.again_at:
+                child.start()
+
+    def _end(self) -> None:
+        """Stop the doors first, the sealer last, so that the last records are sealed."""
+        last = [c for c in self.processes if c.name == "sealer"]
+        _terminate([c for c in self.processes if c.name != "sealer"])
+        _terminate(last)
+
+
+def _terminate(processes: Sequence[Child]) -> None:
+    running = [c.process for c in processes if c.process is not None and c.process.poll() is None]
+    for process in running:
+        process.terminate()
+    deadline = time.monotonic() + GRACE_SECONDS
+    for process in running:
+        try:
+            process.wait(max(deadline - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_until_ready(supervisor: Supervisor, settings: Settings, seconds: float) -> bool:
+    """Return whether both planes answered /readyz with 200 within `seconds`."""
+    deadline = time.monotonic() + seconds
+    waiting = [f"{_reach(settings.platform.control_listen)}/readyz", f"{_reach(settings.platform.gateway_listen)}/readyz"]
+    while waiting and time.monotonic() < deadline:
+        supervisor.look()
+        waiting = [url for url in waiting if not _answers(url)]
+        time.sleep(0.05)
+    return not waiting
+
+
+def _reach(listen: tuple[str, int]) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen[0], listen[0])
+    return f"http://[{host}]:{listen[1]}" if ":" in host else f"http://{host}:{listen[1]}"
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as response:  # noqa: S310 - our own address
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def lock(folder: Path) -> int:
+    """Hold the data folder for one supervisor. Raises BlockingIOError when another one runs on it."""
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return handle
