@@ -1,0 +1,56 @@
+"""Where a rule stands: document, article and item, and whether the text says it or we read it so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.text import Text
+
+TEXT, INTERPRETATION, PRODUCT_DEFAULT = "text", "interpretation", "product_default"
+KINDS = {
+    TEXT: Text("条文规定", "text"),
+    INTERPRETATION: Text("条文解读", "interpretation"),
+    PRODUCT_DEFAULT: Text("平台缺省(非条文)", "product default, not in the text"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """One provision of a regulation, summed up in our own words."""
+
+    document: Text
+    """Short title of the document."""
+    article: str | None
+    """``"19"``; None where no article stands behind the rule (a product default)."""
+    item: str | None
+    """``"(二)"``."""
+    kind: str
+    """text, interpretation or product_default."""
+    reading: str | None
+    """The reading that the counting or the wording follows, such as ``"I-S-09"``; `Rulebook.readings` explains it."""
+    summary: Text
+
+    def __str__(self) -> str:
+        """Return the Chinese form: ``《潜江市政务信息资源共享管理办法》第19条``."""
+        where = f"第{self.article}条{self.item or ''}" if self.article else KINDS[self.kind].zh
+        return f"《{self.document.zh}》{where}"
+
+    def in_language(self, language: str) -> str:
+        """Return the English form for ``en``: ``Art. 19 (二), Qianjiang Measures ...``; the Chinese one otherwise."""
+        if language != "en":
+            return str(self)
+        where = f"Art. {self.article}{self.item or ''}" if self.article else KINDS[self.kind].en
+        return f"{where}, {self.document.en}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the citation as it appears in answers of the HTTP API and of the command line."""
+        return {
+            "document": self.document.zh,
+            "article": self.article,
+            "item": self.item,
+            "kind": self.kind,
+            "reading": self.reading,
+            "summary": {"zh": self.summary.zh, "en": self.summary.en},
+            "label": {"zh": str(self), "en": self.in_language("en")},
+        }

@@ -1,0 +1,154 @@
+"""Fields and facts: what a value may be, and how it is read from what a person or a script typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from core.errors import Invalid, invalid
+from core.text import Text
+from core.times import parse_instant
+
+TRUE_WORDS = frozenset({"true", "yes", "1", "是", "有"})
+FALSE_WORDS = frozenset({"false", "no", "0", "否", "无"})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """One field of a step, or one fact of a case: `type` is text, instant, integer, boolean, choice, list or json."""
+
+    name: str
+    title: Text
+    type: str
+    choices: Mapping[str, Text]
+    aliases: Mapping[str, str]
+    """Other words for the field itself or for a choice, to the key that is meant."""
+    min: int | None = None
+    max: int | None = None
+    """Largest integer, or most characters of a text."""
+    optional: bool = False
+    """A fact that may be unknown: what depends on it is then left out instead of refused."""
+
+    def is_called(self, word: str) -> bool:
+        """Tell whether `word` is the key, a title or another word for this field."""
+        return word in (self.name, *self.title) or self.aliases.get(word) == self.name
+
+
+def read_value(rule: FieldRule, raw: Any, pointer: str) -> Any:
+    """Return `raw` as the value that the rule describes; choices by key or by title. Raises Invalid."""
+    value = _READERS.get(rule.type, _as_it_is)(rule, raw, pointer)
+    if isinstance(value, int) and not isinstance(value, bool):
+        _within(rule, value, pointer)
+    return value
+
+
+def _text(rule: FieldRule, raw: Any, pointer: str) -> str:
+    if not isinstance(raw, str) or not raw.strip():
+        raise invalid(pointer, "应为文字,且不能为空", "must be a text that is not blank")
+    if rule.max is not None and len(raw) > rule.max:
+        raise invalid(pointer, f"最多 {rule.max} 个字", f"must have at most {rule.max} characters")
+    return raw
+
+
+def _choice(rule: FieldRule, raw: Any, pointer: str) -> str:
+    word = str(raw).strip()
+    for key, title in rule.choices.items():
+        if word in (key, *title):
+            return key
+    if rule.aliases.get(word) in rule.choices:
+        return rule.aliases[word]
+    known = "、".join(f"{title.zh}({key})" for key, title in rule.choices.items())
+    raise invalid(
+        pointer, f"“{word}”不在可选值中:{known}", f"{word!r} is not one of {', '.join(rule.choices)}", code="enum"
+    )
+
+
+def _boolean(rule: FieldRule, raw: Any, pointer: str) -> bool:
+    word = str(raw).strip().lower()
+    if word in TRUE_WORDS or word in FALSE_WORDS:
+        return word in TRUE_WORDS
+    raise invalid(pointer, f"“{raw}”应为 是 或 否(true/false)", f"{raw!r} must be true or false", code="type")
+
+
+def _integer(rule: FieldRule, raw: Any, pointer: str) -> int:
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        return raw
+    try:
+        return int(str(raw).strip()[:20])
+    except ValueError:
+        raise invalid(pointer, f"“{raw}”应为整数", f"{raw!r} must be a whole number", code="type") from None
+
+
+def _instant(rule: FieldRule, raw: Any, pointer: str) -> str:
+    try:
+        instant = raw if isinstance(raw, datetime) else parse_instant(str(raw))
+    except ValueError:
+        raise invalid(pointer, f"“{raw}”不是有效的时间", f"{raw!r} is not an instant", code="format") from None
+    return instant.isoformat()
+
+
+def _list(rule: FieldRule, raw: Any, pointer: str) -> list[Any]:
+    if not isinstance(raw, list):
+        raise invalid(pointer, "应为列表", "must be a list", code="type")
+    return raw
+
+
+def _as_it_is(rule: FieldRule, raw: Any, pointer: str) -> Any:
+    return raw
+
+
+def _within(rule: FieldRule, value: int, pointer: str) -> None:
+    if rule.min is not None and value < rule.min:
+        raise invalid(pointer, f"不能小于 {rule.min},现为 {value}", f"must be at least {rule.min}, is {value}")
+    if rule.max is not None and value > rule.max:
+        raise invalid(pointer, f"不能大于 {rule.max},现为 {value}", f"must be at most {rule.max}, is {value}")
+
+
+Reader = Callable[[FieldRule, Any, str], Any]
+
+_READERS: dict[str, Reader] = {
+    "text": _text,
+    "choice": _choice,
+    "boolean": _boolean,
+    "integer": _integer,
+    "instant": _instant,
+    "list": _list,
+}
+
+
+def read_facts(rules: Mapping[str, FieldRule], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `given` by key with values by key. Raises Invalid with one entry per fact that is unknown or wrong."""
+    facts: dict[str, Any] = {}
+    wrong: list[Invalid] = []
+    for word, raw in given.items():
+        try:
+            rule = _rule_called(rules, word)
+            facts[rule.name] = read_value(rule, raw, f"/facts/{word}")
+        except Invalid as refusal:
+            wrong.append(refusal)
+    if wrong:
+        raise Invalid(e for refusal in wrong for e in refusal.errors)
+    return facts
+
+
+def _rule_called(rules: Mapping[str, FieldRule], word: str) -> FieldRule:
+    for rule in rules.values():
+        if rule.is_called(word):
+            return rule
+    known = "、".join(f"{rule.title.zh}({rule.name})" for rule in rules.values())
+    raise invalid(
+        f"/facts/{word}",
+        f"规则中没有“{word}”这一项,可用:{known}",
+        f"the rulebook knows no fact {word!r}; it knows {', '.join(rules)}",
+        code="unknown",
+    )
+
+
+def missing(fact: str, rule: FieldRule | None) -> Invalid:
+    """Return the refusal of a question that cannot be answered without `fact`."""
+    title = rule.title if rule else Text(fact, fact)
+    return invalid(
+        f"/facts/{fact}", f"需要先说明{title.zh}({fact})", f"{title.en} ({fact}) must be given", code="required"
+    )

@@ -1,0 +1,85 @@
+"""Procedures as data: states, and the transitions between them with their roles, demands and events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.text import Text
+from rules.citation import Citation
+from rules.routing import matches
+
+SYSTEM = "system"
+"""The role of the platform itself: it alone takes the transitions that a timer drives."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a case can stand; nothing leaves a final state."""
+
+    name: str
+    title: Text
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One step that some role may take, what it must bring along, and what it sets off."""
+
+    action: str
+    title: Text
+    sources: tuple[str, ...]
+    target: str
+    roles: frozenset[str]
+    requires: tuple[str, ...]
+    """Fields that must be given and not blank."""
+    accepts: tuple[str, ...]
+    """Fields that may be given."""
+    forbids: Mapping[str, tuple[str, ...]]
+    """Values that a field may not have: ``{"reason_code": ("no_paper",)}``."""
+    emits: tuple[str, ...]
+    """Events that it records, in order; clocks start and stop on them."""
+    tells: tuple[str, ...]
+    """Roles that must be told of it."""
+    when: Mapping[str, Any]
+    """Conditions on the case's facts; of several transitions of one action the first that holds is meant."""
+    timer: str | None
+    """The fact that holds the instant after which the platform takes it by itself."""
+    cite: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A procedure from its opening to its final states."""
+
+    name: str
+    title: Text
+    initial: str
+    opening: tuple[str, ...]
+    """Events that the opening of a case records."""
+    states: Mapping[str, State]
+    transitions: tuple[Transition, ...]
+
+    def actions(self, state: str, roles: Iterable[str], facts: Mapping[str, Any]) -> tuple[Transition, ...]:
+        """Return what a holder of `roles` may do now: at most one transition of each action, in the book's order."""
+        held = frozenset(roles)
+        first: dict[str, Transition] = {}
+        for transition in self._leaving(state, facts):
+            first.setdefault(transition.action, transition)
+        return tuple(t for t in first.values() if t.roles & held)
+
+    def find(self, state: str, action: str, facts: Mapping[str, Any]) -> Transition | None:
+        """Return the transition that `action` means in `state`, None when it means nothing there."""
+        return next((t for t in self._leaving(state, facts) if t.action == action), None)
+
+    def lapse(self, state: str, facts: Mapping[str, Any]) -> Transition | None:
+        """Return the transition that a timer drives out of `state`, None when its fact is not set."""
+        return next((t for t in self._leaving(state, facts) if t.timer and facts.get(t.timer) is not None), None)
+
+    def events(self) -> frozenset[str]:
+        """Return every event that a case of this workflow can record."""
+        return frozenset(self.opening).union(*(t.emits for t in self.transitions))
+
+    def _leaving(self, state: str, facts: Mapping[str, Any]) -> Iterator[Transition]:
+        return (t for t in self.transitions if state in t.sources and matches(t.when, facts))
