@@ -22,11 +22,7 @@ def json_body(schema: str | None, limit: int) -> dict[str, Any]:
     Raises TooLarge over `limit` bytes, Invalid for anything that is not one plain JSON object: duplicate
     keys, NaN, lone surrogates, NUL characters, numbers beyond 64 bits, nesting beyond `DEEPEST`.
     """
-    if request.content_length is not None and request.content_length > limit:
-        raise too_large(limit)
-    raw = request.get_data(cache=True)
-    if len(raw) > limit:
-        raise too_large(limit)
+    raw = bytes_body(limit)
     if raw and request.mimetype not in ("application/json", ""):
         raise Conflict(
             "请求体应为 application/json", "the body must be application/json", code="unsupported_media_type"
@@ -35,6 +31,16 @@ def json_body(schema: str | None, limit: int) -> dict[str, Any]:
     if schema:
         validate(schema, document)
     return document
+
+
+def bytes_body(limit: int) -> bytes:
+    """Return the request's body as it came, such as an uploaded file. Raises TooLarge over `limit` bytes."""
+    if request.content_length is not None and request.content_length > limit:
+        raise too_large(limit)
+    raw = request.get_data(cache=True)
+    if len(raw) > limit:
+        raise too_large(limit)
+    return raw
 
 
 def too_large(limit: int) -> TooLarge:

@@ -20,7 +20,7 @@ from core.text import Text
 from core.work import Work
 from schemas import validate
 from web.auth import admit, bearer_actor
-from web.bodies import json_body
+from web.bodies import bytes_body, json_body
 from web.kit import Kit, kit
 from web.store import Kept, keep_answer, kept_answer
 
@@ -34,6 +34,8 @@ class Call:
     body: dict[str, Any]
     query: Mapping[str, str]
     if_match: int | None
+    content: bytes = b""
+    """The body as it came, on a route that takes bytes."""
 
     @property
     def limit(self) -> int:
@@ -87,6 +89,8 @@ class Route:
     status: int = 200
     query: Mapping[str, Text] = field(default_factory=dict)
     writes: bool = False
+    takes_bytes: int | None = None
+    """The most bytes of a body that is no JSON, such as an uploaded file."""
 
 
 class Routes:
@@ -109,6 +113,7 @@ class Routes:
         query: Mapping[str, Text] | None = None,
         paged: bool = False,
         writes: bool | None = None,
+        takes_bytes: int | None = None,
     ) -> Callable[[Callable[..., Reply]], Callable[..., Reply]]:
         """Declare a route; the handler is called with (work, call, **path parameters) and returns a Reply.
 
@@ -135,6 +140,7 @@ class Routes:
                     status,
                     known,
                     does_write,
+                    takes_bytes,
                 )
             )
             return handler
@@ -164,6 +170,8 @@ def _view(route: Route) -> Callable[..., Response]:
 
 
 def _call(route: Route, k: Kit) -> Call:
+    if route.takes_bytes is not None:
+        return Call({}, _query(route), _if_match(), bytes_body(route.takes_bytes))
     has_body = route.method in ("POST", "PATCH", "PUT", "DELETE")
     body = json_body(route.request, k.settings.platform.max_body_bytes) if has_body else {}
     return Call(body, _query(route), _if_match())
