@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
 import orjson
 from flask import Flask, Response, request
@@ -25,10 +24,9 @@ import catalog.console
 import gateway.api
 import gateway.console
 import gateway.oauth
-import rules.rulebook
 import web.pages
 from accounts.sessions import actor_of_session
-from cases.store import archive_rulebook, archived_rulebooks
+from cases.books import open_rulebooks
 from core.db import Database, at_head
 from core.errors import ConfigError, Finding, Refusal
 from core.settings import Settings
@@ -50,7 +48,6 @@ PAGES = (
     audit.console.pages,
 )
 VERSION = "0.1.0"
-RULEBOOKS = Path(rules.rulebook.__file__).parent.parent / "rulebooks"
 
 
 def create_app(
@@ -84,7 +81,7 @@ def create_app(
     app.extensions["shuxiang"] = Kit(
         settings=settings,
         database=database,
-        rulebooks=load_rulebooks(settings, database, clock()),
+        rulebooks=open_rulebooks(settings, database, clock()),
         clock=clock,
         actor_of_token=accounts.tokens.actor_of_token(settings),
         actor_of_session=actor_of_session(settings),
@@ -97,22 +94,6 @@ def create_app(
     if settings.platform.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=0)  # type: ignore[method-assign]
     return app
-
-
-def load_rulebooks(settings: Settings, database: Database, now: datetime) -> rules.rulebook.Rulebooks:
-    """Return the rulebooks of a deployment with every version that a case was opened under.
-
-    The versions in force are put into the archive first, so that no case can outlive its own rules.
-    """
-    selected = dict(settings.platform.rulebooks)
-    with database.begin() as tx:
-        books = rules.rulebook.load_rulebooks(
-            RULEBOOKS, selected, archived_rulebooks(tx), day_end=settings.platform.day_end
-        )
-        for domain in selected:
-            book = books.current(domain)
-            archive_rulebook(tx, book.id, book.version, book.document, now)
-    return books
 
 
 def _faces(app: Flask, settings: Settings) -> None:

@@ -68,12 +68,26 @@ def children(settings: Settings, extra: Sequence[Child] = ()) -> list[Child]:
     environment = {"SHUXIANG_CONFIG": str(settings.folder), "SHUXIANG_DATA": str(settings.data)}
     control = [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)),
-        *("--workers", "1", "--blocking-threads", "8", "--backpressure", "64", "--no-ws", "--log-level", "warning"),
+        *(
+            "--workers",
+            "1",
+            "--blocking-threads",
+            "8",
+            "--backpressure",
+            "64",
+            "--no-ws",
+            "--log-level",
+            "warning",
+        ),
         *("--workers-kill-timeout", str(int(GRACE_SECONDS)), "--respawn-failed-workers", "wsgi:app"),
     ]
     made = [Child("control", control, environment=environment)]
     made += [
-        Child(f"gateway-{i}", [sys.executable, "-m", "cli", "run", "gateway", "--index", str(i)], environment=environment)
+        Child(
+            f"gateway-{i}",
+            [sys.executable, "-m", "cli", "run", "gateway", "--index", str(i)],
+            environment=environment,
+        )
         for i in range(settings.platform.gateway_workers)
     ]
     made += [
@@ -144,7 +158,10 @@ def _terminate(processes: Sequence[Child]) -> None:
 def wait_until_ready(supervisor: Supervisor, settings: Settings, seconds: float) -> bool:
     """Return whether both planes answered /readyz with 200 within `seconds`."""
     deadline = time.monotonic() + seconds
-    waiting = [f"{_reach(settings.platform.control_listen)}/readyz", f"{_reach(settings.platform.gateway_listen)}/readyz"]
+    waiting = [
+        f"{_reach(settings.platform.control_listen)}/readyz",
+        f"{_reach(settings.platform.gateway_listen)}/readyz",
+    ]
     while waiting and time.monotonic() < deadline:
         supervisor.look()
         waiting = [url for url in waiting if not _answers(url)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 import schemas
-from app import create_app, load_rulebooks
+from cases.books import open_rulebooks
 from core.db import Database, metadata
 from core.settings import Settings, load_settings
 from core.work import Actor, Work
@@ -32,7 +33,7 @@ class World:
         self.settings = settings
         self.database = database
         self.now = START
-        self.rulebooks = load_rulebooks(settings, database, START)
+        self.rulebooks = open_rulebooks(settings, database, START)
         self.counter = PolicyCounter(settings.data / "run" / "policy")
         self._app: Any = None
 
@@ -57,6 +58,8 @@ class World:
     def app(self) -> Any:
         """The Flask application over the same database and clock."""
         if self._app is None:
+            from app import create_app
+
             self._app = create_app(self.settings, self.database, lambda: self.now)
             self._app.config["WTF_CSRF_ENABLED"] = True
         return self._app
@@ -92,10 +95,17 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty database to copy: migrations run once."""
     path = tmp_path_factory.mktemp("template") / "state.sqlite"
     database = Database(f"sqlite:///{path}")
+    import_every_table()
     with database.begin() as tx:
         metadata.create_all(tx)
     database.close()
     return path
+
+
+def import_every_table() -> None:
+    """Load the packages whose stores define tables."""
+    for package in ("web", "audit", "cases", "accounts", "catalog", "gateway"):
+        importlib.import_module(f"{package}.store")
 
 
 def _make_world(tmp_path: Path, template: Path, sharing: str) -> World:

@@ -1,0 +1,53 @@
+# `make` prints this list.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+PIP_QUIET := --quiet --disable-pip-version-check
+
+help: ## Print what can be made.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Make .venv with everything that running and testing need.
+
+$(STAMP): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=...)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_QUIET) -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
+
+run: install ## Set up the demo city, start everything, play the story over HTTP, stay up.
+	$(BIN)/shuxiang demo
+
+test: install ## The default test suite (under two minutes).
+	$(BIN)/python -m pytest
+
+test-all: install ## Every test, with the slow and the browser ones.
+	$(BIN)/python -m pytest -o addopts='-q --strict-markers'
+
+lint: install ## Style and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint test-all ## Everything that CI checks.
+	$(BIN)/shuxiang rulebook check
+	$(BIN)/shuxiang check
+
+bench: install ## Measure the data plane beside a peer.
+	$(BIN)/python -m bench
+
+constraints: ## Renew constraints.txt from the newest releases.
+	rm -rf $(VENV)/fresh && $(PYTHON) -m venv $(VENV)/fresh
+	$(VENV)/fresh/bin/python -m pip install $(PIP_QUIET) '.[dev]'
+	( echo '# What `make install` installs, exactly; renewed by `make constraints`.'; \
+	  $(VENV)/fresh/bin/python -m pip freeze --exclude shuxiang ) > constraints.txt
+	rm -rf $(VENV)/fresh
+
+clean: ## Remove the demo's state and everything built.
+	rm -rf var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+.PHONY: help install run test test-all lint check bench constraints clean

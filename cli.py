@@ -1,0 +1,616 @@
+"""The `shuxiang` command. Every command that prints facts takes ``--json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+import schemas
+from core.errors import ConfigError, Invalid, Refusal
+from core.settings import Settings, load_settings
+from core.times import parse_instant, utc_now
+from core.work import SYSTEM, Work
+
+RULEBOOKS = Path(__file__).parent / "rulebooks"
+DEMO_CONFIG = Path(__file__).parent / "config" / "demo"
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class _Told(click.ClickException):
+    """An error that has been put into words for the person at the terminal."""
+
+    def show(self, file: Any = None) -> None:
+        err.print(self.message, style="red", markup=False)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn refusals and configuration faults into sentences and exit status 1."""
+    try:
+        yield
+    except ConfigError as wrong:
+        raise _Told(str(wrong)) from wrong
+    except Invalid as wrong:
+        lines = [f"{e.pointer or '/'}: {e.message.zh} / {e.message.en}" for e in wrong.errors]
+        raise _Told("\n".join(lines)) from wrong
+    except Refusal as wrong:
+        raise _Told(f"{wrong.message.zh} / {wrong.message.en}") from wrong
+
+
+def explained(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a command so that what goes wrong is explained, not traced."""
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with _explained():
+            return command(*args, **kwargs)
+
+    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
+    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    return wrapped
+
+
+class Place:
+    """Where a command works: the deployment's folder and the folder that holds its state."""
+
+    def __init__(self, config: Path, data: Path) -> None:
+        self.config = config
+        self.data = data
+
+    def settings(self) -> Settings:
+        """Read and check the deployment."""
+        return load_settings(self.config, self.data, schemas.errors)
+
+    @contextmanager
+    def work(self) -> Iterator[Work]:
+        """Yield a unit of work of the platform itself, in a writing transaction of the deployment."""
+        from cases.books import open_rulebooks
+        from core.db import Database, at_head
+        from gateway.policy import PolicyCounter, change_policy
+
+        settings = self.settings()
+        database = Database(settings.database_url)
+        if not at_head(database):
+            raise _Told("数据库尚未建立,请先运行 shuxiang init / no database yet: run shuxiang init")
+        counter = PolicyCounter(settings.data / "run" / "policy")
+        books = open_rulebooks(settings, database, utc_now())
+        try:
+            with database.begin() as tx:
+                yield Work(tx, books, SYSTEM, utc_now(), settings, lambda tx: change_policy(tx, counter))
+        finally:
+            database.close()
+
+
+place_of = click.make_pass_decorator(Place)
+
+
+def _print(document: Any, as_json: bool, table: Callable[[], Table | str]) -> None:
+    if as_json:
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    else:
+        out.print(table(), markup=False) if isinstance(shown := table(), str) else out.print(shown)
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    table = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*("" if v is None else str(v) for v in row))
+    return table
+
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="SHUXIANG_CONFIG",
+    default=DEMO_CONFIG,
+    show_default="config/demo",
+    help="The deployment's folder.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="SHUXIANG_DATA",
+    default=Path("var/demo"),
+    show_default=True,
+    help="The folder that holds its state.",
+)
+@click.version_option(package_name="shuxiang")
+@click.pass_context
+def main(context: click.Context, config: Path, data: Path) -> None:
+    """数享: data catalog, sharing gateway and 12345 hotline intake."""
+    context.obj = Place(config, data)
+
+
+# --- set-up ---------------------------------------------------------------------------------------
+
+
+@main.command()
+@as_json_option
+@place_of
+@explained
+def check(place: Place, as_json: bool) -> None:
+    """Check the deployment's files and its rulebooks; name every fault with file and pointer."""
+    from rules.rulebook import load_rulebooks
+
+    settings = place.settings()
+    load_rulebooks(RULEBOOKS, settings.platform.rulebooks)
+    facts = {
+        "platform": settings.platform.id,
+        "departments": len(settings.departments),
+        "connections": len(settings.connections),
+        "datasets": len(settings.manifests),
+        "rulebooks": dict(settings.platform.rulebooks),
+    }
+    _print(facts, as_json, lambda: _table("配置无误 / configuration is sound", ("", ""), list(facts.items())))
+
+
+@main.command()
+@click.option(
+    "--passwords",
+    type=click.Path(path_type=Path),
+    help="Write the one-time passwords to this file (0600) too.",
+)
+@as_json_option
+@place_of
+@explained
+def init(place: Place, passwords: Path | None, as_json: bool) -> None:
+    """Make folders, keys, database and first accounts; print each account's one-time password. Safe to repeat."""
+    from setup_deployment import initialise
+
+    made = initialise(place.settings(), utc_now())
+    if passwords is not None and made:
+        _write_private(passwords, "".join(f"{login}\t{password}\n" for login, password in made.items()))
+    _print(made, as_json, lambda: _sign_ins(made))
+
+
+def _write_private(path: Path, text: str) -> None:
+    with os.fdopen(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w", encoding="utf-8"
+    ) as file:
+        file.write(text)
+
+
+def _sign_ins(made: Mapping[str, str]) -> Table | str:
+    if not made:
+        return "已初始化,没有新账号 / initialised before; no new account"
+    return _table(
+        "一次性密码,首次登录须更改 / one-time passwords",
+        ("登录名 login", "密码 password"),
+        list(made.items()),
+    )
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@as_json_option
+@place_of
+@explained
+def apply(place: Place, folder: Path, dry_run: bool, as_json: bool) -> None:
+    """Bring the catalog to what the manifests of a deployment folder say."""
+    from catalog.apply import apply_manifests, plan_manifests
+
+    place = Place(folder, place.data)
+    settings = place.settings()
+    with place.work() as work:
+        work = replace(work, settings=settings)
+        changes = (
+            plan_manifests(work, settings.manifests) if dry_run else apply_manifests(work, settings.manifests)
+        )
+    rows = [c.as_json() for c in changes]
+    _print(rows, as_json, lambda: _changes_table(rows, dry_run))
+
+
+def _changes_table(rows: Sequence[Mapping[str, Any]], dry_run: bool) -> Table:
+    title = "将要进行的变更 / what would change" if dry_run else "已完成的变更 / what changed"
+    shown = [(r["manifest"], r.get("code"), r["change"], "\n".join(r.get("diff", ()))) for r in rows]
+    return _table(title, ("清单 manifest", "代码 code", "变更 change", "差异 diff"), shown)
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+@main.command()
+@place_of
+@explained
+def serve(place: Place) -> None:
+    """Start and watch control plane, data plane, sealer and sweeper; stop them in order on SIGTERM or Ctrl-C."""
+    _serve(place, (), lambda: None)
+
+
+def _serve(place: Place, extra: Sequence[Any], once_ready: Callable[[], None]) -> None:
+    from serve import Supervisor, children, lock, wait_until_ready
+
+    settings = place.settings()
+    try:
+        held = lock(settings.data)
+    except BlockingIOError as busy:
+        raise _Told(
+            f"{settings.data} 上已有一个 serve 在运行 / another serve runs on this data folder"
+        ) from busy
+    supervisor = Supervisor(children(settings, extra), lambda line: err.print(line, markup=False))
+    supervisor.start()
+    try:
+        if not wait_until_ready(supervisor, settings, 60):
+            raise _Told("服务未能在 60 秒内就绪 / the services did not become ready within 60 s")
+        out.print(
+            f"控制面 control plane  {settings.platform.control_url}\n数据面 data plane     {settings.platform.gateway_url}",
+            markup=False,
+        )
+        once_ready()
+        supervisor.watch()
+    finally:
+        supervisor.stop()
+        supervisor.watch()
+        os.close(held)
+
+
+@main.group(hidden=True)
+def run() -> None:
+    """The processes that `serve` watches."""
+
+
+@run.command("gateway")
+@click.option("--index", type=int, default=0)
+@place_of
+@explained
+def run_gateway(place: Place, index: int) -> None:
+    """One worker of the data plane."""
+    from gateway.plane import run_worker
+
+    run_worker(place.settings(), index)
+
+
+@run.command("sealer")
+@place_of
+@explained
+def run_sealer(place: Place) -> None:
+    """The sealer of the access log."""
+    from audit.sealer import run as run_log
+    from core.db import Database
+
+    settings = place.settings()
+    run_log(settings, Database(settings.database_url))
+
+
+@run.command("sweeper")
+@place_of
+@explained
+def run_sweeper(place: Place) -> None:
+    """Puts on record, every few seconds, what fell due."""
+    from setup_deployment import sweep_until_stopped
+
+    sweep_until_stopped(place.work, place.settings().platform.sweep_seconds)
+
+
+@run.command("workday-service")
+@click.option("--port", type=int, default=8010)
+@place_of
+@explained
+def run_workday_service(place: Place, port: int) -> None:
+    """The demo's upstream API."""
+    from demo.prepare import service_key
+    from demo.workday_service import serve as serve_days
+
+    serve_days("127.0.0.1", port, service_key(place.settings()).read_text().strip())
+
+
+@main.command()
+@place_of
+@as_json_option
+@explained
+def sweep(place: Place, as_json: bool) -> None:
+    """Put on record what fell due by now: lapses and breaches, each once."""
+    from cases.procedure import sweep as sweep_cases
+
+    with place.work() as work:
+        moved = sweep_cases(work)
+    _print({"cases": moved}, as_json, lambda: f"{moved} 件 / cases")
+
+
+@main.command()
+@click.option("--story-only", is_flag=True, help="End when the story has been told.")
+@place_of
+@explained
+def demo(place: Place, story_only: bool) -> None:
+    """Set up the demo city, start everything, play the story over HTTP, then stay up."""
+    from cases.books import open_rulebooks
+    from core.db import Database
+    from demo.prepare import prepare
+    from demo.story import tell
+    from serve import Child
+    from setup_deployment import initialise
+
+    settings = place.settings()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    made = initialise(settings, utc_now())
+    sign_ins = settings.data / "first-sign-in.txt"
+    if made:
+        _write_private(sign_ins, "".join(f"{login}\t{password}\n" for login, password in made.items()))
+    database = Database(settings.database_url)
+    prepare(settings, open_rulebooks(settings, database, utc_now()).calendar)
+    database.close()
+    service = Child(
+        "workday-service",
+        [sys.executable, "-m", "cli", "run", "workday-service"],
+        environment={"SHUXIANG_CONFIG": str(settings.folder), "SHUXIANG_DATA": str(settings.data)},
+    )
+
+    def play() -> None:
+        tell(settings, out)
+        out.print(
+            f"\n登录名和一次性密码 sign-ins: {_shown(sign_ins)}  (首次登录须更改 / change at first sign-in)",
+            markup=False,
+        )
+        if story_only:
+            os.kill(os.getpid(), 15)
+        else:
+            out.print("Ctrl-C 停止 / to stop", markup=False)
+
+    _serve(place, (service,), play)
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+# --- people ---------------------------------------------------------------------------------------
+
+
+@main.group()
+def accounts() -> None:
+    """People and their API tokens."""
+
+
+@accounts.command("token")
+@click.argument("login")
+@click.option("--hours", type=click.IntRange(1, 24 * 90), default=8, show_default=True)
+@as_json_option
+@place_of
+@explained
+def accounts_token(place: Place, login: str, hours: int, as_json: bool) -> None:
+    """Print a bearer token that acts as LOGIN for some hours."""
+    from accounts.tokens import issue_token
+
+    with place.work() as work:
+        token = issue_token(work, login, hours=hours)
+    _print({"login": login, "token": token, "hours": hours}, as_json, lambda: token)
+
+
+@accounts.command("add")
+@click.argument("login")
+@click.option("--name", required=True)
+@click.option("--department", required=True)
+@click.option("--role", "roles", multiple=True, required=True)
+@as_json_option
+@place_of
+@explained
+def accounts_add(
+    place: Place, login: str, name: str, department: str, roles: tuple[str, ...], as_json: bool
+) -> None:
+    """Create an account and print its one-time password."""
+    from accounts.people import create_account
+
+    with place.work() as work:
+        password = create_account(work, login, name, department, frozenset(roles))
+    _print({"login": login, "password": password}, as_json, lambda: password)
+
+
+@accounts.command("list")
+@as_json_option
+@place_of
+@explained
+def accounts_list(place: Place, as_json: bool) -> None:
+    """List the accounts."""
+    from accounts.people import list_accounts
+
+    with place.work() as work:
+        rows = [(a.login, a.name, a.department, sorted(a.roles), a.state) for a in list_accounts(work)]
+    names = ("login", "name", "department", "roles", "state")
+    _print(
+        [dict(zip(names, row, strict=True)) for row in rows],
+        as_json,
+        lambda: _table("账号 / accounts", names, [(*r[:3], ", ".join(r[3]), r[4]) for r in rows]),
+    )
+
+
+@accounts.command("disable")
+@click.argument("login")
+@place_of
+@explained
+def accounts_disable(place: Place, login: str) -> None:
+    """Disable an account; its sessions and tokens end at once."""
+    from accounts.people import disable_account
+
+    with place.work() as work:
+        disable_account(work, login)
+
+
+# --- rulebooks ------------------------------------------------------------------------------------
+
+
+@main.group()
+def rulebook() -> None:
+    """The rulebooks: check them, show them, ask them what would be due."""
+
+
+def _book(book_id: str) -> tuple[Any, Any]:
+    from rules.rulebook import load_rulebooks
+
+    domain = book_id.partition("/")[0]
+    books = load_rulebooks(RULEBOOKS, {domain: book_id})
+    return books.current(domain), books.calendar
+
+
+def _all_books() -> list[str]:
+    return sorted(
+        p.relative_to(RULEBOOKS).with_suffix("").as_posix()
+        for p in RULEBOOKS.rglob("*.yaml")
+        if p.parent.name != "calendars"
+    )
+
+
+@rulebook.command("check")
+@click.argument("book", required=False)
+@as_json_option
+@explained
+def rulebook_check(book: str | None, as_json: bool) -> None:
+    """Check BOOK (or all): states reachable, clocks started and stopped, citations present."""
+    from rules.check import check as check_book
+
+    faults: list[str] = []
+    for name in [book] if book else _all_books():
+        try:
+            faults += [str(f) for f in check_book(_book(name)[0])]
+        except ConfigError as wrong:
+            faults += [str(f) for f in wrong.findings]
+    checked = [book] if book else _all_books()
+    _print(
+        {"checked": checked, "faults": faults},
+        as_json,
+        lambda: "\n".join(faults) or f"{len(checked)} 份规则手册无误 / rulebooks are sound",
+    )
+    if faults:
+        sys.exit(1)
+
+
+@rulebook.command("show")
+@click.argument("book")
+@as_json_option
+@explained
+def rulebook_show(book: str, as_json: bool) -> None:
+    """Show every leaf of BOOK with its article and kind."""
+    from rules.show import show
+
+    rows = list(show(_book(book)[0]))
+    names = ("path", "value", "article", "kind", "reading", "summary")
+    _print([dict(zip(names, r, strict=True)) for r in rows], as_json, lambda: _table(book, names, rows))
+
+
+@rulebook.command("due")
+@click.argument("book")
+@click.option(
+    "--fact", "facts", multiple=True, metavar="KEY=VALUE", help="A fact of the case, by key or Chinese title."
+)
+@click.option(
+    "--at", "events", multiple=True, metavar="EVENT=TIME", help="When an event was recorded (ISO 8601)."
+)
+@as_json_option
+@explained
+def rulebook_due(book: str, facts: tuple[str, ...], events: tuple[str, ...], as_json: bool) -> None:
+    """Say what would be due under BOOK, given facts and recorded events."""
+    from rules.due import what_is_due
+
+    loaded, calendar = _book(book)
+    due = what_is_due(loaded, calendar, _pairs(facts, "--fact"), _instants(events))
+    rows = [
+        (name, d["due"], "provisional" if d["provisional"] else "", _cite(d["cite"]))
+        for name, d in due.items()
+    ]
+    _print(due, as_json, lambda: _table(book, ("时限 clock", "到期 due", "", "依据 cite"), rows))
+
+
+def _cite(cite: Any) -> str:
+    return str(cite.get("text", cite)) if isinstance(cite, Mapping) else str(cite)
+
+
+def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for item in given:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise _Told(f"{option} 应写作 KEY=VALUE:{item} / {option} takes KEY=VALUE: {item}")
+        if key in pairs:
+            raise _Told(f"{option} {key} 重复 / {option} {key} is given twice")
+        pairs[key] = value
+    return pairs
+
+
+def _instants(given: Sequence[str]) -> dict[str, datetime]:
+    instants: dict[str, datetime] = {}
+    for event, text in _pairs(given, "--at").items():
+        try:
+            instants[event] = parse_instant(text)
+        except ValueError as wrong:
+            raise _Told(f"--at {event}: “{text}”不是时间 / {text!r} is not an ISO 8601 time") from wrong
+    return instants
+
+
+# --- audit ----------------------------------------------------------------------------------------
+
+
+@main.group()
+def audit() -> None:
+    """The access log."""
+
+
+@audit.command("verify")
+@click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--vkey", help="The log's verifier key; default: <data>/keys/log.vkey.")
+@as_json_option
+@place_of
+@explained
+def audit_verify(place: Place, folder: Path | None, vkey: str | None, as_json: bool) -> None:
+    """Check a log folder offline: bodies, envelopes, tree, signature. FOLDER defaults to <data>/audit."""
+    from rich.progress import Progress
+
+    from audit.verify import verify
+
+    folder = folder or place.data / "audit"
+    key_file = folder.parent / "keys" / "log.vkey"
+    vkey = vkey or (key_file.read_text().strip() if key_file.is_file() else None)
+    with Progress(console=err, transient=True, disable=as_json) as progress:
+        task = progress.add_task("verify", total=None)
+        report = verify(folder, vkey, lambda done, total: progress.update(task, completed=done, total=total))
+    _print(report.as_json(), as_json, lambda: str(report))
+    if not report.sound:
+        sys.exit(1)
+
+
+@audit.command("seal")
+@as_json_option
+@place_of
+@explained
+def audit_seal(place: Place, as_json: bool) -> None:
+    """Seal what waits in journals and outbox now; refused while another sealer runs."""
+    from audit.sealer import seal_once
+    from core.db import Database
+
+    settings = place.settings()
+    sealed = seal_once(settings, Database(settings.database_url))
+    _print({"sealed": sealed.count, "size": sealed.size}, as_json, lambda: f"{sealed.count} → {sealed.size}")
+
+
+@audit.command("status")
+@as_json_option
+@place_of
+@explained
+def audit_status(place: Place, as_json: bool) -> None:
+    """Show the log's size, checkpoint time and what waits to be sealed."""
+    from audit.sealer import status
+
+    facts = status(place.settings())
+    _print(facts, as_json, lambda: _table("存取日志 / access log", ("", ""), list(facts.items())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""First start and standing work of a deployment: folders, keys, database, accounts; the sweep."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+
+from accounts.keys import make_keys
+from accounts.people import create_account, list_accounts
+from cases.books import open_rulebooks
+from cases.procedure import sweep
+from core.db import Database, migrate
+from core.settings import Settings
+from core.work import SYSTEM, Work
+from web.store import forget_answers
+
+FOLDERS = ("run", "keys", "audit", "attachments")
+KEPT_ANSWERS = timedelta(days=2)
+
+
+def initialise(settings: Settings, now: datetime) -> dict[str, str]:
+    """Make what a deployment needs and return login to one-time password of the accounts made just now."""
+    for name in FOLDERS:
+        (settings.data / name).mkdir(parents=True, exist_ok=True)
+    (settings.data / "keys").chmod(0o700)
+    make_keys(settings)
+    database = Database(settings.database_url)
+    try:
+        migrate(database)
+        books = open_rulebooks(settings, database, now)
+        with database.begin() as tx:
+            work = Work(tx, books, SYSTEM, now, settings)
+            known = {a.login for a in list_accounts(work)}
+            return {
+                a.login: create_account(work, a.login, a.name, a.department, a.roles)
+                for a in settings.accounts
+                if a.login not in known
+            }
+    finally:
+        database.close()
+
+
+def sweep_until_stopped(begin: Callable[[], AbstractContextManager[Work]], every_seconds: float) -> None:
+    """Sweep again and again until SIGTERM; a full batch is followed by the next at once."""
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    signal.signal(signal.SIGINT, lambda *_: stopped.set())
+    while not stopped.is_set():
+        try:
+            with begin() as work:
+                moved = sweep(work)
+                forget_answers(work.tx, work.now - KEPT_ANSWERS)
+        except Exception as wrong:
+            print(f"sweep: {type(wrong).__name__}: {wrong}", file=sys.stderr, flush=True)
+            moved = 0
+        if moved == 0:
+            stopped.wait(every_seconds)
