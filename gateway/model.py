@@ -24,6 +24,64 @@ class Client:
     networks: tuple[str, ...]
     created_at: datetime
     created_by: str
+    description: str = ""
+    approved_at: datetime | None = None
+    approved_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One secret of a system, kept as its digest; a system has two at most while it changes over."""
+
+    id: str
+    client_id: str
+    kind: str
+    digest: str
+    created_at: datetime
+    created_by: str
+    not_after: datetime | None
+    revoked_at: datetime | None
+
+    def is_active(self, now: datetime) -> bool:
+        """Tell whether the secret is accepted at `now`."""
+        return self.revoked_at is None and (self.not_after is None or now < self.not_after)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A dataset as an applicant meets it: what may be asked for, and who provides it."""
+
+    id: str
+    code: str
+    title: str
+    provider: str
+    share_class: str
+    controlled_params: bool
+    state: str
+    attributes: tuple[Mapping[str, Any], ...]
+    """In order (schema request/dataset)."""
+    required_materials: tuple[str, ...]
+    distributions: Mapping[str, Mapping[str, Any]]
+    """Kind to the distribution's detail (schema request/distribution)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What a department asks for; state and clocks are those of the case with the same id."""
+
+    id: str
+    number: str
+    dataset_id: str
+    dataset_code: str
+    dataset_title: str
+    client_id: str
+    client_name: str
+    consumer: str
+    provider: str
+    document: Mapping[str, Any]
+    """Every field of schema request/application filled in."""
+    previous_grant: str | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +116,32 @@ class Grant:
     application_id: str | None
     dataset_id: str
     dataset_code: str
+    dataset_title: str
     client_id: str
+    client_name: str
     consumer: str
     provider: str
     terms: Terms
     granted_at: datetime
     valid_until: datetime | None
-    """The last instant, or None where the rulebook sets no end."""
-    state: str
-    version: int
+    """The last instant, or None where nothing sets an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token as the store knows it."""
+
+    digest: str
+    grant_id: str
+    grant_number: str
+    client_id: str
+    dataset_code: str
+    kind: str
+    issued_at: datetime
+    expires_at: datetime
+    usable: bool
+    """Neither revoked nor of a system or grant that is not active; its times are the reader's to compare."""
+    valid_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, Column, Connection, ForeignKey, Index, Integer, String, Table, and_, select, update
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    Select,
+    String,
+    Table,
+    and_,
+    delete,
+    false,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
 
 from cases.store import cases
-from catalog.store import datasets, distributions
-from core.db import Document, Instant, metadata
-from gateway.model import Permit, Terms
+from catalog.store import code_sequences, datasets, distributions
+from core.db import Document, Instant, Page, metadata, page
+from core.work import Actor
+from gateway.model import Application, Client, Credential, Grant, Offer, Permit, Terms, Token
 
 clients = Table(
     "clients",
@@ -81,6 +102,15 @@ access_tokens = Table(
     Index("ix_access_tokens_expires_at", "expires_at"),
 )
 
+token_failures = Table(
+    "token_failures",
+    metadata,
+    Column("client", String(64), primary_key=True),  # digest of the client_id that was tried, known or not
+    Column("source", String(64), primary_key=True),
+    Column("since", Instant, nullable=False, index=True),
+    Column("tries", Integer, nullable=False),
+)
+
 policy = Table(
     "policy",
     metadata,
@@ -102,9 +132,7 @@ def policy_version(tx: Connection) -> int:
 
 def raise_policy_version(tx: Connection) -> int:
     """Raise the policy version by one and return the new one."""
-    changed = tx.execute(
-        update(policy).where(policy.c.id == POLICY_ROW).values(version=policy.c.version + 1)
-    )
+    changed = tx.execute(update(policy).where(policy.c.id == POLICY_ROW).values(version=policy.c.version + 1))
     if changed.rowcount == 0:
         tx.execute(policy.insert().values(id=POLICY_ROW, version=1))
     return policy_version(tx)
@@ -187,3 +215,357 @@ def terms_of(document: dict[str, Any]) -> Terms:
         purpose=document["purpose"],
         sensitive=document["sensitive"],
     )
+
+
+# --- systems and their credentials ----------------------------------------------------------------
+
+
+def insert_client(tx: Connection, client: Client) -> None:
+    """Add a system."""
+    tx.execute(clients.insert().values(**{**asdict(client), "networks": list(client.networks)}))
+
+
+def client(tx: Connection, client_id: str) -> Client | None:
+    """Return a system, or None."""
+    row = tx.execute(select(clients).where(clients.c.id == client_id)).one_or_none()
+    return _client(row) if row else None
+
+
+def clients_page(
+    tx: Connection, department: str | None, state: str | None, limit: int, cursor: str | None
+) -> Page:
+    """Return one page of systems, the newest first; of one department unless `department` is None."""
+    query = select(clients)
+    if department is not None:
+        query = query.where(clients.c.department == department)
+    if state is not None:
+        query = query.where(clients.c.state == state)
+    found = page(tx, query, [clients.c.created_at, clients.c.id], limit=limit, cursor=cursor)
+    return Page([_client(row) for row in found.rows], found.next_cursor)
+
+
+def set_client_state(
+    tx: Connection, client_id: str, state: str, approved: tuple[datetime, str] | None = None
+) -> None:
+    """Set a system's state; `approved` says when and by whom, and is left as it was when None."""
+    values: dict[str, Any] = {"state": state}
+    if approved is not None:
+        values |= {"approved_at": approved[0], "approved_by": approved[1]}
+    tx.execute(update(clients).where(clients.c.id == client_id).values(**values))
+
+
+def credentials(tx: Connection, client_id: str) -> tuple[Credential, ...]:
+    """Return every credential that a system ever had, the oldest first."""
+    c = client_credentials.c
+    query = select(client_credentials).where(c.client_id == client_id).order_by(c.created_at, c.id)
+    return tuple(Credential(**row._mapping) for row in tx.execute(query))
+
+
+def insert_credential(tx: Connection, credential: Credential) -> None:
+    """Add a credential."""
+    tx.execute(client_credentials.insert().values(**asdict(credential)))
+
+
+def end_credential(tx: Connection, credential_id: str, not_after: datetime) -> None:
+    """Let a credential end at an instant."""
+    c = client_credentials.c
+    tx.execute(update(client_credentials).where(c.id == credential_id).values(not_after=not_after))
+
+
+def revoke_credential(tx: Connection, credential_id: str, now: datetime) -> None:
+    """Mark a credential as revoked."""
+    c = client_credentials.c
+    tx.execute(update(client_credentials).where(c.id == credential_id).values(revoked_at=now))
+
+
+def _client(row: Any) -> Client:
+    return Client(**{**row._mapping, "networks": tuple(row.networks)})
+
+
+# --- datasets, as an applicant meets them ---------------------------------------------------------
+
+
+def offer(tx: Connection, code: str) -> Offer | None:
+    """Return the dataset with this code and its distributions, or None."""
+    query = (
+        select(datasets, _dataset_case.c.state)
+        .join(_dataset_case, _dataset_case.c.id == datasets.c.id)
+        .where(datasets.c.code == code)
+    )
+    row = tx.execute(query).one_or_none()
+    if row is None:
+        return None
+    d = distributions.c
+    mounted = tx.execute(select(d.kind, d.detail).where(d.dataset_id == row.id).order_by(d.kind))
+    return Offer(
+        id=row.id,
+        code=row.code,
+        title=row.title,
+        provider=row.provider,
+        share_class=row.share_class,
+        controlled_params=row.controlled_params,
+        state=row.state,
+        attributes=tuple(row.document["attributes"]),
+        required_materials=tuple(row.document.get("required_materials", ())),
+        distributions={m.kind: m.detail for m in mounted},
+    )
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+def next_number(tx: Connection, letter: str, year: int) -> str:
+    """Return the next number of a kind of paper in a year, such as ``G-2026-000123``; gaps never occur."""
+    prefix = f"{letter}-{year}"
+    c = code_sequences.c
+    step = update(code_sequences).where(c.prefix == prefix).values(last=c.last + 1)
+    if tx.execute(step).rowcount == 0:
+        try:
+            with tx.begin_nested():
+                tx.execute(code_sequences.insert().values(prefix=prefix, last=1))
+        except IntegrityError:  # somebody else was the first of the year
+            tx.execute(step)
+    last: int = tx.execute(select(c.last).where(c.prefix == prefix)).scalar_one()
+    return f"{prefix}-{last:06d}"
+
+
+# --- applications ---------------------------------------------------------------------------------
+
+_application_case = cases.alias("application_case")
+
+_APPLICATION = (
+    select(
+        applications,
+        datasets.c.code.label("dataset_code"),
+        datasets.c.title.label("dataset_title"),
+        clients.c.name.label("client_name"),
+    )
+    .join(datasets, datasets.c.id == applications.c.dataset_id)
+    .join(clients, clients.c.id == applications.c.client_id)
+    .join(_application_case, _application_case.c.id == applications.c.id)
+)
+
+
+def insert_application(tx: Connection, application: Application) -> None:
+    """Add an application; its case exists already."""
+    columns = {c.name: getattr(application, c.name) for c in applications.c}
+    tx.execute(applications.insert().values(**{**columns, "document": dict(application.document)}))
+
+
+def application(tx: Connection, application_id: str) -> Application | None:
+    """Return an application, or None."""
+    row = tx.execute(_APPLICATION.where(applications.c.id == application_id)).one_or_none()
+    return Application(**row._mapping) if row else None
+
+
+def applications_page(
+    tx: Connection,
+    actor: Actor,
+    *,
+    manager: str,
+    state: str | None,
+    draft: str,
+    limit: int,
+    cursor: str | None,
+) -> Page:
+    """Return one page of the applications that the actor may see, the newest first.
+
+    One in the state `draft` exists for its own department only.
+    """
+    a = applications.c
+    own = a.consumer == actor.department if actor.has("consumer") else false()
+    submitted = and_(_party(actor, manager, applications), _application_case.c.state != draft)
+    query = _APPLICATION.where(or_(own, submitted))
+    if state is not None:
+        query = query.where(_application_case.c.state == state)
+    found = page(tx, query, [a.created_at, a.id], limit=limit, cursor=cursor)
+    return Page([Application(**row._mapping) for row in found.rows], found.next_cursor)
+
+
+def _party(actor: Actor, manager: str, table: Table) -> Any:
+    """The condition that a row concerns the actor: as consumer, provider, manager or auditor."""
+    if actor.has("auditor") or (actor.has("platform_manager") and actor.department == manager):
+        return table.c.id.is_not(None)
+    roles = [r for r in ("consumer", "provider") if actor.has(r)]
+    return or_(false(), *(table.c[r] == actor.department for r in roles))
+
+
+# --- grants ---------------------------------------------------------------------------------------
+
+_GRANT = (
+    select(
+        grants,
+        datasets.c.code.label("dataset_code"),
+        datasets.c.title.label("dataset_title"),
+        clients.c.name.label("client_name"),
+    )
+    .join(datasets, datasets.c.id == grants.c.dataset_id)
+    .join(clients, clients.c.id == grants.c.client_id)
+    .join(_grant_case, _grant_case.c.id == grants.c.id)
+)
+
+
+def insert_grant(tx: Connection, grant: Grant) -> None:
+    """Add a grant; its case exists already."""
+    columns = {c.name: getattr(grant, c.name) for c in grants.c}
+    tx.execute(grants.insert().values(**{**columns, "terms": asdict(grant.terms)}))
+
+
+def grant(tx: Connection, grant_id: str) -> Grant | None:
+    """Return a grant, or None."""
+    return _one_grant(tx, _GRANT.where(grants.c.id == grant_id))
+
+
+def grant_of_application(tx: Connection, application_id: str) -> Grant | None:
+    """Return the grant that an application led to, or None."""
+    return _one_grant(tx, _GRANT.where(grants.c.application_id == application_id))
+
+
+def grant_by_number(tx: Connection, number: str) -> Grant | None:
+    """Return the grant with this number, or None."""
+    return _one_grant(tx, _GRANT.where(grants.c.number == number))
+
+
+class GrantFilter(NamedTuple):
+    """What a list of grants is narrowed to; with `is_expiry` those whose end is past belong to `state`."""
+
+    state: str | None
+    is_expiry: bool
+    dataset: str | None
+    client: str | None
+
+
+def grants_page(
+    tx: Connection,
+    actor: Actor,
+    *,
+    manager: str,
+    wanted: GrantFilter,
+    now: datetime,
+    limit: int,
+    cursor: str | None,
+) -> Page:
+    """Return one page of the grants that the actor may see, the newest first, by their state at `now`."""
+    query = _GRANT.where(_party(actor, manager, grants))
+    lapsed = and_(_grant_case.c.lapses_at.is_not(None), _grant_case.c.lapses_at <= now)
+    if wanted.state is not None and wanted.is_expiry:
+        query = query.where(or_(_grant_case.c.state == wanted.state, lapsed))
+    elif wanted.state is not None:
+        query = query.where(_grant_case.c.state == wanted.state, ~lapsed)
+    if wanted.dataset is not None:
+        query = query.where(datasets.c.code == wanted.dataset)
+    if wanted.client is not None:
+        query = query.where(grants.c.client_id == wanted.client)
+    found = page(tx, query, [grants.c.granted_at, grants.c.id], limit=limit, cursor=cursor)
+    return Page([_grant(row) for row in found.rows], found.next_cursor)
+
+
+def live_grants(tx: Connection, client_id: str, now: datetime) -> Sequence[Grant]:
+    """Return the grants that a system can use at `now`: active, not over, and their dataset published."""
+    query = _GRANT.join(_dataset_case, _dataset_case.c.id == grants.c.dataset_id).where(
+        grants.c.client_id == client_id,
+        _grant_case.c.state == "active",
+        _dataset_case.c.state == "published",
+        or_(grants.c.valid_until.is_(None), grants.c.valid_until > now),
+    )
+    return [_grant(row) for row in tx.execute(query.order_by(grants.c.number))]
+
+
+def _one_grant(tx: Connection, query: Select[Any]) -> Grant | None:
+    row = tx.execute(query).one_or_none()
+    return _grant(row) if row else None
+
+
+def _grant(row: Any) -> Grant:
+    return Grant(**{**row._mapping, "terms": terms_of(row.terms)})
+
+
+# --- access tokens --------------------------------------------------------------------------------
+
+
+def insert_token(
+    tx: Connection, digest: str, grant: Grant, issued_at: datetime, expires_at: datetime
+) -> None:
+    """Add an access token, by its digest."""
+    tx.execute(
+        access_tokens.insert().values(
+            digest=digest,
+            grant_id=grant.id,
+            client_id=grant.client_id,
+            issued_at=issued_at,
+            expires_at=expires_at,
+            revoked=False,
+        )
+    )
+
+
+def token(tx: Connection, digest: str) -> Token | None:
+    """Return the token with this digest, or None."""
+    found = permit(tx, digest)
+    c = access_tokens.c
+    row = tx.execute(select(c.issued_at, c.expires_at).where(c.digest == digest)).one_or_none()
+    if found is None or row is None:
+        return None
+    end = select(grants.c.valid_until).where(grants.c.id == found.grant_id)
+    return Token(
+        digest=digest,
+        grant_id=found.grant_id,
+        grant_number=found.grant_number,
+        client_id=found.client_id,
+        dataset_code=found.dataset_code,
+        kind=found.terms.kind,
+        issued_at=row.issued_at,
+        expires_at=row.expires_at,
+        usable=not found.token_revoked
+        and (found.grant_state, found.client_state, found.dataset_state) == ("active", "active", "published"),
+        valid_until=tx.execute(end).scalar(),
+    )
+
+
+def revoke_token(tx: Connection, digest: str) -> None:
+    """Mark a token as revoked."""
+    tx.execute(update(access_tokens).where(access_tokens.c.digest == digest).values(revoked=True))
+
+
+def revoke_tokens_of(tx: Connection, client_id: str) -> int:
+    """Mark every token of a system as revoked; return how many there were."""
+    c = access_tokens.c
+    where = and_(c.client_id == client_id, c.revoked.is_(False))
+    return tx.execute(update(access_tokens).where(where).values(revoked=True)).rowcount
+
+
+def forget_tokens(tx: Connection, before: datetime) -> int:
+    """Drop the tokens that expired before an instant; return how many."""
+    return tx.execute(delete(access_tokens).where(access_tokens.c.expires_at < before)).rowcount
+
+
+# --- failed attempts ------------------------------------------------------------------------------
+
+
+class Failures(NamedTuple):
+    """How often a client_id was tried with wrong credentials from one source, and since when."""
+
+    since: datetime
+    tries: int
+
+
+def failures(tx: Connection, client_digest: str, source: str) -> Failures | None:
+    """Return the failed attempts on a client_id from a source, or None."""
+    c = token_failures.c
+    query = select(c.since, c.tries).where(c.client == client_digest, c.source == source)
+    row = tx.execute(query).one_or_none()
+    return Failures(row.since, row.tries) if row else None
+
+
+def keep_failures(tx: Connection, client_digest: str, source: str, tried: Failures) -> None:
+    """Write how often a client_id was tried from a source."""
+    c = token_failures.c
+    mine = and_(c.client == client_digest, c.source == source)
+    values: Mapping[str, Any] = tried._asdict()
+    if tx.execute(update(token_failures).where(mine).values(**values)).rowcount == 0:
+        tx.execute(token_failures.insert().values(client=client_digest, source=source, **values))
+
+
+def forget_failures(tx: Connection, before: datetime) -> int:
+    """Drop the counts that began before an instant; return how many."""
+    return tx.execute(delete(token_failures).where(token_failures.c.since < before)).rowcount
