@@ -18,6 +18,8 @@ PUBLIC = frozenset({"public"})
 """Routes that anybody may use."""
 SIGNED_IN = frozenset({"signed_in"})
 """Routes for everybody with an account, whatever the role."""
+PASSWORD_CHANGE = "password_change"
+"""The one role of somebody who signed in with a one-time password: nothing else opens until it is changed."""
 
 
 def cookie_name(kit: Kit) -> str:
@@ -47,11 +49,23 @@ def session_actor(kit: Kit, tx: Connection, now: datetime) -> Actor:
     return (kit.actor_of_session(tx, cookie, now) if cookie else None) or NOBODY
 
 
+def admits(who: frozenset[str], actor: Actor) -> bool:
+    """Tell whether a route for `who` admits an actor."""
+    if "public" in who:
+        return True
+    if actor is NOBODY or (actor.has(PASSWORD_CHANGE) and PASSWORD_CHANGE not in who):
+        return False
+    return "signed_in" in who or bool(who & actor.roles)
+
+
 def admit(actor: Actor, who: frozenset[str]) -> None:
     """Refuse an actor whom a route does not admit. Raises Unauthenticated or NotPermitted."""
-    if who == PUBLIC:
+    if admits(who, actor):
         return
     if actor is NOBODY:
         raise Unauthenticated("请先登录", "sign in first")
-    if who != SIGNED_IN and not (who & actor.roles):
-        raise NotPermitted("您的角色不能使用此功能", "your role may not use this")
+    if actor.has(PASSWORD_CHANGE):
+        raise Unauthenticated(
+            "请先修改一次性密码", "change the one-time password first", code=PASSWORD_CHANGE
+        )
+    raise NotPermitted("您的角色不能使用此功能", "your role may not use this")

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import Flask, Response, make_response, redirect, render_template, request, session
+from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, session
+from flask_wtf.csrf import generate_csrf
+from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from core.errors import Conflict, FieldError, Invalid, Refusal, Unauthenticated
+from core.errors import Conflict, FieldError, Invalid, Refusal, TooMany, Unauthenticated
 from core.text import Text
-from core.times import SHANGHAI, parse_instant
-from core.work import Work
-from web.auth import admit, session_actor
+from core.work import Actor, Work
+from web import words as wording
+from web.auth import NOBODY, PASSWORD_CHANGE, admit, admits, session_actor
 from web.http import Route
-from web.kit import kit
+from web.kit import Kit, kit
 from web.problems import status_of, words_of_http
+from web.words import say, words
 
-LANGUAGES = ("zh", "en")
+__all__ = ["Go", "Page", "Pages", "Seen", "http_page", "install", "refusal_page", "say", "stale_form"]
+
+Ahead = Callable[[Kit, Mapping[str, str]], Any]
+"""Slow work on a form that must not hold the database: hashing a password, for one."""
+
+_NOT_FIELDS = frozenset({"csrf_token", "version"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,19 @@ class Seen:
     form: MultiDict[str, str]
     errors: tuple[FieldError, ...] = ()
     files: Any = None
+    ahead: Any = None
+    """What the form's `ahead` brought back."""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The form's own fields as an action takes them: without blanks and without what the kit added."""
+        return {k: v for k, v in self.form.items() if k not in _NOT_FIELDS and v.strip()}
+
+    @property
+    def version(self) -> int | None:
+        """The version of the object that the form was shown for; None when the form carries none."""
+        raw = self.form.get("version", "")
+        return int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 12 else None
 
     def error_at(self, pointer: str) -> FieldError | None:
         """Return the error of one form field, for the line beside it."""
@@ -62,7 +83,7 @@ class Pages:
     def __init__(self, name: str) -> None:
         self.name = name
         self.routes: list[Route] = []
-        self._again: dict[str, Callable[..., Page]] = {}
+        self._forms: dict[str, _Form] = {}
 
     def show(
         self, rule: str, *, who: frozenset[str] | set[str], summary: Text, writes: bool = False
@@ -82,14 +103,15 @@ class Pages:
         who: frozenset[str] | set[str],
         summary: Text,
         again: Callable[..., Page | Go] | None = None,
+        ahead: Ahead | None = None,
     ) -> Callable[[Callable[..., Page | Go]], Callable[..., Page | Go]]:
         """Declare a POST form. On Invalid nothing is kept and `again` (the page's handler) shows the form
-        once more, with what was typed in `seen.form` and the reasons in `seen.errors`."""
+        once more, with what was typed in `seen.form` and the reasons in `seen.errors`. `ahead` runs before
+        the transaction begins; what it returns is `seen.ahead`."""
 
         def declare(handler: Callable[..., Page | Go]) -> Callable[..., Page | Go]:
             self.routes.append(Route("POST", rule, frozenset(who), summary, handler, writes=True))
-            if again is not None:
-                self._again[f"{self.name}.{handler.__name__}"] = again  # type: ignore[assignment]
+            self._forms[f"{self.name}.{handler.__name__}"] = _Form(again, ahead)
             return handler
 
         return declare
@@ -98,45 +120,30 @@ class Pages:
         """Give the pages to a Flask application."""
         for route in self.routes:
             endpoint = f"{self.name}.{route.handler.__name__}"
-            view = _page_view(route, self._again.get(endpoint))
+            view = _page_view(route, self._forms.get(endpoint, _Form()))
             app.add_url_rule(route.rule, endpoint, view, methods=[route.method])
             app.extensions.setdefault("shuxiang_pages", {})[endpoint] = route
 
 
-def language() -> str:
-    """Return the reader's language: ``?lang=``, else the one chosen before, else Chinese."""
-    asked = request.args.get("lang")
-    if asked in LANGUAGES:
-        session["lang"] = asked
-    chosen = session.get("lang", "zh")
-    return chosen if chosen in LANGUAGES else "zh"
+@dataclass(frozen=True, slots=True)
+class _Form:
+    again: Callable[..., Page | Go] | None = None
+    ahead: Ahead | None = None
 
 
-def say(zh: str, en: str) -> str:
-    """Return the words in the reader's language (templates call it `t`)."""
-    return Text(zh, en).in_language(language())
-
-
-def words(text: Text | Mapping[str, str] | None) -> str:
-    """Return a label in the reader's language (templates call it `w`)."""
-    if text is None:
-        return ""
-    label = text if isinstance(text, Text) else Text(text["zh"], text["en"])
-    return label.in_language(language())
-
-
-def _page_view(route: Route, again: Callable[..., Page] | None) -> Callable[..., WerkzeugResponse]:
+def _page_view(route: Route, form: _Form) -> Callable[..., WerkzeugResponse]:
     def view(**params: str) -> WerkzeugResponse:
         try:
-            return _act(route.handler, route, params, ())
+            if route.method == "POST":
+                current_app.extensions["csrf"].protect()
+            ahead = form.ahead(kit(), request.form) if form.ahead else None
+            return _act(route.handler, route, params, ahead=ahead)
         except Invalid as wrong:
-            if again is None or route.method != "POST":
+            if form.again is None:
                 return refusal_page(wrong)
-            return _act(again, route, params, wrong.errors, writes=False)
-        except Unauthenticated:
-            if route.method == "GET":
-                return redirect(f"/sign-in?next={request.path}", 303)
-            return redirect("/sign-in", 303)
+            return _act(form.again, route, params, wrong.errors, writes=False)
+        except Unauthenticated as unknown:
+            return redirect(_sign_in_address(unknown), 303)
         except Refusal as refusal:
             return refusal_page(refusal)
 
@@ -144,23 +151,34 @@ def _page_view(route: Route, again: Callable[..., Page] | None) -> Callable[...,
     return view
 
 
+def _sign_in_address(unknown: Unauthenticated) -> str:
+    """Return where somebody goes who must sign in, or change a one-time password, before going on."""
+    if unknown.code == PASSWORD_CHANGE:
+        return "/password"
+    if request.method != "GET" or request.path == "/":
+        return "/sign-in"
+    return "/sign-in?" + urlencode({"next": wording.here(lang=None)})
+
+
 def _act(
     handler: Callable[..., Page | Go],
     route: Route,
     params: Mapping[str, str],
-    errors: tuple[FieldError, ...],
+    errors: tuple[FieldError, ...] = (),
+    *,
     writes: bool | None = None,
+    ahead: Any = None,
 ) -> WerkzeugResponse:
     k = kit()
     begin = k.database.begin if (route.writes if writes is None else writes) else k.database.read
     with begin() as tx:
         work = k.work(tx, session_actor(k, tx, k.clock()))
+        g.reader = work.actor
         admit(work.actor, route.who)
-        seen = Seen(request.args.to_dict(), request.form, errors, request.files)
+        seen = Seen(request.args.to_dict(), request.form, errors, request.files, ahead)
         answer = handler(work, seen, **params)
         if isinstance(answer, Page):
-            status = 422 if errors else answer.status
-            return _render(answer, work, seen, status)
+            return _render(answer, work, seen, 422 if errors else answer.status)
     return _go(answer)
 
 
@@ -176,62 +194,101 @@ def _go(answer: Go) -> WerkzeugResponse:
 
 def _render(answer: Page, work: Work, seen: Seen, status: int) -> Response:
     notice = session.pop("notice", None)
-    html = render_template(
-        answer.template,
-        actor=work.actor,
-        now=work.now,
-        seen=seen,
-        notice=Text(*notice) if notice else None,
+    context = {
+        "actor": work.actor,
+        "now": work.now,
+        "seen": seen,
+        "notice": Text(*notice) if notice else None,
         **answer.context,
-    )
-    return make_response(html, status)
+    }
+    return make_response(render_template(answer.template, **context), status)
+
+
+# --- refusals -------------------------------------------------------------------------------------
 
 
 def refusal_page(refusal: Refusal) -> Response:
     """Return a refusal as a page that says what happened and where to go on."""
-    html = render_template(
-        "refusal.html",
-        title=refusal.title,
-        message=refusal.message,
-        cite=refusal.cite,
-        actor=None,
-        errors=refusal.errors if isinstance(refusal, Invalid) else (),
-        notice=None,
-        seen=None,
-    )
-    return make_response(html, status_of(refusal))
-
-
-def stale_form() -> Refusal:
-    """Return the refusal of a form whose token is missing, old or not ours."""
-    return Conflict(
-        "表单已失效,请返回重新提交", "the form has expired; go back and send it again", code="stale_form"
-    )
+    errors = refusal.errors if isinstance(refusal, Invalid) else ()
+    response = _stop(refusal.title, refusal.message, status_of(refusal), refusal.cite, errors)
+    if isinstance(refusal, TooMany):
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return response
 
 
 def http_page(error: HTTPException) -> Response:
-    """Return an error of the framework (404, 405, 413...) as a page."""
+    """Return the framework's own errors (no such address, wrong method) as the same kind of page."""
+    if error.code == 404:
+        _look_up_reader()
     title = words_of_http(error)
-    html = render_template(
-        "refusal.html", title=title, message=title, cite=None, errors=(), actor=None, notice=None, seen=None
+    response = _stop(title, _ADVICE, error.code or 500)
+    if error.code == 405 and getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(error.valid_methods)  # type: ignore[attr-defined]
+    return response
+
+
+_ADVICE = Text(
+    "请检查网址是否输入正确,或从上方的导航进入。", "Check the address, or start from the links above."
+)
+
+
+def stale_form() -> Refusal:
+    """Return the refusal of a form that does not come from a page which this browser was just shown."""
+    return Conflict(
+        "页面停留过久或已在别处退出,请返回上一页刷新后重新提交。",
+        "The page was open for too long, or you signed out meanwhile. Go back, reload and send it again.",
+        code="stale_form",
     )
-    return make_response(html, error.code or 500)
+
+
+def _stop(
+    title: Text, message: Text, status: int, cite: str | None = None, errors: tuple[FieldError, ...] = ()
+) -> Response:
+    context = {"title": title, "message": message, "status": status, "cite": cite, "errors": errors}
+    html = render_template("refusal.html", actor=g.get("reader", NOBODY), notice=None, seen=None, **context)
+    return make_response(html, status)
+
+
+def _look_up_reader() -> None:
+    k = kit()
+    with k.database.read() as tx:
+        g.reader = session_actor(k, tx, k.clock())
+
+
+# --- what templates know ---------------------------------------------------------------------------
 
 
 def install(app: Flask) -> None:
-    """Give the templates their words: `t(zh, en)`, `w(label)`, `lang()`, and the filters `when` and `day`."""
-    app.jinja_env.globals.update(t=say, w=words, lang=language)
-    app.jinja_env.filters.update(when=when, day=day)
+    """Give the templates their words: `t`, `w`, `lang`, `csrf`, `here`, `may_open`; and their filters."""
+    app.jinja_env.globals.update(
+        t=say,
+        w=words,
+        csrf=_csrf_field,
+        here=wording.here,
+        lang=wording.language,
+        may_open=may_open,
+        platform=_platform,
+    )
+    app.jinja_env.filters.update(
+        w=words,
+        when=wording.when,
+        moment=wording.moment,
+        day=wording.day,
+        department=wording.department,
+        role_name=wording.role_name,
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
-def when(instant: datetime | str | None) -> str:
-    """Return an instant as people read it, in Shanghai time: ``2026-02-13 23:59``."""
-    if instant is None:
-        return "—"
-    value = parse_instant(instant) if isinstance(instant, str) else instant
-    return value.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+def may_open(path: str, actor: Actor) -> bool:
+    """Tell whether a page exists and admits the actor: the navigation offers nothing else."""
+    pages: Mapping[str, Route] = current_app.extensions.get("shuxiang_pages", {})
+    return any(r.method == "GET" and r.rule == path and admits(r.who, actor) for r in pages.values())
 
 
-def day(instant: datetime | str | None) -> str:
-    """Return the day of an instant in Shanghai time: ``2026-02-13``."""
-    return when(instant)[:10] if instant is not None else "—"
+def _csrf_field() -> Markup:
+    return Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
+
+
+def _platform() -> Any:
+    return kit().settings.platform

@@ -1,0 +1,96 @@
+"""Words, instants and names as a reader of pages sees them: in their language, in the platform's time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import request, session
+from markupsafe import Markup
+
+from core.text import Text
+from core.times import SHANGHAI, parse_instant
+from web.kit import kit
+
+LANGUAGES = ("zh", "en")
+
+ROLES = {
+    "provider": Text("提供部门", "Provider"),
+    "consumer": Text("使用部门", "Consumer"),
+    "platform_manager": Text("平台管理部门", "Platform manager"),
+    "auditor": Text("审计部门", "Auditor"),
+    "administrator": Text("系统管理员", "Administrator"),
+    "steering_office": Text("统筹部门", "Steering office"),
+    "system": Text("平台", "Platform"),
+}
+"""What the roles are called on screen."""
+
+
+def language() -> str:
+    """Return the reader's language: ``?lang=``, else the one chosen before, else Chinese."""
+    asked = request.args.get("lang")
+    if asked in LANGUAGES and session.get("lang") != asked:
+        session["lang"] = asked
+    chosen = session.get("lang", "zh")
+    return chosen if chosen in LANGUAGES else "zh"
+
+
+def say(zh: str, en: str) -> str:
+    """Return the words in the reader's language (templates call it `t`)."""
+    return Text(zh, en).in_language(language())
+
+
+def words(text: Text | Mapping[str, str] | str | None) -> str:
+    """Return a label in the reader's language (templates call it `w`); a plain string serves for both."""
+    if text is None or isinstance(text, str):
+        return text or ""
+    label = text if isinstance(text, Text) else Text(text["zh"], text["en"])
+    return label.in_language(language())
+
+
+def when(instant: datetime | str | None) -> Markup:
+    """Return an instant in Shanghai time to the minute, such as 2026-02-13 23:59, as a ``time`` element."""
+    return _time(instant, "%Y-%m-%d %H:%M")
+
+
+def moment(instant: datetime | str | None) -> Markup:
+    """Return an instant in Shanghai time to the second."""
+    return _time(instant, "%Y-%m-%d %H:%M:%S")
+
+
+def day(instant: datetime | str | None) -> Markup:
+    """Return the day of an instant in Shanghai time."""
+    return _time(instant, "%Y-%m-%d")
+
+
+def _time(instant: datetime | str | None, form: str) -> Markup:
+    if instant is None or instant == "":
+        return Markup("—")
+    at = (parse_instant(instant) if isinstance(instant, str) else instant).astimezone(SHANGHAI)
+    return Markup('<time datetime="{}">{}</time>').format(
+        at.isoformat(timespec="seconds"), at.strftime(form)
+    )
+
+
+def department(id: str | None) -> str:
+    """Return the name of a department; an unknown one shows its id."""
+    known = kit().settings.departments.get(id or "")
+    return words(known.name) if known else (id or "—")
+
+
+def role_name(role: str) -> str:
+    """Return what a role is called on screen."""
+    return words(ROLES.get(role, role))
+
+
+def here(**changes: str | None) -> str:
+    """Return the address of this page with some query parameters changed; None takes one away.
+
+    An answer to a form lies under an address that cannot be asked for again; its own page is meant then.
+    """
+    path = request.path if request.method in ("GET", "HEAD") else request.path.partition("/actions/")[0]
+    query: dict[str, Any] = {**request.args.to_dict(), **changes}
+    kept = {name: value for name, value in query.items() if value not in (None, "")}
+    return f"{path}?{urlencode(kept)}" if kept else path
