@@ -105,7 +105,8 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def import_every_table() -> None:
     """Load the packages whose stores define tables."""
     for package in ("web", "audit", "cases", "accounts", "catalog", "gateway"):
-        importlib.import_module(f"{package}.store")
+        if (CONFIG.parent.parent / package / "store.py").exists():
+            importlib.import_module(f"{package}.store")
 
 
 def _make_world(tmp_path: Path, template: Path, sharing: str) -> World:

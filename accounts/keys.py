@@ -1,0 +1,37 @@
+"""The platform's own keys: made once by `shuxiang init`, each in a file that only its owner may read."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from audit.note import NoteSigner
+from core.settings import Settings
+
+SECRETS = ("session.key", "pseudonym.key", "token.key")
+"""32 random bytes each: cookie signatures, pseudonyms in the log, the check part of access tokens."""
+
+
+def make_keys(settings: Settings) -> None:
+    """Make every key that is missing; one that exists is never replaced."""
+    folder = settings.key_file("")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in SECRETS:
+        _write(folder / name, secrets.token_bytes(32))
+    _signing_key(folder, "log", settings.platform.log_origin)
+    _signing_key(folder, "receipt", f"{settings.platform.log_origin}/receipts")
+
+
+def _signing_key(folder: Path, name: str, origin: str) -> None:
+    """Make an Ed25519 key pair in the form of C2SP signed-note: `name`.key is secret, `name`.vkey public."""
+    if not (folder / f"{name}.key").exists():
+        signer = NoteSigner.generate(origin)
+        _write(folder / f"{name}.key", f"{signer.export()}\n".encode())
+        (folder / f"{name}.vkey").write_text(f"{signer.verifier}\n", encoding="utf-8")
+
+
+def _write(path: Path, content: bytes) -> None:
+    if not path.exists():
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
