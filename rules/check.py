@@ -1,24 +1,219 @@
-"""What no schema can say about a rulebook: that its parts refer to each other and that every case finds a way out."""
+"""What no schema can say about a rulebook: its parts refer to each other, every case finds a way out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
-from core.errors import Finding
+from core.errors import Finding, Invalid
 from core.text import Text
+from rules.check_flow import Fault, flow_faults, when_faults
+from rules.citation import INTERPRETATION
+from rules.clocks import ClockRule
+from rules.routing import Row, first_match, matches
+from rules.values import FieldRule, read_value
 
 if TYPE_CHECKING:
     from rules.rulebook import Rulebook
 
-Fault = tuple[str, str, str]
-"""JSON pointer, Chinese sentence, English sentence."""
+MOST_COMBINATIONS = 10_000
+"""Combinations of facts that a routing table is tried with."""
 
 
 def check(book: Rulebook, file: str) -> list[Finding]:
     """Return every fault of a book that fits its schema; an empty list means that it can be used."""
-    return [Finding(file, pointer, Text(zh, en)) for pointer, zh, en in _faults(book)]
+    faults = [*_identity(book), *_citations(book)]
+    if not faults:  # the other checks read leaves with their citations
+        faults = [*flow_faults(book), *_clocks(book), *_tables(book), *_events(book), *_fields(book)]
+    return [Finding(file, pointer, Text(zh, en)) for pointer, zh, en in faults]
 
 
-def _faults(book: Rulebook) -> Iterator[Fault]:
-    return iter(())
+def _identity(book: Rulebook) -> Iterator[Fault]:
+    if book.document["id"] != book.id:
+        yield "/id", f"应与文件位置一致:{book.id}", f"must agree with the file's place: {book.id}"
+
+
+# --- citations ------------------------------------------------------------------------------------
+
+
+def _citations(book: Rulebook) -> Iterator[Fault]:
+    """Every leaf cites an entry, every entry is cited, and every reading is explained."""
+    known: Mapping[str, Any] = book.document["citations"]
+    readings = book.document.get("readings", {})
+    cited: set[str] = set()
+    for pointer, name in _cites(book.document, ""):
+        cited.add(name)
+        if name not in known:
+            yield pointer, f"“{name}”没有出处", f"{name!r} is not an entry of citations"
+    for name, raw in known.items():
+        at = f"/citations/{name}"
+        if name not in cited:
+            yield at, "没有任何规则引用它", "is cited by nothing"
+        if raw.get("document") is not None and raw["document"] not in book.document["documents"]:
+            yield (
+                f"{at}/document",
+                f"没有文件“{raw['document']}”",
+                f"{raw['document']!r} is not an entry of documents",
+            )
+        if raw["kind"] == INTERPRETATION and "reading" not in raw:
+            yield f"{at}/reading", "解读必须指明解读编号", "an interpretation must name its reading"
+        if "reading" in raw and raw["reading"] not in readings:
+            yield (
+                f"{at}/reading",
+                f"解读“{raw['reading']}”没有说明",
+                f"reading {raw['reading']!r} is not explained",
+            )
+    used = {raw.get("reading") for raw in known.values()}
+    for name in readings:
+        if name not in used:
+            yield f"/readings/{name}", "没有任何出处采用它", "is followed by no citation"
+
+
+def _cites(node: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, Mapping):
+        for key, child in node.items():
+            if key == "cite":
+                yield f"{pointer}/cite", child
+            else:
+                yield from _cites(child, f"{pointer}/{key}")
+    elif isinstance(node, list):
+        for i, child in enumerate(node):
+            yield from _cites(child, f"{pointer}/{i}")
+
+
+# --- clocks ---------------------------------------------------------------------------------------
+
+
+def _clocks(book: Rulebook) -> Iterator[Fault]:
+    for i, rule in enumerate(book.clocks):
+        at = f"/clocks/{i}"
+        yield from when_faults(book, rule.when, f"{at}/when")
+        if rule.workflow is not None and rule.workflow not in book.workflows:
+            yield f"{at}/workflow", f"没有流程“{rule.workflow}”", f"there is no workflow {rule.workflow!r}"
+            continue
+        yield from _clock_events(book, rule, at)
+        yield from _clock_names(book, rule, at)
+    for (i, one), (_, other) in combinations(enumerate(book.clocks), 2):
+        if one.name == other.name and (one.workflow != other.workflow or not _exclusive(one, other)):
+            yield (
+                f"/clocks/{i}",
+                f"两个“{one.name}”可能同时适用",
+                f"two clocks {one.name!r} may apply at once",
+            )
+
+
+def _clock_events(book: Rulebook, rule: ClockRule, at: str) -> Iterator[Fault]:
+    """A clock starts and stops on events that its workflow records, or that come from outside."""
+    external = {name for name, raw in book.document["events"].items() if raw.get("external")}
+    recorded = external | (book.workflows[rule.workflow].events() if rule.workflow else frozenset())
+    extension = (rule.extension.event,) if rule.extension else ()
+    for key, names in (("starts", rule.starts), ("stops", rule.stops), ("extend/event", extension)):
+        for name in names:
+            if name not in recorded:
+                yield (
+                    f"{at}/{key}",
+                    f"流程中没有步骤产生“{name}”",
+                    f"no step of the workflow records {name!r}",
+                )
+    if rule.workflow is not None and rule.starts and not rule.stops:
+        yield f"{at}/stops", "没有让它停止的事件", "has no event that stops it"
+
+
+def _clock_names(book: Rulebook, rule: ClockRule, at: str) -> Iterator[Fault]:
+    """The other clocks and the field that a clock refers to exist."""
+    siblings = {r.name for r in book.clocks if r.workflow == rule.workflow and r is not rule}
+    for key, names in (("before_due", (rule.before_due,)), ("not_after", rule.not_after)):
+        for name in names:
+            if name is not None and name not in siblings:
+                yield f"{at}/{key}", f"没有时限“{name}”", f"there is no clock {name!r} in the workflow"
+    if rule.setting is not None and rule.setting.field not in {*book.fields, *book.dimensions}:
+        yield (
+            f"{at}/set/field",
+            f"没有字段“{rule.setting.field}”",
+            f"there is no field {rule.setting.field!r}",
+        )
+    for name in rule.extension.requires if rule.extension else ():
+        if name not in book.fields:
+            yield f"{at}/extend/requires", f"没有字段“{name}”", f"there is no field {name!r}"
+
+
+def _exclusive(one: ClockRule, other: ClockRule) -> bool:
+    shared = one.when.keys() & other.when.keys()
+    return any(not _set_of(one.when[fact]) & _set_of(other.when[fact]) for fact in shared)
+
+
+def _set_of(wanted: Any) -> frozenset[Any]:
+    return frozenset(wanted if isinstance(wanted, list) else [wanted])
+
+
+# --- routing, events, fields ----------------------------------------------------------------------
+
+
+def _tables(book: Rulebook) -> Iterator[Fault]:
+    """A routing table asks for known values, answers with known values, and answers in every case."""
+    for name, rows in book.tables.items():
+        at = f"/routing/{name}"
+        derived = book.dimensions.get(name)
+        for i, row in enumerate(rows):
+            yield from when_faults(book, row.when, f"{at}/{i}/when")
+            if derived is not None and not _is_value(derived, row.then):
+                yield (
+                    f"{at}/{i}/then",
+                    f"“{row.then}”不是{derived.title.zh}",
+                    f"{row.then!r} is no {derived.title.en}",
+                )
+        yield from _gaps(book, rows, at)
+
+
+def _gaps(book: Rulebook, rows: tuple[Row, ...], at: str) -> Iterator[Fault]:
+    asked = sorted({fact for row in rows for fact in row.when})
+    ranges = [_values_of(book.dimensions.get(fact)) for fact in asked]
+    size = 1
+    for values in ranges:
+        size *= len(values)
+    if not 0 < size <= MOST_COMBINATIONS:
+        return
+    cases = [dict(zip(asked, values, strict=True)) for values in product(*ranges)]
+    hole = next((facts for facts in cases if first_match(rows, facts) is None), None)
+    if hole is not None:
+        yield at, f"没有规定这种情形:{_told(hole)}", f"no row for {_told(hole)}"
+    for i, row in enumerate(rows):
+        if all(any(matches(r.when, facts) for r in rows[:i]) for facts in cases if matches(row.when, facts)):
+            yield f"{at}/{i}", "前面的行已经覆盖,永远不会用到", "is never reached, earlier rows decide"
+
+
+def _told(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{fact}={value}" for fact, value in facts.items())
+
+
+def _values_of(rule: FieldRule | None) -> tuple[Any, ...]:
+    if rule is None:
+        return ()
+    return (True, False) if rule.type == "boolean" else tuple(rule.choices)
+
+
+def _is_value(rule: FieldRule, value: Any) -> bool:
+    try:
+        return bool(read_value(rule, value, "") == value)
+    except Invalid:
+        return False
+
+
+def _events(book: Rulebook) -> Iterator[Fault]:
+    emitted = frozenset[str]().union(*(flow.events() for flow in book.workflows.values()))
+    for name, raw in book.document["events"].items():
+        if not raw.get("external") and name not in emitted:
+            yield f"/events/{name}", "没有步骤产生它", "is recorded by no step"
+
+
+def _fields(book: Rulebook) -> Iterator[Fault]:
+    used = {
+        name
+        for flow in book.workflows.values()
+        for t in flow.transitions
+        for name in (*t.requires, *t.accepts)
+    }
+    for name in book.fields:
+        if name not in used:
+            yield f"/fields/{name}", "没有步骤用到它", "is used by no step"

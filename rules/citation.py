@@ -28,7 +28,7 @@ class Citation:
     kind: str
     """text, interpretation or product_default."""
     reading: str | None
-    """The reading that the counting or the wording follows, such as ``"I-S-09"``; `Rulebook.readings` explains it."""
+    """The reading that is followed, such as ``"I-S-09"``; `Rulebook.readings` explains it."""
     summary: Text
 
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ class Citation:
         return f"《{self.document.zh}》{where}"
 
     def in_language(self, language: str) -> str:
-        """Return the English form for ``en``: ``Art. 19 (二), Qianjiang Measures ...``; the Chinese one otherwise."""
+        """Return ``Art. 19 (二), Qianjiang Measures ...`` for ``en``, the Chinese form otherwise."""
         if language != "en":
             return str(self)
         where = f"Art. {self.article}{self.item or ''}" if self.article else KINDS[self.kind].en

@@ -1,8 +1,8 @@
 """Clocks: limits that start and stop on the events of a case, computed anew from those events every time.
 
-Nothing ticks and nothing is stored but the events, so a clock cannot drift from what happened. Conventions:
-the day of the start is day 0; a limit in days ends at the end of its last day (K3, K11); a breach is true from the
-first second after the due instant, whether anybody looks or not.
+Nothing ticks and nothing is stored but the events, so a clock cannot drift from what happened. The day of
+the start is day 0 and a limit in days ends with its last day (Civil Code art. 201, 203); a breach is true from
+the first second after the due instant, whether anybody looks or not.
 """
 
 from __future__ import annotations
@@ -190,11 +190,13 @@ def extended_due(
 ) -> datetime:
     """Return what an extension recorded `now` would make the due instant of `clock`.
 
-    `fields` may carry ``by`` (a duration) or ``to`` (an instant); without either the regulation's own step is meant.
-    Raises Conflict when the clock does not run or may not be extended (any more), Invalid when more is asked for
-    than the regulation allows.
+    `fields` may carry ``by`` (a duration) or ``to`` (an instant); without either the regulation's own step is
+    meant. Raises Conflict when the clock does not run or may not be extended (any more), Invalid when more is
+    asked for than the regulation allows.
     """
-    rule = next((r for r in book.clocks if (r.workflow, r.name) == (workflow, clock) and matches(r.when, facts)), None)
+    rule = next(
+        (r for r in book.clocks if (r.workflow, r.name) == (workflow, clock) and matches(r.when, facts)), None
+    )
     if rule is None or rule.extension is None:
         raise Conflict(f"规则没有规定“{clock}”可以延期", f"the rulebook allows no extension of {clock}")
     was = _named(clock_states(book, workflow, facts, events, calendar, now), clock)
@@ -361,8 +363,10 @@ def _limit(extension: Extension, start: datetime, original: datetime, calendar: 
     return min((b for b in bounds if b is not None), default=None)
 
 
-def _furthest(extension: Extension, start: datetime, original: datetime, calendar: Calendar) -> datetime | None:
-    """Return the due instant after every extension that the regulation allows, None where it names no bound."""
+def _furthest(
+    extension: Extension, start: datetime, original: datetime, calendar: Calendar
+) -> datetime | None:
+    """Return the due instant after every extension that is allowed, None where there is no bound."""
     limit = _limit(extension, start, original, calendar)
     if extension.each is None or extension.count is None:
         return limit
@@ -395,7 +399,7 @@ def _state(run: _Run, runs: Mapping[str, _Run], calendar: Calendar, now: datetim
 
 
 def is_past(due: datetime | None, instant: datetime) -> bool:
-    """Tell whether `instant` lies after the second of `due`; a day that ends 23:59:59 lasts that whole second."""
+    """Tell whether `instant` lies after the second of `due`: a day lasts through 23:59:59.999."""
     return due is not None and instant.replace(microsecond=0) > due
 
 

@@ -13,7 +13,7 @@ from rules.clocks import ClockRule, ClockState, Recorded, run_clocks, set_length
 from rules.durations import after
 from rules.routing import excluded, missing_fact
 from rules.rulebook import Rulebook
-from rules.values import missing
+from rules.values import missing, pointer_to
 from rules.workdays import FIRST_YEAR, LAST_YEAR, Calendar
 
 MARGIN = 20
@@ -25,10 +25,10 @@ def what_is_due(
 ) -> dict[str, dict[str, Any]]:
     """Return, by clock, when it would be due had `events` happened to a case with `facts`.
 
-    Each entry has ``due`` (RFC 3339 in Shanghai time; None where the text gives no number), ``provisional``, ``cite``,
-    ``extendable_to`` where the rule allows an extension, and the clock's ``title``.
-    Raises Invalid for unknown facts, values or events (``/facts/...``, ``/events/...``), for a fact that a started
-    clock depends on and that is not given, and for a length beyond the bounds of the rule.
+    Each entry has ``due`` (RFC 3339 in Shanghai time; None where the text gives no number), ``provisional``,
+    ``cite``, the clock's ``title``, and ``extendable_to`` where the rule allows an extension.
+    Raises Invalid for unknown facts, values or events (``/facts/...``, ``/events/...``), for a fact that a
+    started clock depends on and that is not given, and for a length beyond the bounds of the rule.
     """
     known = book.facts(facts)
     recorded = _recorded(book, events)
@@ -36,7 +36,9 @@ def what_is_due(
     usable = [r for r in started if _can_tell(book, r, known)]
     usable += [r for r in book.clocks if r.before_due in {s.name for s in usable}]
     _refuse_lengths_out_of_bounds(usable, known, recorded, calendar)
-    states = run_clocks(usable, known, recorded, calendar, max((e.at for e in recorded), default=datetime.min))
+    if not recorded:
+        return {}
+    states = run_clocks(usable, known, recorded, calendar, recorded[-1].at)
     return {s.name: _answer(s) for s in states}
 
 
@@ -70,18 +72,20 @@ def _wrong_events(
     book: Rulebook, names: Mapping[str, str | None], events: Mapping[str, datetime]
 ) -> Iterator[FieldError]:
     for word, name in names.items():
-        at = f"/events/{word}"
+        at = pointer_to("events", word)
         if name is None:
             known = "、".join(f"{title.zh}({key})" for key, title in book.events.items())
             english = f"the rulebook knows no event {word!r}; it knows {', '.join(book.events)}"
             yield FieldError(at, Text(f"规则中没有“{word}”这一事件,可用:{known}", english), "unknown")
         elif not FIRST_YEAR < events[word].year < LAST_YEAR - MARGIN:
             first, last = FIRST_YEAR + 1, LAST_YEAR - MARGIN - 1
-            yield FieldError(at, Text(f"年份应在 {first} 至 {last} 之间", f"the year must be {first} to {last}"), "range")
+            yield FieldError(
+                at, Text(f"年份应在 {first} 至 {last} 之间", f"the year must be {first} to {last}"), "range"
+            )
 
 
 def _can_tell(book: Rulebook, rule: ClockRule, facts: Mapping[str, Any]) -> bool:
-    """Tell whether the rule applies. Raises Invalid when that depends on a fact that is missing and not optional."""
+    """Tell whether the rule applies. Raises Invalid when that depends on a missing fact."""
     if excluded(rule.when, facts):
         return False
     needed = [fact for fact in rule.when if fact not in facts]

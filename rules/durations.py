@@ -1,13 +1,13 @@
 """How long a limit lasts, as the rulebooks write it, and the instant at which it ends.
 
-    10wd      working days: the day of the start is day 0, the limit ends with the last one (Civil Code 201, 203)
-    1wh 10wm  working hours and minutes, inside the office hours of working days
-    12h       hours by the wall clock, from the instant
-    5cd       calendar days; an end on a day off moves to the next working day (Civil Code 203)
-    365d      days that end where they end, as the term of a grant does
-    3mo 2y    months and years to the corresponding day, or the month's last (Civil Code 202)
-    same_day  until midnight of the same calendar day, on holidays too
-    immediate at once: no instant, so nothing falls due
+10wd      working days: the day of the start is day 0, the limit ends with the last one (Civil Code 201, 203)
+1wh 10wm  working hours and minutes, inside the office hours of working days
+12h       hours by the wall clock, from the instant
+5cd       calendar days; an end on a day off moves to the next working day (Civil Code 203)
+365d      days that end where they end, as the term of a grant does
+3mo 2y    months and years to the corresponding day, or the month's last (Civil Code 202)
+same_day  until midnight of the same calendar day, on holidays too
+immediate at once: no instant, so nothing falls due
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def after(start: datetime, duration: Duration, calendar: Calendar) -> datetime |
 
 
 def before(end: datetime, duration: Duration, calendar: Calendar) -> datetime | None:
-    """Return the last instant at which something may be done that must be done `duration` before `end`.
+    """Return the last instant for what must be done `duration` before `end`.
 
     Working days must lie between in full: two working days before Friday 1 May is the end of Tuesday 28 April.
     Calendar days are not moved off holidays: moving one would shorten the notice.

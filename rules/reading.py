@@ -141,7 +141,9 @@ def _setting(raw: Mapping[str, Any] | None) -> Setting | None:
     if raw is None:
         return None
     unit = raw.get("unit", "wd")
-    return Setting(raw["field"], unit, duration(raw.get("min")), duration(raw.get("max")), tuple(raw.get("by", ())))
+    return Setting(
+        raw["field"], unit, duration(raw.get("min")), duration(raw.get("max")), tuple(raw.get("by", ()))
+    )
 
 
 def _extension(raw: Mapping[str, Any] | None, cites: Cites) -> Extension | None:

@@ -11,7 +11,7 @@ from rules.citation import Citation
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a routing table: `when` maps a fact to the value, or to the list of values, that it must have."""
+    """One row: `when` maps a fact to the value, or to the list of values, that it must have."""
 
     when: Mapping[str, Any]
     then: Any

@@ -1,4 +1,4 @@
-"""Rulebooks: one file for one place and domain, read, checked and kept with the version that cases refer to."""
+"""Rulebooks: one file for one place and domain, read, checked, and known by a version that cases keep."""
 
 from __future__ import annotations
 
@@ -108,11 +108,13 @@ class Rulebook:
     def workflow(self, name: str) -> Workflow:
         """Return a workflow. Raises ConfigError when the book has none of that name."""
         if name not in self.workflows:
-            raise ConfigError([_finding(self.id, "/workflows", f"没有流程“{name}”", f"has no workflow {name!r}")])
+            raise ConfigError(
+                [_finding(self.id, "/workflows", f"没有流程“{name}”", f"has no workflow {name!r}")]
+            )
         return self.workflows[name]
 
     def policy(self, path: str) -> Leaf:
-        """Return the policy at `path`, such as ``grant.max_term``. Raises KeyError: the caller has misspelt it."""
+        """Return the policy at `path`, such as ``grant.max_term``. Raises KeyError when it is misspelt."""
         return self.policies[path]
 
     def route(self, table: str, facts: Mapping[str, Any]) -> Matched:
@@ -123,14 +125,16 @@ class Rulebook:
         if fact is not None:
             raise missing(fact, self.dimensions.get(fact))
         if matched is None:
-            raise invalid("/facts", f"规则表“{table}”没有对应的规定", f"no row of the table {table!r} applies")
+            raise invalid(
+                "/facts", f"规则表“{table}”没有对应的规定", f"no row of the table {table!r} applies"
+            )
         return matched
 
     def facts(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return facts by key with values by key, from keys or titles in either language, plus the derived ones.
+        """Return facts by key with values by key, from keys or titles in either language, plus the derived.
 
-        Raises Invalid with one entry (``/facts/<word>``) per fact or value that the book does not know. A derived fact
-        that cannot be decided yet is left out.
+        A derived fact that cannot be decided yet is left out. Raises Invalid with one entry
+        (``/facts/<word>``) per fact or value that the book does not know.
         """
         facts = read_facts(self.dimensions, given)
         for name, rows in self.tables.items():
@@ -143,7 +147,7 @@ class Rulebook:
 
 @dataclass(frozen=True)
 class Rulebooks:
-    """All rulebooks of a deployment, the ones it chose, the old versions that open cases were opened under."""
+    """The rulebooks of a deployment, those it chose, and the old versions that cases were opened under."""
 
     calendar: Calendar
     books: Mapping[str, Rulebook]
@@ -190,7 +194,9 @@ def load_rulebooks(
                 books[book.id] = book
     for domain, id in selected.items():
         if id not in books and not findings:
-            findings.append(_finding(str(root), "", f"没有规则集“{id}”({domain})", f"has no rulebook {id!r} ({domain})"))
+            findings.append(
+                _finding(str(root), "", f"没有规则集“{id}”({domain})", f"has no rulebook {id!r} ({domain})")
+            )
     if findings:
         raise ConfigError(findings)
     old = {(row["id"], row["version"]): Rulebook(row["id"], row["document"]) for row in archive}
@@ -213,7 +219,10 @@ def _read(path: Path, findings: list[Finding]) -> Rulebook | None:
     except ConfigError as wrong:
         findings += wrong.findings
         return None
-    faults = [Finding(str(path), e.pointer, e.message) for e in schema_errors(f"rulebook/{path.parent.name}", document)]
+    faults = [
+        Finding(str(path), e.pointer, e.message)
+        for e in schema_errors(f"rulebook/{path.parent.name}", document)
+    ]
     if not faults:
         faults = check(Rulebook(id, document), str(path))
     findings += faults

@@ -17,7 +17,10 @@ FALSE_WORDS = frozenset({"false", "no", "0", "否", "无"})
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """One field of a step, or one fact of a case: `type` is text, instant, integer, boolean, choice, list or json."""
+    """One field of a step, or one fact of a case.
+
+    `type` is text, instant, integer, boolean, choice, list or json.
+    """
 
     name: str
     title: Text
@@ -61,7 +64,10 @@ def _choice(rule: FieldRule, raw: Any, pointer: str) -> str:
         return rule.aliases[word]
     known = "、".join(f"{title.zh}({key})" for key, title in rule.choices.items())
     raise invalid(
-        pointer, f"“{word}”不在可选值中:{known}", f"{word!r} is not one of {', '.join(rule.choices)}", code="enum"
+        pointer,
+        f"“{word}”不在可选值中:{known}",
+        f"{word!r} is not one of {', '.join(rule.choices)}",
+        code="enum",
     )
 
 
@@ -85,7 +91,9 @@ def _instant(rule: FieldRule, raw: Any, pointer: str) -> str:
     try:
         instant = raw if isinstance(raw, datetime) else parse_instant(str(raw))
     except ValueError:
-        raise invalid(pointer, f"“{raw}”不是有效的时间", f"{raw!r} is not an instant", code="format") from None
+        raise invalid(
+            pointer, f"“{raw}”不是有效的时间", f"{raw!r} is not an instant", code="format"
+        ) from None
     return instant.isoformat()
 
 
@@ -101,7 +109,9 @@ def _as_it_is(rule: FieldRule, raw: Any, pointer: str) -> Any:
 
 def _within(rule: FieldRule, value: int, pointer: str) -> None:
     if rule.min is not None and value < rule.min:
-        raise invalid(pointer, f"不能小于 {rule.min},现为 {value}", f"must be at least {rule.min}, is {value}")
+        raise invalid(
+            pointer, f"不能小于 {rule.min},现为 {value}", f"must be at least {rule.min}, is {value}"
+        )
     if rule.max is not None and value > rule.max:
         raise invalid(pointer, f"不能大于 {rule.max},现为 {value}", f"must be at most {rule.max}, is {value}")
 
@@ -118,14 +128,21 @@ _READERS: dict[str, Reader] = {
 }
 
 
+def pointer_to(*parts: str) -> str:
+    """Return the JSON pointer (RFC 6901) of a member, whatever its name is made of."""
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+
+
 def read_facts(rules: Mapping[str, FieldRule], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `given` by key with values by key. Raises Invalid with one entry per fact that is unknown or wrong."""
+    """Return `given` by key, with values by key. Raises Invalid with one entry per wrong fact."""
     facts: dict[str, Any] = {}
     wrong: list[Invalid] = []
     for word, raw in given.items():
         try:
             rule = _rule_called(rules, word)
-            facts[rule.name] = read_value(rule, raw, f"/facts/{word}")
+            if rule.name in facts:
+                raise invalid(pointer_to("facts", word), "同一事实给了两次", "the same fact is given twice")
+            facts[rule.name] = read_value(rule, raw, pointer_to("facts", word))
         except Invalid as refusal:
             wrong.append(refusal)
     if wrong:
@@ -139,7 +156,7 @@ def _rule_called(rules: Mapping[str, FieldRule], word: str) -> FieldRule:
             return rule
     known = "、".join(f"{rule.title.zh}({rule.name})" for rule in rules.values())
     raise invalid(
-        f"/facts/{word}",
+        pointer_to("facts", word),
         f"规则中没有“{word}”这一项,可用:{known}",
         f"the rulebook knows no fact {word!r}; it knows {', '.join(rules)}",
         code="unknown",
@@ -150,5 +167,8 @@ def missing(fact: str, rule: FieldRule | None) -> Invalid:
     """Return the refusal of a question that cannot be answered without `fact`."""
     title = rule.title if rule else Text(fact, fact)
     return invalid(
-        f"/facts/{fact}", f"需要先说明{title.zh}({fact})", f"{title.en} ({fact}) must be given", code="required"
+        f"/facts/{fact}",
+        f"需要先说明{title.zh}({fact})",
+        f"{title.en} ({fact}) must be given",
+        code="required",
     )

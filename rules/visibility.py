@@ -14,7 +14,7 @@ KEPT = 1
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one relation sees: everything but `hide`, with `mask` masked; keys may be paths such as ``a.b``."""
+    """What one relation sees: all but `hide`, with `mask` masked; keys may be paths such as ``a.b``."""
 
     hide: tuple[str, ...]
     mask: tuple[str, ...]
@@ -26,7 +26,7 @@ Table = Mapping[str, View]
 
 
 def visible(table: Table, relation: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of `document` that the relation may see; a relation that the table does not name sees nothing."""
+    """Return what the relation may see of `document`: nothing, when the table does not name it."""
     view = table.get(relation)
     if view is None:
         return {}

@@ -61,9 +61,12 @@ class Calendar:
     """Which days are worked, when a day ends, and how to count along; immutable."""
 
     def __init__(
-        self, years: Mapping[int, PublishedYear], hours: Hours = Hours(), day_end: str = "24:00"  # noqa: B008 - frozen
+        self,
+        years: Mapping[int, PublishedYear],
+        hours: Hours = Hours(),
+        day_end: str = "24:00",
     ) -> None:
-        """`day_end` is ``24:00`` or ``business_close``: when the last day of a limit ends (K11, Civil Code art. 203)."""
+        """`day_end` is ``24:00`` or ``business_close``: how a limit's last day ends (Civil Code art. 203)."""
         self.published = dict(years)
         self.hours = hours
         self.end_of_day = hours.closes if day_end == "business_close" else LAST_SECOND
@@ -86,13 +89,17 @@ class Calendar:
         return any(year not in self._known for year in range(years[0], years[1] + 1))
 
     def add_workdays(self, day: date, n: int) -> date:
-        """Return the `n`-th working day after `day`, or before it when `n` is negative; `day` itself never counts.
+        """Return the `n`-th working day after `day`, before it when `n` is negative; `day` does not count.
 
         Raises OverflowError outside FIRST_YEAR to LAST_YEAR.
         """
         if n == 0:
             return day
-        at = bisect_right(self._days, day.toordinal()) + n - 1 if n > 0 else bisect_left(self._days, day.toordinal()) + n
+        at = (
+            bisect_right(self._days, day.toordinal()) + n - 1
+            if n > 0
+            else bisect_left(self._days, day.toordinal()) + n
+        )
         if not 0 <= at < len(self._days):
             raise OverflowError(f"no calendar {n} working days from {day}")
         return date.fromordinal(self._days[at])
@@ -138,7 +145,7 @@ class Calendar:
         return min(instant, datetime.combine(day, self.hours.closes, SHANGHAI))
 
 
-def load_calendar(folder: Path, hours: Hours = Hours(), day_end: str = "24:00") -> Calendar:  # noqa: B008 - frozen
+def load_calendar(folder: Path, hours: Hours = Hours(), day_end: str = "24:00") -> Calendar:
     """Read every ``*.yaml`` of `folder` as a published year. Raises ConfigError with every fault found."""
     findings: list[Finding] = []
     years: dict[int, PublishedYear] = {}
@@ -178,7 +185,7 @@ def _year_of(document: Mapping[str, Any]) -> PublishedYear:
 
 
 def _wrong_days(path: Path, year: PublishedYear) -> Iterator[tuple[str, str, str]]:
-    """Say what no schema can: days of another year, ranges that are out of order, make-up days that are no weekend."""
+    """Say what no schema can: days of another year, ranges out of order, make-up days that are no weekend."""
     if path.stem != str(year.year):
         yield "/year", f"文件名与年份 {year.year} 不符", f"the file is not named after the year {year.year}"
     for i, holiday in enumerate(year.holidays):
@@ -198,7 +205,7 @@ def _wrong_days(path: Path, year: PublishedYear) -> Iterator[tuple[str, str, str
 
 
 def _exceptions(years: Mapping[int, PublishedYear]) -> tuple[set[int], set[int]]:
-    """Return the ordinals of weekdays off and of weekend days worked; a year's own file outweighs the library."""
+    """Return the ordinals of the days off and of the make-up days; a file outweighs the library."""
     library = chinese_calendar.constants
     off = {d.toordinal() for d in library.holidays if d.year not in years}
     work = {d.toordinal() for d in library.workdays if d.year not in years}

@@ -62,7 +62,7 @@ class Workflow:
     transitions: tuple[Transition, ...]
 
     def actions(self, state: str, roles: Iterable[str], facts: Mapping[str, Any]) -> tuple[Transition, ...]:
-        """Return what a holder of `roles` may do now: at most one transition of each action, in the book's order."""
+        """Return what a holder of `roles` may do now, one transition an action, in the book's order."""
         held = frozenset(roles)
         first: dict[str, Transition] = {}
         for transition in self._leaving(state, facts):
@@ -75,7 +75,9 @@ class Workflow:
 
     def lapse(self, state: str, facts: Mapping[str, Any]) -> Transition | None:
         """Return the transition that a timer drives out of `state`, None when its fact is not set."""
-        return next((t for t in self._leaving(state, facts) if t.timer and facts.get(t.timer) is not None), None)
+        return next(
+            (t for t in self._leaving(state, facts) if t.timer and facts.get(t.timer) is not None), None
+        )
 
     def events(self) -> frozenset[str]:
         """Return every event that a case of this workflow can record."""

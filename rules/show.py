@@ -1,0 +1,96 @@
+"""A rulebook as rows to read: where a rule stands, what it says, which provision it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rules.citation import Citation
+from rules.clocks import ClockRule
+from rules.rulebook import Rulebook
+from rules.workflow import Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One leaf of a rulebook."""
+
+    path: str
+    value: str
+    cite: Citation
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row as `rulebook show --json` prints it."""
+        return {"path": self.path, "value": self.value, "cite": self.cite.as_json()}
+
+
+def rows(book: Rulebook) -> Iterator[Rule]:
+    """Yield every leaf of a book: policies, routing, steps, clocks, views, in this order."""
+    for path, leaf in book.policies.items():
+        yield Rule(f"policies.{path}", told(leaf.value), leaf.cite)
+    for name, table in book.tables.items():
+        for row in table:
+            yield Rule(f"routing.{name}", f"{told(row.when)} -> {told(row.then)}", row.cite)
+    for flow in book.workflows.values():
+        for transition in flow.transitions:
+            yield Rule(f"workflows.{flow.name}.{transition.action}", _step(transition), transition.cite)
+    for rule in book.clocks:
+        yield Rule(f"clocks.{rule.name}", _limit(rule), rule.cite)
+    for kind, views in book.views.items():
+        for relation, view in views.items():
+            hidden = f"hides {told(view.hide)}; masks {told(view.mask)}"
+            yield Rule(f"visibility.{kind}.{relation}", hidden, view.cite)
+
+
+def told(value: Any) -> str:
+    """Return a value in one line; an em dash for what the text leaves open or what is empty."""
+    if value is None or value in ({}, [], ()):
+        return "—"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k}={told(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple | frozenset):
+        return "|".join(told(v) for v in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _step(transition: Transition) -> str:
+    parts = [f"{told(transition.sources)} -> {transition.target}", f"by {told(sorted(transition.roles))}"]
+    for label, value in (
+        ("when", transition.when),
+        ("requires", transition.requires),
+        ("forbids", transition.forbids),
+        ("timer", transition.timer),
+        ("tells", transition.tells),
+    ):
+        if value:
+            parts.append(f"{label} {told(value)}")
+    return "; ".join(parts)
+
+
+def _limit(rule: ClockRule) -> str:
+    parts = [told(rule.lasts)]
+    for label, value in (
+        ("when", rule.when),
+        ("from", rule.starts if rule.before_event is None else ()),
+        ("before", rule.before_event or rule.before_due),
+        ("until", rule.stops),
+        ("set in", rule.setting.field if rule.setting else None),
+        ("at most", rule.setting.max if rule.setting else None),
+        ("extendable", _extension(rule)),
+        ("on breach", rule.on_breach.title.en if rule.on_breach else None),
+    ):
+        if value:
+            parts.append(f"{label} {told(value)}")
+    return "; ".join(parts)
+
+
+def _extension(rule: ClockRule) -> str | None:
+    if rule.extension is None:
+        return None
+    bounds = {"each": rule.extension.each, "count": rule.extension.count}
+    bounds |= {"total": rule.extension.total, "to": rule.extension.to}
+    return (
+        ", ".join(f"{name} {told(value)}" for name, value in bounds.items() if value is not None)
+        or "without a bound"
+    )
