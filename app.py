@@ -53,7 +53,7 @@ VERSION = "0.1.0"
 def create_app(
     settings: Settings, database: Database | None = None, clock: Callable[[], datetime] = utc_now
 ) -> Flask:
-    """Return the control plane of a deployment, ready to serve. Raises ConfigError rather than start unsafe."""
+    """Return the control plane of a deployment. Raises ConfigError rather than start unsafe."""
     database = database or Database(settings.database_url)
     if not at_head(database):
         raise ConfigError(

@@ -170,7 +170,7 @@ def check(place: Place, as_json: bool) -> None:
 @place_of
 @explained
 def init(place: Place, passwords: Path | None, as_json: bool) -> None:
-    """Make folders, keys, database and first accounts; print each account's one-time password. Safe to repeat."""
+    """Make folders, keys, database and first accounts; print their one-time passwords. Safe to repeat."""
     from setup_deployment import initialise
 
     made = initialise(place.settings(), utc_now())
@@ -230,7 +230,7 @@ def _changes_table(rows: Sequence[Mapping[str, Any]], dry_run: bool) -> Table:
 @place_of
 @explained
 def serve(place: Place) -> None:
-    """Start and watch control plane, data plane, sealer and sweeper; stop them in order on SIGTERM or Ctrl-C."""
+    """Start and watch control plane, data plane, sealer and sweeper; SIGTERM or Ctrl-C stops them in order."""
     _serve(place, (), lambda: None)
 
 
@@ -250,7 +250,8 @@ def _serve(place: Place, extra: Sequence[Any], once_ready: Callable[[], None]) -
         if not wait_until_ready(supervisor, settings, 60):
             raise _Told("服务未能在 60 秒内就绪 / the services did not become ready within 60 s")
         out.print(
-            f"控制面 control plane  {settings.platform.control_url}\n数据面 data plane     {settings.platform.gateway_url}",
+            f"控制面 control plane  {settings.platform.control_url}\n"
+            f"数据面 data plane     {settings.platform.gateway_url}",
             markup=False,
         )
         once_ready()

@@ -56,7 +56,7 @@ class Child:
 
 
 def _die_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent ends (prctl(2), PR_SET_PDEATHSIG), and leave its terminal."""
+    """Ask for SIGTERM when the parent ends (prctl(2), PR_SET_PDEATHSIG), and leave its terminal."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     os.setpgid(0, 0)

@@ -9,11 +9,34 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LAYERS = ["core", "schemas", "rules", "web", "audit", "cases", "accounts", "catalog", "gateway", "hotline", "app"]
+LAYERS = [
+    "core",
+    "schemas",
+    "rules",
+    "web",
+    "audit",
+    "cases",
+    "accounts",
+    "catalog",
+    "gateway",
+    "hotline",
+    "app",
+]
 COMPOSITION = ["app", "setup_deployment", "serve", "wsgi", "cli"]
 """The modules that put packages together, in the order in which they may import each other."""
 
-DATA_PLANE = {"plane", "snapshot", "calls", "upstream", "tables", "files", "tokens", "policy", "model", "store"}
+DATA_PLANE = {
+    "plane",
+    "snapshot",
+    "calls",
+    "upstream",
+    "tables",
+    "files",
+    "tokens",
+    "policy",
+    "model",
+    "store",
+}
 
 
 def sources() -> list[Path]:
@@ -50,7 +73,11 @@ def _may_use_flask(relative: Path) -> bool:
 
 
 def _may_use_sql(relative: Path) -> bool:
-    return relative.name == "store.py" or relative.parts[0] == "app.py" or relative.parts[:2] == ("core", "db.py")
+    return (
+        relative.name == "store.py"
+        or relative.parts[0] == "app.py"
+        or relative.parts[:2] == ("core", "db.py")
+    )
 
 
 SQL_NAMES = {"select", "insert", "update", "delete", "text", "func", "Table", "Column", "create_engine"}
@@ -65,7 +92,12 @@ def door_faults(path: Path, source: str | None = None) -> list[str]:
         top, last = name.split(".")[0], name.split(".")[-1]
         if top in ("flask", "flask_wtf", "flask_bootstrap", "werkzeug") and not _may_use_flask(relative):
             faults.append(f"{relative}:{line} imports {name}: Flask has its own files")
-        if top == "sqlalchemy" and last in SQL_NAMES and not _may_use_sql(relative) and relative.parts[0] != "core":
+        if (
+            top == "sqlalchemy"
+            and last in SQL_NAMES
+            and not _may_use_sql(relative)
+            and relative.parts[0] != "core"
+        ):
             if relative.name not in ("tables.py", "selftest.py"):
                 faults.append(f"{relative}:{line} imports {name}: SQL has its own files")
         if top == "yaml" and str(relative) not in ("rules/rulebook.py", "core/settings.py"):
