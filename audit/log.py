@@ -1,4 +1,4 @@
-"""What every use case of the control plane calls: put on record what is being done, in the same transaction."""
+"""Put on record what a use case does, in the transaction that does it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,121 @@
+"""Reading what the journals hold beyond what is sealed, in order, and noticing what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from audit.frames import Frame, read_journal
+from audit.segments import is_abandoned, journal_of, segments_in
+from audit.state import Place
+
+_CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Records that may be lost: a segment that is gone, or a tail that no writer left behind in order."""
+
+    journal: str
+    reason: str
+    segment: int
+    after_seq: int
+
+
+@dataclass(slots=True)
+class Drained:
+    """What was read from one journal, where reading it goes on, and whether more was waiting."""
+
+    place: Place
+    frames: list[Frame] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    more: bool = False
+
+
+def find_journals(folder: Path) -> dict[str, dict[int, Path]]:
+    """Return the segments in `folder` by journal and number."""
+    found: dict[str, dict[int, Path]] = {}
+    for path in segments_in(folder):
+        journal, number = journal_of(path)
+        found.setdefault(journal, {})[number] = path
+    return found
+
+
+def drain_journal(
+    journal: str, place: Place, segments: Mapping[int, Path], most: int, most_bytes: int
+) -> Drained:
+    """Read the frames of `journal` behind `place`, about `most` records or `most_bytes` bytes of them."""
+    result = Drained(place)
+    while not result.more:
+        path = segments.get(result.place.segment)
+        if path is None:
+            if not _skip_missing(journal, segments, result):
+                return result
+        elif not _drain_segment(journal, path, segments, result, most, most_bytes):
+            return result
+    return result
+
+
+def _skip_missing(journal: str, segments: Mapping[int, Path], result: Drained) -> bool:
+    """Go on behind a segment that is not there; tell whether there is anything to go on with."""
+    place = result.place
+    later = min((n for n in segments if n > place.segment), default=None)
+    if not place.done or (later is not None and later > place.segment + 1):
+        result.gaps.append(Gap(journal, "segment missing", place.segment, place.seq))
+    if later is None:
+        result.place = replace(place, done=True)
+        return False
+    result.place = Place(later, 0, place.seq)
+    return True
+
+
+def _drain_segment(
+    journal: str, path: Path, segments: Mapping[int, Path], result: Drained, most: int, most_bytes: int
+) -> bool:
+    """Read one segment; tell whether the writer has finished with it and reading goes on in the next."""
+    # Asked before reading: what is read from a segment without a writer is all that it will ever hold.
+    finished = is_abandoned(path)
+    place, taken = result.place, 0
+    for frame in read_journal(path, place.offset, place.seq):
+        if place.offset == 0 and frame.seq != place.seq + 1:
+            result.gaps.append(Gap(journal, "records missing", place.segment, place.seq))
+        place = Place(place.segment, frame.end, frame.seq)
+        result.frames.append(frame)
+        taken += len(frame.envelope) + len(frame.body)
+        if len(result.frames) >= most or taken >= most_bytes:
+            result.place, result.more = place, True
+            return False
+    if finished and not result.place.done and _has_remains(path, place.offset):
+        result.gaps.append(Gap(journal, "torn tail", place.segment, place.seq))
+    if finished and any(number > place.segment for number in segments):
+        result.place = Place(place.segment + 1, 0, place.seq)
+        return True
+    result.place = replace(place, done=finished)
+    return False
+
+
+def _has_remains(path: Path, offset: int) -> bool:
+    """Tell whether anything but zeros lies behind the last frame: a write that was cut off, or damage."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        while chunk := file.read(_CHUNK):
+            if chunk.strip(b"\0"):
+                return True
+    return False
+
+
+def unsealed_frames(folder: Path, places: Mapping[str, Place]) -> Iterator[tuple[str, Frame]]:
+    """Yield journal and frame of every record that is durable but not sealed according to `places`.
+
+    Segments that vanish meanwhile are passed over: they are deleted only after they were sealed.
+    """
+    for journal, segments in find_journals(folder).items():
+        place = places.get(journal, Place())
+        for number in sorted(n for n in segments if n >= place.segment):
+            here = number == place.segment
+            try:
+                for frame in read_journal(segments[number], place.offset if here else 0, place.seq):
+                    yield journal, frame
+            except FileNotFoundError:
+                continue

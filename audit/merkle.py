@@ -1,0 +1,152 @@
+"""Merkle tree sums of RFC 6962 section 2 (SHA-256), over a function that reads stored hashes.
+
+`Read` is the seam: ``read(level, index)`` returns the hash of the complete subtree over the leaves
+``index * 2**level`` up to ``(index + 1) * 2**level``. A level 0 hash is a leaf hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+Read = Callable[[int, int], bytes]
+
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+"""The root of the tree without leaves (RFC 6962 section 2.1)."""
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """Return the hash of a log entry (RFC 6962 section 2.1)."""
+    return hashlib.sha256(b"\x00" + entry).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of an inner node (RFC 6962 section 2.1)."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def root_of_list(hashes: Sequence[bytes]) -> bytes:
+    """Return the root over `hashes`, each that of a subtree of one size, but the last may be of a smaller.
+
+    The shape is the RFC's: the left part is the largest power of two smaller than the whole.
+    """
+    if not hashes:
+        return EMPTY_ROOT
+    row = list(hashes)
+    while len(row) > 1:
+        paired = [node_hash(row[i], row[i + 1]) for i in range(0, len(row) - 1, 2)]
+        row = paired + row[len(paired) * 2 :]
+    return row[0]
+
+
+def root(size: int, read: Read) -> bytes:
+    """Return the root of the tree of the first `size` leaves."""
+    return _subtree(0, size, read) if size else EMPTY_ROOT
+
+
+def inclusion_proof(index: int, size: int, read: Read) -> list[bytes]:
+    """Return the audit path of leaf `index` in the tree of `size` leaves (RFC 6962 section 2.1.1).
+
+    Raises ValueError when there is no such leaf.
+    """
+    if not 0 <= index < size:
+        raise ValueError(f"no leaf {index} in a tree of {size}")
+    return _path(index, 0, size, read)
+
+
+def consistency_proof(old: int, new: int, read: Read) -> list[bytes]:
+    """Return the proof that the tree of `old` leaves is the beginning of that of `new` (section 2.1.2).
+
+    It is empty for ``old == new`` and for ``old == 0``. Raises ValueError for ``old > new``.
+    """
+    if not 0 <= old <= new:
+        raise ValueError(f"a tree of {old} is not the beginning of one of {new}")
+    return [] if old in (0, new) else _subproof(old, 0, new, True, read)
+
+
+def root_from_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes]) -> bytes | None:
+    """Return the root that an inclusion proof leads to, None when it cannot be one (RFC 9162 2.1.3.2)."""
+    if not 0 <= index < size:
+        return None
+    node, last, result = index, size - 1, leaf
+    for step in proof:
+        if last == 0:
+            return None
+        if node & 1 or node == last:
+            result = node_hash(step, result)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            result = node_hash(result, step)
+        node, last = node >> 1, last >> 1
+    return result if last == 0 else None
+
+
+def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> bool:
+    """Tell whether `proof` shows that `leaf` is at `index` of the tree of `size` leaves with `root`."""
+    return root_from_inclusion(index, size, leaf, proof) == root
+
+
+def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
+    """Tell whether `proof` shows that the old tree is the beginning of the new one (RFC 9162 2.1.4.2)."""
+    if not 0 <= old <= new:
+        return False
+    if old == new:
+        return not proof and old_root == new_root
+    if old == 0:
+        return not proof and old_root == EMPTY_ROOT
+    path = list(proof)
+    if old & (old - 1) == 0:
+        path.insert(0, old_root)
+    return bool(path) and _roots_from_consistency(old - 1, new - 1, path) == (old_root, new_root)
+
+
+def _roots_from_consistency(node: int, last: int, path: Sequence[bytes]) -> tuple[bytes, bytes] | None:
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    old = new = path[0]
+    for step in path[1:]:
+        if last == 0:
+            return None
+        if node & 1 or node == last:
+            old, new = node_hash(step, old), node_hash(step, new)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            new = node_hash(new, step)
+        node, last = node >> 1, last >> 1
+    return (old, new) if last == 0 else None
+
+
+def _split(size: int) -> int:
+    """Return the largest power of two smaller than `size`, which is at least 2."""
+    return 1 << ((size - 1).bit_length() - 1)
+
+
+def _subtree(start: int, size: int, read: Read) -> bytes:
+    """Return the root of the leaves from `start`, which is a multiple of a power of two that is >= size."""
+    if size & (size - 1) == 0:
+        level = size.bit_length() - 1
+        return read(level, start >> level)
+    left = _split(size)
+    return node_hash(_subtree(start, left, read), _subtree(start + left, size - left, read))
+
+
+def _path(index: int, start: int, size: int, read: Read) -> list[bytes]:
+    if size == 1:
+        return []
+    left = _split(size)
+    if index < left:
+        return [*_path(index, start, left, read), _subtree(start + left, size - left, read)]
+    return [*_path(index - left, start + left, size - left, read), _subtree(start, left, read)]
+
+
+def _subproof(old: int, start: int, size: int, whole: bool, read: Read) -> list[bytes]:
+    if old == size:
+        return [] if whole else [_subtree(start, size, read)]
+    left = _split(size)
+    if old <= left:
+        right = _subtree(start + left, size - left, read)
+        return [*_subproof(old, start, left, whole, read), right]
+    rest = _subproof(old - left, start + left, size - left, False, read)
+    return [*rest, _subtree(start, left, read)]

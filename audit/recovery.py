@@ -1,0 +1,81 @@
+"""Bringing the log in order at start: what lies beyond the state goes, a contradiction stops the start."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from audit.bodies import drop_bodies
+from audit.files import TEMPORARY, Inconsistent
+from audit.merkle import root
+from audit.note import Checkpoint, NoteVerifier, open_note
+from audit.segments import NEW_SUFFIX, is_abandoned
+from audit.state import State
+from audit.tiles import WIDTH, ReadTile, hash_reader, hashes_at, parse_path
+from audit.tree import Edge, load_edge
+
+
+def check_state(state: State, read_tile: ReadTile) -> Edge:
+    """Return the right edge of the log. Raises Inconsistent unless its tiles have the root of the state."""
+    try:
+        edge = load_edge(state.size, read_tile)
+    except (OSError, ValueError) as wrong:
+        raise Inconsistent(f"the right edge of {state.size} entries cannot be read: {wrong}") from wrong
+    if edge.root != state.root:
+        raise Inconsistent(f"the tiles of {state.size} entries do not have the root of the state")
+    return edge
+
+
+def check_past(what: str, size: int, expected: bytes, state: State, read_tile: ReadTile) -> None:
+    """Refuse a log that is shorter or other than `what` once saw it. Raises Inconsistent."""
+    if size > state.size:
+        raise Inconsistent(f"the {what} knows {size} entries, the log holds {state.size}: rolled back?")
+    try:
+        found = root(size, hash_reader(state.size, read_tile))
+    except (OSError, ValueError) as wrong:
+        raise Inconsistent(f"the root of {size} entries cannot be summed up: {wrong}") from wrong
+    if found != expected:
+        raise Inconsistent(f"the {what} of {size} entries has another root than the log")
+
+
+def read_checkpoint(path: Path, verifier: NoteVerifier, origin: str) -> Checkpoint | None:
+    """Return the published checkpoint, if any. Raises Inconsistent when it is not of this log and key."""
+    if not path.exists():
+        return None
+    try:
+        checkpoint = Checkpoint.parse(open_note(path.read_text(encoding="utf-8"), [verifier]))
+    except ValueError as wrong:
+        raise Inconsistent(f"the checkpoint cannot be trusted: {wrong}") from wrong
+    if checkpoint.origin != origin:
+        raise Inconsistent(f"the checkpoint is of {checkpoint.origin}, not of {origin}")
+    return checkpoint
+
+
+def drop_beyond(folder: Path, state: State) -> None:
+    """Remove what crashed steps and writers left: bodies and tiles beyond the state, unfinished files.
+
+    A tile beyond the state would contradict the tree once other records take its place.
+    """
+    drop_bodies(folder / "bodies", state.size, state.bodies_end)
+    log = folder / "log"
+    for parent, _, names in os.walk(log):
+        for name in names:
+            path = Path(parent, name)
+            if name.startswith(TEMPORARY) or not _belongs(path.relative_to(log).as_posix(), state.size):
+                path.unlink()
+    for path in (folder / "journal").glob(f"*{NEW_SUFFIX}"):
+        if path.stat().st_size and is_abandoned(path):
+            path.unlink()
+
+
+def _belongs(name: str, size: int) -> bool:
+    """Tell whether a log of `size` entries has this file; partial tiles only until the full one is."""
+    if not name.startswith("tile/"):
+        return True
+    try:
+        level, index, width = parse_path(name)
+    except ValueError:
+        return True  # not ours to judge
+    hashes = hashes_at(level, size)
+    is_full = (index + 1) * WIDTH <= hashes
+    return is_full if width == WIDTH else not is_full and index * WIDTH + width <= hashes
