@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -74,8 +74,8 @@ class Place:
         return load_settings(self.config, self.data, schemas.errors)
 
     @contextmanager
-    def work(self) -> Iterator[Work]:
-        """Yield a unit of work of the platform itself, in a writing transaction of the deployment."""
+    def open(self) -> Iterator[Callable[[], AbstractContextManager[Work]]]:
+        """Yield what begins a unit of work of the platform itself, in a writing transaction each time."""
         from cases.books import open_rulebooks
         from core.db import Database, at_head
         from gateway.policy import PolicyCounter, change_policy
@@ -86,11 +86,22 @@ class Place:
             raise _Told("数据库尚未建立,请先运行 shuxiang init / no database yet: run shuxiang init")
         counter = PolicyCounter(settings.data / "run" / "policy")
         books = open_rulebooks(settings, database, utc_now())
-        try:
+
+        @contextmanager
+        def begin() -> Iterator[Work]:
             with database.begin() as tx:
                 yield Work(tx, books, SYSTEM, utc_now(), settings, lambda tx: change_policy(tx, counter))
+
+        try:
+            yield begin
         finally:
             database.close()
+
+    @contextmanager
+    def work(self) -> Iterator[Work]:
+        """Yield one unit of work of the platform itself."""
+        with self.open() as begin, begin() as work:
+            yield work
 
 
 place_of = click.make_pass_decorator(Place)
@@ -297,7 +308,8 @@ def run_sweeper(place: Place) -> None:
     """Puts on record, every few seconds, what fell due."""
     from setup_deployment import sweep_until_stopped
 
-    sweep_until_stopped(place.work, place.settings().platform.sweep_seconds)
+    with place.open() as begin:
+        sweep_until_stopped(begin, place.settings().platform.sweep_seconds)
 
 
 @run.command("workday-service")
