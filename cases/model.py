@@ -50,6 +50,24 @@ class Case:
     events: tuple[Event, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One paper of a case; its content lies in the data folder under `digest`."""
+
+    id: str
+    case_id: str
+    type: str
+    """What the paper is, in the rulebook's word, such as ``api_application_form``."""
+    sealed: bool
+    """Whether it bears the department's seal, as the one who handed it in states."""
+    name: str
+    media_type: str
+    size: int
+    digest: str
+    added_at: datetime
+    added_by: str
+
+
 def roles_in(case: Case, actor: Actor) -> frozenset[str]:
     """Return the roles that `actor` plays in `case`: held by the person, and theirs by department.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Connection, ForeignKey, Index, Integer, String, Table, select
 
-from cases.model import Case, Event
+from cases.model import Attachment, Case, Event
 from core.db import Document, Instant, metadata
 from core.errors import Conflict
 
@@ -226,6 +227,21 @@ def insert_breach(
             case_id=case_id, clock=clock, due=due, recorded_at=now, record_id=record_id
         )
     )
+
+
+# --- attachments ----------------------------------------------------------------------------------
+
+
+def insert_attachment(tx: Connection, attachment: Attachment) -> None:
+    """Add a paper to a case; its content is kept already."""
+    tx.execute(attachments.insert().values(**asdict(attachment)))
+
+
+def attachments_of(tx: Connection, case_id: str) -> tuple[Attachment, ...]:
+    """Return the papers of a case, the oldest first."""
+    c = attachments.c
+    query = select(attachments).where(c.case_id == case_id).order_by(c.added_at, c.id)
+    return tuple(Attachment(**row._mapping) for row in tx.execute(query))
 
 
 # --- rulebook versions ----------------------------------------------------------------------------

@@ -25,10 +25,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
 from cases.store import cases
-from catalog.store import code_sequences, datasets, distributions
+from catalog.store import datasets, distributions, next_in_sequence
 from core.db import Document, Instant, Page, metadata, page
 from core.work import Actor
 from gateway.model import Application, Client, Credential, Grant, Offer, Permit, Terms, Token
@@ -315,18 +314,9 @@ def offer(tx: Connection, code: str) -> Offer | None:
 
 
 def next_number(tx: Connection, letter: str, year: int) -> str:
-    """Return the next number of a kind of paper in a year, such as ``G-2026-000123``; gaps never occur."""
+    """Return the next number of a kind of paper in a year, such as ``G-2026-000123``."""
     prefix = f"{letter}-{year}"
-    c = code_sequences.c
-    step = update(code_sequences).where(c.prefix == prefix).values(last=c.last + 1)
-    if tx.execute(step).rowcount == 0:
-        try:
-            with tx.begin_nested():
-                tx.execute(code_sequences.insert().values(prefix=prefix, last=1))
-        except IntegrityError:  # somebody else was the first of the year
-            tx.execute(step)
-    last: int = tx.execute(select(c.last).where(c.prefix == prefix)).scalar_one()
-    return f"{prefix}-{last:06d}"
+    return f"{prefix}-{next_in_sequence(tx, prefix):06d}"
 
 
 # --- applications ---------------------------------------------------------------------------------

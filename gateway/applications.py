@@ -1,0 +1,373 @@
+"""Applications: ask for fields of a dataset, hand in papers, be decided on by whom the rulebook names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cases.attachments import add_attachment, attachments_of, read_attachment
+from cases.model import Attachment, Case, roles_in
+from cases.procedure import book_of, find_case, no_such, open_case, take
+from core.db import Page
+from core.errors import Conflict, FieldError, Invalid, NotPermitted, invalid
+from core.text import Text, text_of
+from core.times import SHANGHAI
+from core.work import Work
+from gateway import store
+from gateway.asking import complete, decide, share_class
+from gateway.clients import ACTIVE
+from gateway.grants import open_grant
+from gateway.model import Application, Client, Grant, Offer
+from gateway.terms import check_term, term_of
+from rules.citation import Citation
+from rules.rulebook import Rulebook
+from schemas import validate
+
+KIND = "application"
+MATERIAL = "material"
+"""A paper that the dataset's provider asks for, next to those that the rulebook names."""
+STATEMENT = {
+    "purpose": Text("使用用途", "purpose"),
+    "reasons": Text("申请理由", "reasons"),
+    "duty_basis": Text("履职依据", "duty basis"),
+}
+DECISION = (
+    "fields",
+    "operations",
+    "row_filter",
+    "parameters",
+    "networks",
+    "row_limit",
+    "term_days",
+    "sensitive",
+)
+"""What a decision to grant may say beside the fields of the rulebook's own step (schema request/decision)."""
+
+
+class Filed(NamedTuple):
+    """An application, the case that moves it, and the grant that it led to, if any."""
+
+    application: Application
+    case: Case
+    grant: Grant | None = None
+
+
+class Demanded(NamedTuple):
+    """A paper that an application must bring along."""
+
+    type: str
+    title: Text
+    sealed: bool
+    cite: Citation
+
+
+# --- applying -------------------------------------------------------------------------------------
+
+
+def apply_for_fields(work: Work, draft: Mapping[str, Any]) -> Filed:
+    """Apply for some fields of a published dataset, for one system and one purpose.
+
+    `draft` fits request/application. With ``submit: false`` it rests as a draft, to which papers can be
+    added. Raises Invalid with one entry per wrong field, Conflict for a dataset that is not to be had or a
+    system that is not active.
+    """
+    book: Rulebook = work.rulebooks.current("sharing")
+    offer = _published(work, draft["dataset"])
+    client = _own_system(work, draft["client"])
+    asked = complete(draft, offer, client)
+    _check_statement(book, asked)
+    check_term(book, work.rulebooks.calendar, asked["term_days"], work.now)
+    previous = _previous(work, draft.get("previous_grant"))
+    number = store.next_number(work.tx, "A", work.now.astimezone(SHANGHAI).year)
+    case = open_case(
+        work,
+        kind=KIND,
+        workflow="application",
+        facts=_facts(book, number, offer, client, asked),
+        parties={
+            "consumer": client.department,
+            "provider": offer.provider,
+            "platform_manager": work.settings.platform.manager,
+        },
+    )
+    application = _application(work, case, number, offer, client, asked, previous)
+    store.insert_application(work.tx, application)
+    filed = Filed(application, case)
+    return _submit(work, filed, {}, None) if draft.get("submit", True) else filed
+
+
+def _published(work: Work, code: str) -> Offer:
+    offer = store.offer(work.tx, code.replace("-", "/", 1))
+    if offer is None or offer.state == "draft":
+        raise invalid("/dataset", "没有这个代码的数据集", "no dataset has this code", code="unknown")
+    if offer.state != "published":
+        raise Conflict("该数据集未在发布状态", "the dataset is not published", code="not_published")
+    if offer.share_class == "none":
+        raise Conflict("该数据集不予共享", "the dataset is not shared", code="not_shared")
+    return offer
+
+
+def _own_system(work: Work, client_id: str) -> Client:
+    client = store.client(work.tx, client_id)
+    if client is None or client.department != work.actor.department:
+        raise invalid("/client", "本部门没有这个系统", "your department has no such system", code="unknown")
+    if client.state != ACTIVE:
+        raise Conflict("该业务系统尚未启用", "the system is not active", code="client_not_active")
+    return client
+
+
+def _check_statement(book: Rulebook, asked: Mapping[str, Any]) -> None:
+    """Refuse an application without what the rulebook wants it to state (QJ art. 13)."""
+    leaf = book.policy("application.requires")
+    missing = [name for name in leaf.value or () if not asked[name]]
+    if missing:
+        raise Invalid(
+            [
+                FieldError(
+                    f"/{name}",
+                    Text(f"请填写{STATEMENT[name].zh}", f"state the {STATEMENT[name].en}"),
+                    "required",
+                )
+                for name in missing
+            ],
+            cite=str(leaf.cite),
+        )
+
+
+def _previous(work: Work, number: str | None) -> str | None:
+    """Return the id of an earlier grant of the same department, which this one continues (GZ art. 5(二))."""
+    if number is None:
+        return None
+    grant = store.grant_by_number(work.tx, number)
+    if grant is None or grant.consumer != work.actor.department:
+        raise invalid(
+            "/previous_grant", "本部门没有这个授权", "your department has no such grant", code="unknown"
+        )
+    return grant.id
+
+
+def _dimensions(book: Rulebook, offer: Offer, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the rulebook decides by, and what its tables derive from it: who decides."""
+    return book.facts(
+        {
+            "share_class": share_class(offer, asked["fields"]),
+            "controlled_params": offer.controlled_params,
+            "kind": asked["kind"],
+        }
+    )
+
+
+def _facts(
+    book: Rulebook, number: str, offer: Offer, client: Client, asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    facts = _dimensions(book, offer, asked)
+    names = {"dataset": offer.code, "client": client.id, "consumer": client.department}
+    return {**facts, **names, "provider": offer.provider, "application": number}
+
+
+def _application(
+    work: Work,
+    case: Case,
+    number: str,
+    offer: Offer,
+    client: Client,
+    asked: Mapping[str, Any],
+    previous: str | None,
+) -> Application:
+    return Application(
+        id=case.id,
+        number=number,
+        dataset_id=offer.id,
+        dataset_code=offer.code,
+        dataset_title=offer.title,
+        client_id=client.id,
+        client_name=client.name,
+        consumer=client.department,
+        provider=offer.provider,
+        document=asked,
+        previous_grant=previous,
+        created_at=work.now,
+    )
+
+
+# --- papers ---------------------------------------------------------------------------------------
+
+
+def demanded_papers(book: Rulebook, kind: str) -> tuple[Demanded, ...]:
+    """Return the papers that an application for this kind of distribution must bring along (GZ art. 9)."""
+    leaf = book.policy("application.attachments")
+    entries = (leaf.value or {}).get(kind, ())
+    return tuple(
+        Demanded(e["type"], text_of(e["title"]), e.get("sealed", False), leaf.cite) for e in entries
+    )
+
+
+def attach(
+    work: Work, application_id: str, *, type: str, sealed: bool, name: str, content: bytes
+) -> Attachment:
+    """Add a paper to a draft of one's own. Raises Conflict once it is submitted."""
+    filed = find_application(work, application_id)
+    book, flow = book_of(work, filed.case)
+    if "consumer" not in roles_in(filed.case, work.actor):
+        raise NotPermitted("只有申请部门可以添加附件", "only the applicant adds papers")
+    if filed.case.state != flow.initial:
+        raise Conflict("申请已提交,不能再添加附件", "it is submitted already", code="wrong_state")
+    types = [d.type for d in demanded_papers(book, filed.application.document["kind"])] + [MATERIAL]
+    if type not in types:
+        raise invalid("/type", f"应为 {'、'.join(types)} 之一", f"must be one of {', '.join(types)}")
+    return add_attachment(work, filed.case, type=type, sealed=sealed, name=name, content=content)
+
+
+def read_paper(work: Work, application_id: str, attachment_id: str) -> tuple[Attachment, bytes]:
+    """Return a paper and its content, to whoever may see the application."""
+    return read_attachment(work, find_application(work, application_id).case, attachment_id)
+
+
+def _check_papers(book: Rulebook, kind: str, papers: Sequence[Attachment]) -> None:
+    """Refuse to submit without the papers that the rulebook demands; an incomplete one is not accepted."""
+    missing = [
+        d
+        for d in demanded_papers(book, kind)
+        if not any(p.type == d.type and (p.sealed or not d.sealed) for p in papers)
+    ]
+    if missing:
+        raise Invalid(
+            [
+                FieldError(
+                    "/attachments",
+                    Text(
+                        f"缺少附件:{d.title.zh};请先存为草稿(submit: false),上传后再提交",
+                        f"missing: {d.title.en}; keep a draft (submit: false), upload it, then submit",
+                    ),
+                    "required",
+                )
+                for d in missing
+            ],
+            cite=str(missing[0].cite),
+        )
+
+
+# --- seeing ---------------------------------------------------------------------------------------
+
+
+def find_application(work: Work, application_id: str) -> Filed:
+    """Return an application, by id, to one of its parties or an auditor. Raises NotFound for everybody else.
+
+    A draft exists for the department that writes it and for nobody else.
+    """
+    case = find_case(work, application_id, KIND)
+    application = store.application(work.tx, application_id)
+    if application is None or (_is_draft(work, case) and "consumer" not in roles_in(case, work.actor)):
+        raise no_such(KIND)
+    return Filed(application, case, store.grant_of_application(work.tx, application_id))
+
+
+def list_applications(work: Work, state: str | None, limit: int, cursor: str | None) -> Page:
+    """Return one page of the applications (`Filed`) that the actor may see, the newest first."""
+    flow = work.rulebooks.current("sharing").workflow("application")
+    if state is not None and state not in flow.states:
+        names = ", ".join(flow.states)
+        raise invalid("/state", f"应为 {names} 之一", f"must be one of {names}")
+    found = store.applications_page(
+        work.tx,
+        work.actor,
+        manager=work.settings.platform.manager,
+        state=state,
+        draft=flow.initial,
+        limit=limit,
+        cursor=cursor,
+    )
+    return Page([find_application(work, a.id) for a in found.rows], found.next_cursor)
+
+
+def papers_of(work: Work, filed: Filed) -> tuple[Attachment, ...]:
+    """Return the papers of an application, the oldest first."""
+    return attachments_of(work, filed.case)
+
+
+def _is_draft(work: Work, case: Case) -> bool:
+    return case.state == book_of(work, case)[1].initial
+
+
+# --- acting ---------------------------------------------------------------------------------------
+
+
+def act_on_application(
+    work: Work,
+    application_id: str,
+    action: str,
+    fields: Mapping[str, Any],
+    expect_version: int | None = None,
+) -> Filed:
+    """Take a step of the rulebook: submit, accept, forward, grant, refuse, inform, withdraw.
+
+    ``grant`` opens the grant in the same transaction; what it says on the terms narrows what was asked for.
+    """
+    filed = find_application(work, application_id)
+    if action == "submit":
+        return _submit(work, filed, fields, expect_version)
+    if action == "grant":
+        return _grant(work, filed, fields, expect_version)
+    case = take(work, filed.case, action, fields, expect_version=expect_version)
+    return filed._replace(case=case)
+
+
+def _submit(work: Work, filed: Filed, fields: Mapping[str, Any], expect_version: int | None) -> Filed:
+    book, _ = book_of(work, filed.case)
+    if _is_draft(work, filed.case):
+        _check_papers(book, filed.application.document["kind"], papers_of(work, filed))
+    case = take(work, filed.case, "submit", fields, expect_version=expect_version)
+    return filed._replace(case=case)
+
+
+def _grant(work: Work, filed: Filed, fields: Mapping[str, Any], expect_version: int | None) -> Filed:
+    decision = {name: value for name, value in fields.items() if name in DECISION and value is not None}
+    step = {name: value for name, value in fields.items() if name not in DECISION}
+    case = take(work, filed.case, "grant", step, expect_version=expect_version)
+    validate("request/decision", decision)
+    application = filed.application
+    book, _ = book_of(work, case)
+    offer = _still_offered(work, application)
+    _check_decider(book, case, offer, application)
+    terms = decide(application.document, decision, offer)
+    term = term_of(
+        book,
+        work.rulebooks.calendar,
+        work.now,
+        asked=application.document["term_days"],
+        decided=decision.get("term_days"),
+        default=work.settings.platform.default_term_days,
+    )
+    held = open_grant(work, application, case.facts, terms, term)
+    return Filed(application, case, held.grant)
+
+
+def _still_offered(work: Work, application: Application) -> Offer:
+    """Return the dataset as it stands at the decision, which may be weeks after the application."""
+    offer = store.offer(work.tx, application.dataset_code)
+    kind = application.document["kind"]
+    if offer is None or offer.state != "published" or kind not in offer.distributions:
+        raise Conflict(
+            "该数据集已不再提供所申请的资源", "the dataset no longer offers this", code="not_published"
+        )
+    shared = {
+        a["name"] for a in offer.attributes if a.get("share_class", offer.share_class) != "none"
+    }
+    gone = [name for name in application.document["fields"] if name not in shared]
+    if gone:
+        raise Conflict(
+            f"信息项已不再共享:{'、'.join(gone)}",
+            f"no longer shared: {', '.join(gone)}",
+            code="not_shared",
+        )
+    return offer
+
+
+def _check_decider(book: Rulebook, case: Case, offer: Offer, application: Application) -> None:
+    """Refuse to grant when the dataset's class has changed so that somebody else would have to decide."""
+    if _dimensions(book, offer, application.document).get("decider") != case.facts.get("decider"):
+        raise Conflict(
+            "数据集的共享类型已变更,请重新申请",
+            "the dataset's share class has changed; a new application is needed",
+            code="class_changed",
+        )

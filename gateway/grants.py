@@ -1,0 +1,139 @@
+"""Grants: opened by a decision, seen by their parties, suspended, taken back, ended, and over on time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from audit.log import record
+from cases.model import Case
+from cases.present import state_now
+from cases.procedure import book_of, find_case, no_such, open_case, take
+from core.db import Page
+from core.errors import invalid
+from core.ids import digest
+from core.times import SHANGHAI
+from core.work import Work
+from gateway import store
+from gateway.model import Application, Grant, Terms
+from gateway.terms import Term
+from rules.rulebook import canonical
+
+KIND = "grant"
+
+
+class Held(NamedTuple):
+    """A grant with the case that moves it."""
+
+    grant: Grant
+    case: Case
+
+
+def open_grant(
+    work: Work, application: Application, facts: Mapping[str, Any], terms: Terms, term: Term
+) -> Held:
+    """Open the grant that a decision gives; the caller has checked that the actor may decide.
+
+    `facts` are those of the application's case. From here on the system can have tokens for it.
+    """
+    number = store.next_number(work.tx, "G", work.now.astimezone(SHANGHAI).year)
+    end = {"valid_until": term.valid_until.isoformat()} if term.valid_until else {}
+    length = {"term_days": term.days, "term_set_by": term.set_by} if term.days else {}
+    case = open_case(
+        work,
+        kind=KIND,
+        workflow="grant",
+        facts={**facts, "grant": number, **length, **end},
+        parties={
+            "consumer": application.consumer,
+            "provider": application.provider,
+            "platform_manager": work.settings.platform.manager,
+        },
+    )
+    grant = Grant(
+        id=case.id,
+        number=number,
+        application_id=application.id,
+        dataset_id=application.dataset_id,
+        dataset_code=application.dataset_code,
+        dataset_title=application.dataset_title,
+        client_id=application.client_id,
+        client_name=application.client_name,
+        consumer=application.consumer,
+        provider=application.provider,
+        terms=terms,
+        granted_at=work.now,
+        valid_until=term.valid_until,
+    )
+    store.insert_grant(work.tx, grant)
+    _record_terms(work, grant)
+    return Held(grant, case)
+
+
+def find_grant(work: Work, grant_id: str) -> Held:
+    """Return a grant, by id, to one of its parties or an auditor. Raises NotFound for everybody else."""
+    case = find_case(work, grant_id, KIND)
+    grant = store.grant(work.tx, grant_id)
+    if grant is None:
+        raise no_such(KIND)
+    return Held(grant, case)
+
+
+def list_grants(
+    work: Work,
+    *,
+    state: str | None = None,
+    dataset: str | None = None,
+    client: str | None = None,
+    limit: int,
+    cursor: str | None = None,
+) -> Page:
+    """Return one page of the actor's grants (`Held`), the newest first, by their state at `work.now`."""
+    flow = work.rulebooks.current("sharing").workflow("grant")
+    if state is not None and state not in flow.states:
+        names = ", ".join(flow.states)
+        raise invalid("/state", f"应为 {names} 之一", f"must be one of {names}")
+    expiry = {t.target for t in flow.transitions if t.timer}
+    found = store.grants_page(
+        work.tx,
+        work.actor,
+        manager=work.settings.platform.manager,
+        wanted=store.GrantFilter(state, state in expiry, dataset, client),
+        now=work.now,
+        limit=limit,
+        cursor=cursor,
+    )
+    return Page([Held(g, find_case(work, g.id, KIND)) for g in found.rows], found.next_cursor)
+
+
+def act_on_grant(
+    work: Work, grant_id: str, action: str, fields: Mapping[str, Any], expect_version: int | None = None
+) -> Held:
+    """Suspend, resume, take back or end a grant; the very next call is judged by it."""
+    held = find_grant(work, grant_id)
+    case = take(work, held.case, action, fields, expect_version=expect_version)
+    work.policy_changed(work.tx)
+    return Held(held.grant, case)
+
+
+def grant_state(work: Work, case: Case) -> str:
+    """Return a grant's state at `work.now`: expired from the instant on, whoever looks."""
+    return state_now(work, case, book_of(work, case)[1])
+
+
+def _record_terms(work: Work, grant: Grant) -> None:
+    """Put the exact terms on record: names in clear, everything that might hold a value as one digest."""
+    document = {name: getattr(grant.terms, name) for name in Terms.__dataclass_fields__}
+    body = {
+        "grant": grant.number,
+        "dataset": grant.dataset_code,
+        "client": grant.client_id,
+        "consumer": grant.consumer,
+        "provider": grant.provider,
+        "fields": list(grant.terms.fields),
+        "operations": list(grant.terms.operations),
+        "networks": list(grant.terms.networks),
+        "valid_until": grant.valid_until.isoformat() if grant.valid_until else None,
+        "terms_digest": digest(canonical(document)),
+    }
+    record(work, "grant.opened", body)
