@@ -83,7 +83,7 @@ def create_app(
         database=database,
         rulebooks=open_rulebooks(settings, database, clock()),
         clock=clock,
-        actor_of_token=accounts.tokens.actor_of_token(settings),
+        actor_of_token=accounts.tokens.actor_of_token,
         actor_of_session=actor_of_session(settings),
         policy_changed=lambda tx: change_policy(tx, counter),
     )

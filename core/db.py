@@ -83,21 +83,27 @@ class Database:
 
         What was handed to `on_commit` meanwhile runs right after the commit, before this returns.
         """
+        with self._transaction(write=True) as tx:
+            yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Yield a reading transaction, which sees one state of the database and never waits for a writer.
+
+        What was handed to `on_commit` meanwhile runs after it, as with `begin`.
+        """
+        with self._transaction(write=False) as tx:
+            yield tx
+
+    @contextmanager
+    def _transaction(self, write: bool) -> Iterator[Connection]:
         with self.engine.connect() as tx:
             tx.info.pop("on_commit", None)
-            tx = tx.execution_options(shuxiang_write=True)
+            tx = tx.execution_options(shuxiang_write=write)
             with tx.begin():
                 yield tx
             for action in tx.info.pop("on_commit", ()):
                 action()
-
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Yield a reading transaction, which sees one state of the database and never waits for a writer."""
-        with self.engine.connect() as tx:
-            tx = tx.execution_options(shuxiang_write=False)
-            with tx.begin():
-                yield tx
 
     def close(self) -> None:
         """Close the pooled connections."""

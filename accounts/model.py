@@ -1,0 +1,103 @@
+"""People, their sessions and their API tokens, and the pure questions one can ask of them."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from core.work import Actor
+from web.auth import PASSWORD_CHANGE
+
+ACTIVE, DISABLED = "active", "disabled"
+
+FAILURES_MOST = 5
+FAILURE_WINDOW = timedelta(minutes=15)
+LOCK = timedelta(minutes=15)
+"""Five failures within the window lock the account for that long (GB/T 22239-2019, 8.1.4.1 b)."""
+
+TOUCH_AFTER = timedelta(minutes=1)
+"""A session's `last_seen_at` is this coarse, so that reading a page seldom writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person who may sign in, and how their last attempts went."""
+
+    login: str
+    name: str
+    department: str
+    roles: frozenset[str]
+    pseudonym: str
+    password_hash: str | None
+    """None for an account that nobody can sign in to with a password."""
+    state: str
+    must_change: bool
+    """Whether the password is a one-time password."""
+    failed_count: int
+    failed_since: datetime | None
+    locked_until: datetime | None
+    created_at: datetime
+    changed_at: datetime
+    last_seen_at: datetime | None
+
+    @property
+    def actor(self) -> Actor:
+        """The person as use cases know them."""
+        return Actor(self.login, self.name, self.department, self.roles, self.pseudonym)
+
+    @property
+    def session_actor(self) -> Actor:
+        """The person at a browser: with a one-time password, all they may do is change it."""
+        if not self.must_change:
+            return self.actor
+        return Actor(self.login, self.name, self.department, frozenset({PASSWORD_CHANGE}), self.pseudonym)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser that somebody signed in with."""
+
+    id: str
+    login: str
+    created_at: datetime
+    last_seen_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonToken:
+    """A bearer token that acts as a person, for scripts."""
+
+    id: str
+    login: str
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+
+
+def tidy_login(typed: str) -> str:
+    """Return the one form of a login: width, case and outer blanks do not matter, nor for counting."""
+    return unicodedata.normalize("NFKC", typed[:200]).strip().casefold()[:80]
+
+
+def is_locked(account: Account, now: datetime) -> bool:
+    """Tell whether too many failures keep the account shut at `now`."""
+    return account.locked_until is not None and now < account.locked_until
+
+
+def after_failure(account: Account, now: datetime) -> tuple[int, datetime, datetime | None]:
+    """Return failed_count, failed_since and locked_until after one more failure at `now`."""
+    fresh = account.failed_since is None or now - account.failed_since > FAILURE_WINDOW
+    count = 1 if fresh else account.failed_count + 1
+    since = now if fresh or account.failed_since is None else account.failed_since
+    return count, since, now + LOCK if count >= FAILURES_MOST else None
+
+
+def is_live(session: Session, now: datetime, idle: timedelta, most: timedelta) -> bool:
+    """Tell whether a session counts at `now`: not ended, not idle for `idle`, not older than `most`."""
+    if session.ended_at is not None:
+        return False
+    return now < session.last_seen_at + idle and now < session.created_at + most
+
+

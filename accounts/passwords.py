@@ -1,0 +1,91 @@
+"""Passwords: hashed with Argon2id, a few at a time; one-time passwords; what a new one must be like."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from core.errors import FieldError, TooMany
+from core.text import Text
+
+SHORTEST, LONGEST = 12, 256
+"""Characters that a password may have."""
+
+# Memory, time and lanes as the OWASP Password Storage Cheat Sheet advises for Argon2id.
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+# Each hash takes 19 MiB and a core: a flood of attempts must not take the machine.
+_at_once = threading.BoundedSemaphore(4)
+_WAIT_SECONDS = 5
+
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+def hash_password(password: str) -> str:
+    """Return the Argon2id hash of a password. Raises TooMany when the platform is busy with others."""
+    with _turn():
+        return _hasher.hash(_plain(password))
+
+
+def verify_password(password_hash: str | None, password: str) -> bool:
+    """Tell whether a password fits a hash; takes as long where there is no hash. Raises TooMany when busy."""
+    with _turn():
+        try:
+            fits = _hasher.verify(password_hash or _nobodys_hash(), _plain(password))
+        except (VerificationError, InvalidHashError):
+            return False
+    return fits and password_hash is not None and len(password) <= LONGEST
+
+
+def one_time_password() -> str:
+    """Return a password of 20 random characters that can be read aloud, about 99 bits."""
+    letters = "".join(secrets.choice(_ALPHABET) for _ in range(20))
+    return "-".join(letters[i : i + 5] for i in range(0, 20, 5))
+
+
+def password_faults(login: str, current: str, new: str, again: str) -> list[FieldError]:
+    """Return what is wrong with a new password, one entry per field of the form (RFC 6901 pointers)."""
+    new, folded = _plain(new), _plain(new).casefold()
+    if len(new) < SHORTEST or len(new) > LONGEST:
+        fault = Text(
+            f"新密码应为 {SHORTEST} 到 {LONGEST} 个字符",
+            f"The new password must have {SHORTEST} to {LONGEST} characters",
+        )
+    elif login in folded:
+        fault = Text("新密码不能包含登录名", "The new password must not contain the login")
+    elif new == _plain(current):
+        fault = Text("新密码不能与原密码相同", "The new password must differ from the present one")
+    elif new != _plain(again):
+        return [FieldError("/again", Text("两次输入的新密码不一致", "The two new passwords differ"))]
+    else:
+        return []
+    return [FieldError("/new", fault)]
+
+
+def _plain(password: str) -> str:
+    """Return the one form of a password, so that it fits from every keyboard (NIST SP 800-63B, 3.1.1.2)."""
+    return unicodedata.normalize("NFKC", password[: LONGEST + 1])
+
+
+@cache
+def _nobodys_hash() -> str:
+    return _hasher.hash(secrets.token_urlsafe())
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _at_once.acquire(timeout=_WAIT_SECONDS):
+        raise TooMany(
+            "当前登录人数过多,请稍后再试", "too many people sign in just now; try again", retry_after=5
+        )
+    try:
+        yield
+    finally:
+        _at_once.release()

@@ -1,0 +1,195 @@
+"""Accounts: made with a one-time password, changed, disabled; every step on record under a pseudonym."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import schemas
+from accounts import store
+from accounts.model import ACTIVE, DISABLED, Account, after_failure, is_locked, tidy_login
+from accounts.passwords import hash_password, one_time_password, password_faults, verify_password
+from audit.log import record
+from core.db import Database
+from core.errors import Conflict, Invalid, NotFound, NotPermitted, invalid
+from core.work import Work
+
+
+def pseudonym_of(key: bytes, login: str) -> str:
+    """Return what stands for a login in the audit log: 128 bits of HMAC-SHA256 under the platform's key."""
+    return hmac.new(key, login.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def create_account(work: Work, login: str, name: str, department: str, roles: Iterable[str]) -> str:
+    """Create an account and return its one-time password, which is shown once and kept nowhere.
+
+    Raises Invalid for a login, department or role that the deployment does not know, Conflict for a login
+    that is taken (it is never given to a second person), NotPermitted unless an administrator asks.
+    """
+    _for_administrators(work)
+    if store.account(work.tx, login) is not None:
+        raise Conflict(f"登录名“{login}”已被使用", f"the login {login!r} is taken", code="login_taken")
+    password = one_time_password()
+    _insert(work, login, name, department, frozenset(roles), hash_password(password))
+    return password
+
+
+def ensure_account(work: Work, login: str, name: str, department: str, roles: Iterable[str]) -> None:
+    """Create an account that no password opens, unless the login exists; its tokens and sessions work."""
+    if store.account(work.tx, login) is None:
+        _insert(work, login, name, department, frozenset(roles), None)
+
+
+def _insert(
+    work: Work, login: str, name: str, department: str, roles: frozenset[str], password_hash: str | None
+) -> None:
+    document = {"login": login, "name": name, "department": department, "roles": sorted(roles)}
+    wrong = schemas.errors("config/accounts", {"accounts": [document]})
+    if wrong:
+        raise Invalid(wrong)
+    if department not in work.settings.departments:
+        raise invalid("/department", f"没有“{department}”这个部门", f"there is no department {department!r}")
+    account = Account(
+        login=login,
+        name=name,
+        department=department,
+        roles=roles,
+        pseudonym=pseudonym_of(work.settings.key("pseudonym.key"), login),
+        password_hash=password_hash,
+        state=ACTIVE,
+        must_change=password_hash is not None,
+        failed_count=0,
+        failed_since=None,
+        locked_until=None,
+        created_at=work.now,
+        changed_at=work.now,
+        last_seen_at=None,
+    )
+    store.insert_account(work.tx, account)
+    note(work, "created", account, with_roles=sorted(roles), in_department=department)
+
+
+def reset_password(work: Work, login: str) -> str:
+    """Give an account a new one-time password, open its lock, end its sessions; return the password.
+
+    Raises NotFound, NotPermitted unless an administrator asks.
+    """
+    _for_administrators(work)
+    account = account_of(work, login)
+    password = one_time_password()
+    _set_password(work, account, hash_password(password), must_change=True)
+    store.end_sessions(work.tx, account.login, work.now)
+    note(work, "password_reset", account)
+    return password
+
+
+def disable_account(work: Work, login: str) -> None:
+    """Shut an account: its sessions and tokens end with the next request. Raises NotFound, NotPermitted."""
+    _for_administrators(work)
+    account = account_of(work, login)
+    store.update_account(work.tx, account.login, state=DISABLED, changed_at=work.now)
+    ended = store.end_sessions(work.tx, account.login, work.now)
+    tokens = store.end_tokens(work.tx, account.login, work.now)
+    note(work, "disabled", account, sessions_ended=ended, tokens_ended=tokens)
+
+
+def enable_account(work: Work, login: str) -> None:
+    """Open a shut account again; its old sessions and tokens stay ended. Raises NotFound, NotPermitted."""
+    _for_administrators(work)
+    account = account_of(work, login)
+    store.update_account(work.tx, account.login, state=ACTIVE, changed_at=work.now)
+    note(work, "enabled", account)
+
+
+def list_accounts(work: Work) -> list[Account]:
+    """Return every account, by department. Raises NotPermitted unless an administrator asks."""
+    _for_administrators(work)
+    return store.all_accounts(work.tx)
+
+
+def account_of(work: Work, login: str) -> Account:
+    """Return an account, locked against other writers. Raises NotFound."""
+    account = store.account(work.tx, tidy_login(login), lock=True)
+    if account is None:
+        raise NotFound(f"没有登录名为“{login}”的账号", f"there is no account {login!r}")
+    return account
+
+
+def note(work: Work, kind: str, account: Account, **more: object) -> str:
+    """Put an act on an account on record, under its pseudonym; never a login, a name or a password."""
+    return record(work, f"account.{kind}", {"account": account.pseudonym, **more})
+
+
+def _for_administrators(work: Work) -> None:
+    if not (work.actor.has("administrator") or work.actor.has("system")):
+        raise NotPermitted("只有系统管理员可以管理账号", "only administrators manage accounts")
+
+
+# --- the person's own password --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NewPassword:
+    """A password change whose slow part is done: both passwords are hashed, nothing is stored."""
+
+    login: str
+    checked_against: str | None
+    verified: bool
+    password_hash: str
+
+
+def prepare_password(database: Database, login: str, current: str, new: str, again: str) -> NewPassword:
+    """Check the present password and hash the new one, while no transaction is open.
+
+    Raises Invalid with an entry per field when the new password does not do.
+    """
+    faults = password_faults(login, current, new, again)
+    if faults:
+        raise Invalid(faults)
+    with database.read() as tx:
+        account = store.account(tx, login)
+    known = account.password_hash if account else None
+    return NewPassword(login, known, verify_password(known, current), hash_password(new))
+
+
+def change_password(work: Work, change: NewPassword) -> bool:
+    """Set the new password of the actor and end all their sessions; False when the present one was wrong.
+
+    A wrong one counts as a failed sign-in, so that an open browser is no place to guess passwords.
+    """
+    account = account_of(work, work.actor.login)
+    fits = change.verified and change.login == account.login
+    if not fits or change.checked_against != account.password_hash or is_locked(account, work.now):
+        count_failure(work, account, "password_change")
+        return False
+    _set_password(work, account, change.password_hash, must_change=False)
+    ended = store.end_sessions(work.tx, account.login, work.now)
+    note(work, "password_changed", account, sessions_ended=ended)
+    return True
+
+
+def count_failure(work: Work, account: Account, at: str) -> None:
+    """Count a wrong password, shut the account after too many, and put both on record."""
+    if is_locked(account, work.now):
+        note(work, "sign_in_failed", account, at=at, locked=True)
+        return
+    count, since, until = after_failure(account, work.now)
+    store.update_account(
+        work.tx, account.login, failed_count=count, failed_since=since, locked_until=until
+    )
+    note(work, "sign_in_failed", account, at=at, locked=until is not None)
+
+
+def _set_password(work: Work, account: Account, password_hash: str, *, must_change: bool) -> None:
+    store.update_account(
+        work.tx,
+        account.login,
+        password_hash=password_hash,
+        must_change=must_change,
+        failed_count=0,
+        failed_since=None,
+        locked_until=None,
+        changed_at=work.now,
+    )

@@ -1,0 +1,195 @@
+"""The tables of people, sessions and tokens, and every statement on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    ForeignKey,
+    Integer,
+    Row,
+    String,
+    Table,
+    select,
+)
+
+from accounts.model import Account, PersonToken, Session
+from core.db import Document, Instant, metadata
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("login", String(80), primary_key=True),
+    Column("name", String(120), nullable=False),
+    Column("department", String(80), nullable=False, index=True),
+    Column("roles", Document, nullable=False),
+    Column("pseudonym", String(32), nullable=False, unique=True),
+    Column("password_hash", String(200)),
+    Column("state", String(20), nullable=False),
+    Column("must_change", Boolean, nullable=False),
+    Column("failed_count", Integer, nullable=False),
+    Column("failed_since", Instant),
+    Column("locked_until", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("last_seen_at", Instant),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("login", ForeignKey("accounts.login"), nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+)
+
+person_tokens = Table(
+    "person_tokens",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("login", ForeignKey("accounts.login"), nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+)
+
+_ACCOUNT = [c.label(f"account_{c.name}") for c in accounts.c]
+
+
+def _account(row: Row[Any]) -> Account:
+    values = {c.name: row._mapping[f"account_{c.name}"] for c in accounts.c}
+    return Account(**{**values, "roles": frozenset(values["roles"])})
+
+
+# --- accounts -------------------------------------------------------------------------------------
+
+
+def account(tx: Connection, login: str, *, lock: bool = False) -> Account | None:
+    """Return an account, or None. `lock` keeps other writers away from it (PostgreSQL)."""
+    query = select(*_ACCOUNT).where(accounts.c.login == login)
+    row = tx.execute(query.with_for_update() if lock else query).one_or_none()
+    return _account(row) if row else None
+
+
+def all_accounts(tx: Connection) -> list[Account]:
+    """Return every account, by department and login."""
+    query = select(*_ACCOUNT).order_by(accounts.c.department, accounts.c.login)
+    return [_account(row) for row in tx.execute(query)]
+
+
+def insert_account(tx: Connection, new: Account) -> None:
+    """Add an account."""
+    values = {c.name: getattr(new, c.name) for c in accounts.c}
+    tx.execute(accounts.insert().values({**values, "roles": sorted(new.roles)}))
+
+
+def update_account(tx: Connection, login: str, **columns: Any) -> None:
+    """Change columns of an account."""
+    tx.execute(accounts.update().where(accounts.c.login == login).values(**columns))
+
+
+# --- sessions -------------------------------------------------------------------------------------
+
+
+def insert_session(tx: Connection, new: Session, digest: str) -> None:
+    """Add a session under the digest of its cookie."""
+    tx.execute(
+        sessions.insert().values(
+            id=new.id,
+            digest=digest,
+            login=new.login,
+            created_at=new.created_at,
+            last_seen_at=new.last_seen_at,
+            ended_at=new.ended_at,
+        )
+    )
+
+
+def session_and_account(tx: Connection, digest: str) -> tuple[Session, Account] | None:
+    """Return a session and whose it is, or None."""
+    query = select(sessions, *_ACCOUNT).join(accounts).where(sessions.c.digest == digest)
+    row = tx.execute(query).one_or_none()
+    return (_session(row), _account(row)) if row else None
+
+
+def open_sessions(tx: Connection, login: str) -> list[Session]:
+    """Return the sessions of a person that nobody ended (they may have run out), the newest first."""
+    query = select(sessions).where(sessions.c.login == login, sessions.c.ended_at.is_(None))
+    return [_session(row) for row in tx.execute(query.order_by(sessions.c.created_at.desc()))]
+
+
+def _session(row: Row[Any]) -> Session:
+    return Session(row.id, row.login, row.created_at, row.last_seen_at, row.ended_at)
+
+
+def touch_session(tx: Connection, session: Session, now: datetime) -> None:
+    """Note that a session and its person were seen."""
+    tx.execute(sessions.update().where(sessions.c.id == session.id).values(last_seen_at=now))
+    tx.execute(accounts.update().where(accounts.c.login == session.login).values(last_seen_at=now))
+
+
+def end_session(tx: Connection, session_id: str, now: datetime) -> None:
+    """End one session."""
+    tx.execute(sessions.update().where(sessions.c.id == session_id).values(ended_at=now))
+
+
+def end_sessions(tx: Connection, login: str, now: datetime, *, keep: str | None = None) -> int:
+    """End the sessions of a person but the one with the id `keep`; return how many."""
+    query = sessions.update().where(sessions.c.login == login, sessions.c.ended_at.is_(None))
+    if keep is not None:
+        query = query.where(sessions.c.id != keep)
+    return tx.execute(query.values(ended_at=now)).rowcount
+
+
+# --- API tokens -----------------------------------------------------------------------------------
+
+
+def insert_token(tx: Connection, new: PersonToken, digest: str) -> None:
+    """Add a token under its digest."""
+    tx.execute(
+        person_tokens.insert().values(
+            id=new.id,
+            digest=digest,
+            login=new.login,
+            created_at=new.created_at,
+            expires_at=new.expires_at,
+            ended_at=new.ended_at,
+        )
+    )
+
+
+def token_and_account(tx: Connection, digest: str) -> tuple[PersonToken, Account] | None:
+    """Return a token and whom it stands for, or None."""
+    query = select(person_tokens, *_ACCOUNT).join(accounts).where(person_tokens.c.digest == digest)
+    row = tx.execute(query).one_or_none()
+    return (_token(row), _account(row)) if row else None
+
+
+def open_tokens(tx: Connection, login: str) -> Sequence[PersonToken]:
+    """Return the tokens of a person that nobody ended (they may have expired), the newest first."""
+    query = select(person_tokens).where(person_tokens.c.login == login, person_tokens.c.ended_at.is_(None))
+    return [_token(row) for row in tx.execute(query.order_by(person_tokens.c.created_at.desc()))]
+
+
+def _token(row: Row[Any]) -> PersonToken:
+    return PersonToken(row.id, row.login, row.created_at, row.expires_at, row.ended_at)
+
+
+def end_token(tx: Connection, token_id: str, now: datetime) -> None:
+    """End one token."""
+    tx.execute(person_tokens.update().where(person_tokens.c.id == token_id).values(ended_at=now))
+
+
+def end_tokens(tx: Connection, login: str, now: datetime) -> int:
+    """End the tokens of a person; return how many."""
+    query = person_tokens.update().where(person_tokens.c.login == login, person_tokens.c.ended_at.is_(None))
+    return tx.execute(query.values(ended_at=now)).rowcount
