@@ -10,7 +10,7 @@ from core.errors import Finding, Invalid
 from core.text import Text
 from rules.check_flow import Fault, flow_faults, when_faults
 from rules.citation import INTERPRETATION
-from rules.clocks import ClockRule
+from rules.limits import ClockRule
 from rules.routing import Row, first_match, matches
 from rules.values import FieldRule, read_value
 

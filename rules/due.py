@@ -9,10 +9,12 @@ from typing import Any
 from core.errors import FieldError, Invalid, invalid
 from core.text import Text
 from core.times import local_iso
-from rules.clocks import ClockRule, ClockState, Recorded, run_clocks, set_length
+from rules.clocks import ClockState, run_clocks
 from rules.durations import after
+from rules.limits import ClockRule, Recorded
 from rules.routing import excluded, missing_fact
 from rules.rulebook import Rulebook
+from rules.runs import set_length
 from rules.values import missing, pointer_to
 from rules.workdays import FIRST_YEAR, LAST_YEAR, Calendar
 

@@ -63,8 +63,8 @@ def after(start: datetime, duration: Duration, calendar: Calendar) -> datetime |
 def before(end: datetime, duration: Duration, calendar: Calendar) -> datetime | None:
     """Return the last instant for what must be done `duration` before `end`.
 
-    Working days must lie between in full: two working days before Friday 1 May is the end of Tuesday 28 April.
-    Calendar days are not moved off holidays: moving one would shorten the notice.
+    Working days must lie between in full: two of them before Friday 1 May leave until the end of Tuesday
+    28 April. Calendar days are not moved off holidays: moving one would shorten the notice.
     """
     return _BACKWARD[duration.unit](end.astimezone(SHANGHAI), duration.amount, calendar)
 

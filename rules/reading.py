@@ -7,8 +7,8 @@ from typing import Any
 
 from core.text import Text, text_of
 from rules.citation import Citation
-from rules.clocks import ClockRule, Duty, Extension, Setting
 from rules.durations import Duration
+from rules.limits import ClockRule, Duty, Extension, Setting
 from rules.routing import Row
 from rules.values import FieldRule
 from rules.visibility import View

@@ -16,7 +16,7 @@ from core.text import Text, text_of
 from rules import reading
 from rules.check import check
 from rules.citation import Citation
-from rules.clocks import ClockRule
+from rules.limits import ClockRule
 from rules.routing import Matched, Row, first_match, missing_fact
 from rules.values import FieldRule, missing, read_facts
 from rules.visibility import View

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rules.citation import Citation
-from rules.clocks import ClockRule
+from rules.limits import ClockRule
 from rules.rulebook import Rulebook
 from rules.workflow import Transition
 
