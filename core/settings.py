@@ -218,7 +218,7 @@ def read_yaml(path: Path) -> Any:
         ) from wrong
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # ten times as fast
     """A safe loader that refuses a key given twice and keeps dates as text."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -230,7 +230,8 @@ class _Loader(yaml.SafeLoader):
                     None, None, f"键“{key}”重复 / key {key!r} is given twice", key_node.start_mark
                 )
             seen.add(key)
-        return super().construct_mapping(node, deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 _OURS = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool")

@@ -61,16 +61,16 @@ def schema(name: str) -> Mapping[str, Any]:
     return {**document, "$id": f"{BASE}{name}"}
 
 
-def _retrieve(uri: str) -> Resource[Any]:
-    return Resource.from_contents(schema(uri.removeprefix(BASE)), default_specification=DRAFT202012)
-
-
-_registry: Registry[Any] = Registry(retrieve=_retrieve)  # type: ignore[call-arg]
+@cache
+def _registry() -> Registry[Any]:
+    """Return every schema, walked through once: a registry that is not walks at every reference."""
+    resources = {name: Resource.from_contents(schema(name), DRAFT202012) for name in names()}
+    return Registry().with_resources((BASE + name, known) for name, known in resources.items()).crawl()
 
 
 @cache
 def _validator(name: str) -> Draft202012Validator:
-    return Draft202012Validator(schema(name), registry=_registry, format_checker=_formats)
+    return Draft202012Validator(schema(name), registry=_registry(), format_checker=_formats)
 
 
 def errors(name: str, document: object) -> list[FieldError]:
