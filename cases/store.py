@@ -7,10 +7,28 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Connection, ForeignKey, Index, Integer, String, Table, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    and_,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.sql import ColumnElement
 
 from cases.model import Attachment, Case, Event
-from core.db import Document, Instant, metadata
+from core.db import Document, Instant, Page, metadata, page
 from core.errors import Conflict
 
 cases = Table(
@@ -268,3 +286,98 @@ def archived_rulebooks(tx: Connection) -> list[Mapping[str, Any]]:
         select(rulebook_versions.c.id, rulebook_versions.c.version, rulebook_versions.c.document)
     )
     return [{"id": r.id, "version": r.version, "document": r.document} for r in rows]
+
+
+# --- the desk -------------------------------------------------------------------------------------
+
+Index("ix_cases_changed_at", cases.c.changed_at)
+Index("ix_case_events_record_id", case_events.c.record_id)
+
+
+
+class Turn(NamedTuple):
+    """Where a role has the turn; `clocked`: only while a clock runs that the step would stop."""
+
+    workflow: str
+    state: str
+    role: str
+    clocked: bool
+
+
+class Party(NamedTuple):
+    """Who looks at cases: a department, in some of its roles."""
+
+    department: str
+    roles: frozenset[str]
+
+
+_NO_DUE = literal(datetime(9999, 12, 31, tzinfo=UTC), Instant)
+
+
+def tasks(
+    tx: Connection, department: str, turns: Collection[Turn], limit: int, cursor: str | None = None
+) -> Page:
+    """Return ids of open cases in which a department has the turn, those that fall due first, first."""
+    due = func.coalesce(cases.c.next_due_at, _NO_DUE).label("due")
+    query = select(cases.c.id, due).where(_has_turn(department, turns))
+    return page(tx, query, [due, cases.c.id], limit=limit, cursor=cursor, descending=False)
+
+
+def late(
+    tx: Connection, now: datetime, whose: Party | None, limit: int, cursor: str | None = None
+) -> Page:
+    """Return ids of open cases with a limit that has passed, the longest overdue first; None looks at all."""
+    due = cases.c.next_due_at.label("due")
+    query = select(cases.c.id, due).where(_is_late(now, whose))
+    return page(tx, query, [due, cases.c.id], limit=limit, cursor=cursor, descending=False)
+
+
+def recent(tx: Connection, whose: Party | None, limit: int, cursor: str | None = None) -> Page:
+    """Return ids of cases in the order of their last change, the newest first; of a party, or of all."""
+    changed = cases.c.changed_at.label("changed")
+    query = select(cases.c.id, changed).where(_concerns(whose))
+    return page(tx, query, [changed, cases.c.id], limit=limit, cursor=cursor)
+
+
+def count_tasks(tx: Connection, department: str, turns: Collection[Turn]) -> int:
+    """Return how many open cases wait for a department."""
+    return tx.execute(select(func.count()).where(_has_turn(department, turns))).scalar_one()
+
+
+def count_late(tx: Connection, now: datetime, whose: Party | None) -> int:
+    """Return how many open cases of a party (or of all) have a limit that has passed."""
+    return tx.execute(select(func.count()).where(_is_late(now, whose))).scalar_one()
+
+
+def _has_turn(department: str, turns: Collection[Turn]) -> ColumnElement[bool]:
+    """Match open cases that stand where one of `turns` waits for the department in that role."""
+    mine = [
+        and_(
+            cases.c.workflow == workflow,
+            cases.c.state == state,
+            cases.c.next_due_at.is_not(None) if clocked else true(),
+            exists().where(
+                case_parties.c.case_id == cases.c.id,
+                case_parties.c.role == role,
+                case_parties.c.department == department,
+            ),
+        )
+        for workflow, state, role, clocked in sorted(turns)
+    ]
+    return and_(cases.c.closed_at.is_(None), or_(false(), *mine))
+
+
+def _is_late(now: datetime, whose: Party | None) -> ColumnElement[bool]:
+    # A limit runs to the end of its last second.
+    past = cases.c.next_due_at < now.replace(microsecond=0)
+    return and_(cases.c.closed_at.is_(None), past, _concerns(whose))
+
+
+def _concerns(whose: Party | None) -> ColumnElement[bool]:
+    if whose is None:
+        return true()
+    return exists().where(
+        case_parties.c.case_id == cases.c.id,
+        case_parties.c.department == whose.department,
+        case_parties.c.role.in_(sorted(whose.roles)),
+    )

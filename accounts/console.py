@@ -1,0 +1,170 @@
+"""The pages of sign-in, sign-out, password and one's own account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import request, session
+
+from accounts.passwords import LONGEST, SHORTEST
+from accounts.people import NewPassword, change_password, prepare_password
+from accounts.sessions import (
+    Attempt,
+    check_attempt,
+    end_other_sessions,
+    end_session,
+    live_sessions,
+    session_id_of,
+    sign_in,
+    sign_out,
+    start_session,
+)
+from accounts.tokens import end_token, live_tokens
+from core.errors import FieldError
+from core.text import Text
+from core.work import Work
+from web.auth import NOBODY, PASSWORD_CHANGE, PUBLIC, SIGNED_IN, cookie_name, session_actor
+from web.kit import Kit, kit
+from web.pages import Go, Page, Pages, Seen
+
+pages = Pages("accounts")
+
+_ANY_SESSION = frozenset({"signed_in", PASSWORD_CHANGE})
+
+_WRONG = Text(
+    "登录名或密码不正确,或账号因多次输错暂时锁定(15 分钟后可再试)。",
+    "The login or the password is wrong, or too many wrong passwords shut the account for 15 minutes.",
+)
+_WRONG_CURRENT = Text("原密码不正确", "The present password is wrong")
+
+
+@pages.show("/sign-in", who=PUBLIC, summary=Text("登录", "Sign in"))
+def sign_in_page(work: Work, seen: Seen) -> Page | Go:
+    """Show the sign-in form; somebody signed in already goes where they wanted to go."""
+    target = own_address(seen.query.get("next"))
+    if work.actor is not NOBODY:
+        return Go(target)
+    return Page("accounts/sign_in.html", {"next": target, "wrong": None})
+
+
+def _attempt(k: Kit, form: Mapping[str, str]) -> Attempt:
+    return check_attempt(k.database, form.get("login", ""), form.get("password", ""))
+
+
+@pages.form("/sign-in", who=PUBLIC, summary=Text("登录", "Sign in"), ahead=_attempt)
+def do_sign_in(work: Work, seen: Seen) -> Page | Go:
+    """Sign in, end the session that the browser had before, and go on to the page asked for."""
+    target = own_address(seen.form.get("next"))
+    cookie = sign_in(work, seen.ahead)
+    if cookie is None:
+        return Page("accounts/sign_in.html", {"next": target, "wrong": _WRONG}, 422)
+    sign_out(work, _cookie())
+    _renew()
+    return Go(target, cookies=(_session_cookie(work, cookie),))
+
+
+@pages.form("/sign-out", who=_ANY_SESSION, summary=Text("退出", "Sign out"))
+def do_sign_out(work: Work, seen: Seen) -> Go:
+    """End this browser's session."""
+    sign_out(work, _cookie())
+    _renew()
+    return Go("/sign-in", Text("您已退出。", "You are signed out."), ((cookie_name(kit()), "", 0),))
+
+
+@pages.show("/password", who=_ANY_SESSION, summary=Text("修改密码", "Change the password"))
+def password_page(work: Work, seen: Seen) -> Page:
+    """Show the form for a new password."""
+    return Page("accounts/password.html", _password_context(work))
+
+
+def _password_context(work: Work) -> dict[str, Any]:
+    return {"first": work.actor.has(PASSWORD_CHANGE), "shortest": SHORTEST, "longest": LONGEST}
+
+
+def _new_password(k: Kit, form: Mapping[str, str]) -> NewPassword | None:
+    with k.database.read() as tx:
+        actor = session_actor(k, tx, k.clock())
+    if actor is NOBODY:
+        return None
+    given = (form.get(name, "") for name in ("current", "new", "again"))
+    return prepare_password(k.database, actor.login, *given)
+
+
+@pages.form(
+    "/password",
+    who=_ANY_SESSION,
+    summary=Text("修改密码", "Change the password"),
+    again=password_page,
+    ahead=_new_password,
+)
+def do_password(work: Work, seen: Seen) -> Page | Go:
+    """Set a new password, end every session and start a fresh one here."""
+    if not change_password(work, seen.ahead):
+        wrong = Seen(seen.query, seen.form, (FieldError("/current", _WRONG_CURRENT),))
+        return Page("accounts/password.html", {**_password_context(work), "seen": wrong}, 422)
+    _renew()
+    done = Text(
+        "密码已修改,其他登录均已退出。", "The password is changed; every other session is signed out."
+    )
+    return Go("/", done, (_session_cookie(work, start_session(work, work.actor.login)),))
+
+
+@pages.show("/account", who=SIGNED_IN, summary=Text("我的账号", "My account"))
+def account_page(work: Work, seen: Seen) -> Page:
+    """Show who one is, where one is signed in and which API tokens act as oneself."""
+    context: dict[str, Any] = {
+        "sessions": live_sessions(work),
+        "this_session": session_id_of(work, _cookie()),
+        "tokens": live_tokens(work),
+    }
+    return Page("accounts/account.html", context)
+
+
+@pages.form("/account/sessions/end-others", who=SIGNED_IN, summary=Text("退出其他登录", "End other sessions"))
+def do_end_others(work: Work, seen: Seen) -> Go:
+    """End every session of one's own but this one."""
+    ended = end_other_sessions(work, _cookie())
+    return Go("/account", Text(f"已退出其他登录 {ended} 处。", f"Other sessions ended: {ended}."))
+
+
+@pages.form("/account/sessions/<id>/end", who=SIGNED_IN, summary=Text("退出一处登录", "End a session"))
+def do_end_session(work: Work, seen: Seen, id: str) -> Go:
+    """End one session of one's own."""
+    end_session(work, id)
+    return Go("/account", Text("该登录已退出。", "The session is ended."))
+
+
+@pages.form("/account/tokens/<id>/end", who=SIGNED_IN, summary=Text("作废令牌", "End an API token"))
+def do_end_token(work: Work, seen: Seen, id: str) -> Go:
+    """End one API token that acts as oneself."""
+    end_token(work, id)
+    return Go("/account", Text("该令牌已作废。", "The token is ended."))
+
+
+def own_address(wanted: str | None) -> str:
+    """Return `wanted` when it is an address on this site, else the desk: nobody is sent elsewhere."""
+    if not wanted or not wanted.startswith("/") or len(wanted) > 1000:
+        return "/"
+    if "\\" in wanted or any(ord(c) < 0x21 or ord(c) == 0x7F for c in wanted):
+        return "/"
+    parts = urlsplit(wanted)
+    elsewhere = parts.scheme or parts.netloc or wanted.startswith("//")
+    return "/" if elsewhere or parts.path in ("/sign-in", "/sign-out") else wanted
+
+
+def _cookie() -> str:
+    return request.cookies.get(cookie_name(kit()), "")
+
+
+def _session_cookie(work: Work, cookie: str) -> tuple[str, str, int]:
+    return cookie_name(kit()), cookie, work.settings.platform.session_hours * 3600
+
+
+def _renew() -> None:
+    """Forget what the browser carried before: form tokens of one sign-in are worth nothing in the next."""
+    language = session.get("lang")
+    session.clear()
+    if language:
+        session["lang"] = language
