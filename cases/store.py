@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Boolean,
@@ -291,8 +291,6 @@ def archived_rulebooks(tx: Connection) -> list[Mapping[str, Any]]:
 # --- the desk -------------------------------------------------------------------------------------
 
 Index("ix_cases_changed_at", cases.c.changed_at)
-Index("ix_case_events_record_id", case_events.c.record_id)
-
 
 
 class Turn(NamedTuple):
