@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    delete,
+    event,
+    select,
+    update,
+)
+from sqlalchemy import Text as Words
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cases.store import cases_by_id
+from catalog.model import CheckItem, CheckReport, Dataset, Distribution, Revision
 from core.db import Document, Instant, metadata
+from core.errors import Conflict
+from core.text import Text
 
 datasets = Table(
     "datasets",
@@ -14,12 +36,14 @@ datasets = Table(
     Column("manifest", String(120), unique=True),  # the manifest file that keeps it, if one does
     Column("title", String(200), nullable=False),
     Column("provider", String(80), nullable=False, index=True),
-    Column("share_class", String(20), nullable=False),
+    Column("share_class", String(20), nullable=False, index=True),
     Column("controlled_params", Boolean, nullable=False),
+    Column("theme", String(60), index=True),
     Column("revision", Integer, nullable=False),
+    Column("version", Integer, nullable=False),  # raised by every change, whatever was changed
     Column("document", Document, nullable=False),  # fits request/dataset, the current revision
     Column("created_at", Instant, nullable=False),
-    Column("updated_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False, index=True),
     Column("published_at", Instant),
 )
 
@@ -29,7 +53,7 @@ dataset_revisions = Table(
     Column("dataset_id", ForeignKey("datasets.id"), primary_key=True),
     Column("revision", Integer, primary_key=True),
     Column("document", Document, nullable=False),
-    Column("cause", String(500), nullable=False),
+    Column("cause", String(2000), nullable=False),
     Column("at", Instant, nullable=False),
     Column("by", String(80), nullable=False),
 )
@@ -55,12 +79,222 @@ code_sequences = Table(
     Column("last", Integer, nullable=False),
 )
 
-# One row per dataset and searchable token; see catalog/search.py for what a token is.
-search_terms = Table(
-    "search_terms",
+
+# What the full-text index is built over; catalog/search/tokens.py says what a token is.
+search_documents = Table(
+    "search_documents",
     metadata,
-    Column("dataset_id", ForeignKey("datasets.id"), primary_key=True),
-    Column("term", String(40), primary_key=True),
-    Column("weight", Integer, nullable=False),
-    Index("ix_search_terms_term", "term", "weight"),
+    Column("number", Integer, primary_key=True),
+    Column("dataset_id", ForeignKey("datasets.id"), nullable=False, unique=True),
+    Column("title", Words, nullable=False),  # tokens, separated by spaces
+    Column("summary", Words, nullable=False),
+    Column("attributes", Words, nullable=False),
+    Column("tokens_version", Integer, nullable=False),
+    Column("vector", Words().with_variant(postgresql.TSVECTOR(), "postgresql")),  # PostgreSQL only
 )
+
+
+# --- the full-text index --------------------------------------------------------------------------
+
+_SQLITE = (
+    """CREATE VIRTUAL TABLE IF NOT EXISTS dataset_search USING fts5(title, summary, attributes,
+    content='search_documents', content_rowid='number', tokenize='unicode61 remove_diacritics 0')""",
+)
+_POSTGRESQL = (
+    """CREATE INDEX IF NOT EXISTS ix_search_documents_vector ON search_documents USING gin (vector)
+    WITH (fastupdate = off)""",
+)
+
+
+def create_search(tx: Connection) -> None:
+    """Create what `metadata` cannot describe: the full-text index over `search_documents`. Safe to repeat."""
+    for statement in {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}[tx.dialect.name]:
+        tx.exec_driver_sql(statement)
+
+
+@event.listens_for(metadata, "after_create")
+def _created(_target: MetaData, connection: Connection, **_: Any) -> None:
+    create_search(connection)
+
+
+# --- datasets -------------------------------------------------------------------------------------
+
+
+def dataset_by_code(tx: Connection, code: str) -> Dataset | None:
+    """Return the dataset with this code, or None."""
+    return _one(tx, datasets.c.code == code)
+
+
+def dataset_by_id(tx: Connection, dataset_id: str) -> Dataset | None:
+    """Return the dataset of this case, or None."""
+    return _one(tx, datasets.c.id == dataset_id)
+
+
+def dataset_by_manifest(tx: Connection, manifest: str) -> Dataset | None:
+    """Return the dataset that a manifest keeps, or None."""
+    return _one(tx, datasets.c.manifest == manifest)
+
+
+def _one(tx: Connection, condition: Any) -> Dataset | None:
+    row = tx.execute(select(datasets).where(condition)).one_or_none()
+    return _datasets(tx, [row])[0] if row else None
+
+
+def datasets_by_id(tx: Connection, ids: Sequence[str]) -> list[Dataset]:
+    """Return the datasets with these ids (at most a page of them), in the same order."""
+    rows = {row.id: row for row in tx.execute(select(datasets).where(datasets.c.id.in_(ids)))}
+    return _datasets(tx, [rows[i] for i in ids if i in rows])
+
+
+def _datasets(tx: Connection, rows: Sequence[Any]) -> list[Dataset]:
+    ids = [row.id for row in rows]
+    their_cases = cases_by_id(tx, ids)
+    mounted = _distributions(tx, ids)
+    return [
+        Dataset(
+            id=row.id,
+            code=row.code,
+            manifest=row.manifest,
+            provider=row.provider,
+            revision=row.revision,
+            version=row.version,
+            document=row.document,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            published_at=row.published_at,
+            distributions=tuple(mounted.get(row.id, ())),
+            case=their_cases[row.id],
+        )
+        for row in rows
+    ]
+
+
+def insert_dataset(tx: Connection, dataset: Dataset) -> None:
+    """Keep a new dataset."""
+    tx.execute(
+        datasets.insert().values(
+            id=dataset.id,
+            code=dataset.code,
+            manifest=dataset.manifest,
+            provider=dataset.provider,
+            created_at=dataset.created_at,
+            **_changing(dataset),
+        )
+    )
+
+
+def update_dataset(tx: Connection, dataset: Dataset, from_version: int) -> None:
+    """Write what changed. Raises Conflict when somebody else changed the dataset since `from_version`."""
+    c = datasets.c
+    done = tx.execute(
+        update(datasets).where(c.id == dataset.id, c.version == from_version).values(**_changing(dataset))
+    )
+    if done.rowcount != 1:
+        raise Conflict(
+            "内容已被他人更改,请刷新后重试",
+            "it changed since you read it; read it again",
+            code="changed_meanwhile",
+        )
+
+
+def _changing(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "title": dataset.title,
+        "share_class": dataset.share_class,
+        "controlled_params": dataset.controlled_params,
+        "theme": dataset.document.get("theme"),
+        "revision": dataset.revision,
+        "version": dataset.version,
+        "document": dict(dataset.document),
+        "updated_at": dataset.updated_at,
+        "published_at": dataset.published_at,
+    }
+
+
+# --- revisions ------------------------------------------------------------------------------------
+
+
+def insert_revision(tx: Connection, dataset_id: str, revision: Revision) -> None:
+    """Keep one wording of a dataset's entry."""
+    tx.execute(
+        dataset_revisions.insert().values(
+            dataset_id=dataset_id,
+            revision=revision.number,
+            document=dict(revision.document),
+            cause=revision.cause,
+            at=revision.at,
+            by=revision.by,
+        )
+    )
+
+
+def revisions(tx: Connection, dataset_id: str) -> list[Revision]:
+    """Return every wording of a dataset's entry, the first one first."""
+    c = dataset_revisions.c
+    rows = tx.execute(
+        select(c.revision, c.document, c.cause, c.at, c.by)
+        .where(c.dataset_id == dataset_id)
+        .order_by(c.revision)
+    )
+    return [Revision(*row) for row in rows]
+
+
+# --- distributions --------------------------------------------------------------------------------
+
+
+def put_distribution(tx: Connection, dataset_id: str, made: Distribution) -> None:
+    """Keep a distribution in place of an earlier one of the same kind."""
+    delete_distribution(tx, dataset_id, made.kind)
+    tx.execute(
+        distributions.insert().values(
+            dataset_id=dataset_id,
+            kind=made.kind,
+            connection=made.connection,
+            detail=dict(made.detail),
+            check_passed=made.report.passed,
+            check_report=[[i.name, i.passed, i.found.zh, i.found.en] for i in made.report.items],
+            checked_at=made.checked_at,
+            attached_at=made.attached_at,
+            attached_by=made.attached_by,
+        )
+    )
+
+
+def delete_distribution(tx: Connection, dataset_id: str, kind: str) -> None:
+    """Forget a distribution."""
+    c = distributions.c
+    tx.execute(delete(distributions).where(c.dataset_id == dataset_id, c.kind == kind))
+
+
+def _distributions(tx: Connection, ids: Iterable[str]) -> Mapping[str, list[Distribution]]:
+    found: dict[str, list[Distribution]] = {}
+    c = distributions.c
+    for row in tx.execute(select(distributions).where(c.dataset_id.in_(ids)).order_by(c.dataset_id, c.kind)):
+        items = tuple(CheckItem(name, ok, Text(zh, en)) for name, ok, zh, en in row.check_report)
+        found.setdefault(row.dataset_id, []).append(
+            Distribution(
+                kind=row.kind,
+                connection=row.connection,
+                detail=row.detail,
+                report=CheckReport(items),
+                checked_at=row.checked_at,
+                attached_at=row.attached_at,
+                attached_by=row.attached_by,
+            )
+        )
+    return found
+
+
+# --- codes ----------------------------------------------------------------------------------------
+
+
+def next_in_sequence(tx: Connection, prefix: str) -> int:
+    """Return the next number of a prefix; a number is given out once, whatever becomes of it."""
+    insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[tx.dialect.name]
+    counted = (
+        insert(code_sequences)
+        .values(prefix=prefix, last=1)
+        .on_conflict_do_update(index_elements=["prefix"], set_={"last": code_sequences.c.last + 1})
+        .returning(code_sequences.c.last)
+    )
+    return int(tx.execute(counted).scalar_one())

@@ -1,0 +1,301 @@
+"""The life of a catalog entry: registered, published, revised with its history kept, taken off line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from audit.log import record
+from cases.model import Case, roles_in
+from cases.procedure import book_of, open_case, take
+from catalog import store
+from catalog.codes import next_code, no_such_dataset
+from catalog.details import check_distribution
+from catalog.diff import Difference, differences
+from catalog.guards import check_entry
+from catalog.model import CheckItem, CheckReport, Dataset, Revision
+from catalog.search.find import index_dataset
+from core.errors import Conflict, NotPermitted, invalid
+from core.text import Text
+from core.work import Work
+from rules.rulebook import Rulebook
+from schemas import validate
+
+PUBLISHED, OFFLINE = "published", "offline"
+REVISE = "revise"
+
+
+# --- finding --------------------------------------------------------------------------------------
+
+
+def find_dataset(work: Work, code: str) -> Dataset:
+    """Return a dataset that the actor may know of. Raises NotFound for every other, existing or not."""
+    dataset = store.dataset_by_code(work.tx, code)
+    if dataset is None or not may_see(work, dataset):
+        raise no_such_dataset()
+    return dataset
+
+
+def may_see(work: Work, dataset: Dataset) -> bool:
+    """Tell whether a dataset exists for the actor.
+
+    Everybody sees what is published, its provider and the platform manager see the rest, an auditor sees as
+    well what was published once.
+    """
+    if dataset.case.state == PUBLISHED or roles_in(dataset.case, work.actor):
+        return True
+    return work.actor.has("auditor") and dataset.published_at is not None
+
+
+def list_revisions(work: Work, dataset: Dataset) -> list[tuple[Revision, list[Difference]]]:
+    """Return the wordings of an entry, newest first, each with what it changed.
+
+    Whoever is no party sees those that were public: the one first published and every later one.
+    """
+    kept = store.revisions(work.tx, dataset.id)
+    before: list[Revision | None] = [None, *kept[:-1]]
+    if not roles_in(dataset.case, work.actor):
+        first = max(i for i, r in enumerate(kept) if dataset.published_at and r.at <= dataset.published_at)
+        kept, before = kept[first:], [None, *kept[first:-1]]
+    pairs = zip(kept, before, strict=True)
+    return [(now, differences(was.document, now.document) if was else []) for now, was in pairs][::-1]
+
+
+# --- registering and revising ---------------------------------------------------------------------
+
+
+def register_dataset(work: Work, draft: Mapping[str, Any], *, manifest: str | None = None) -> Dataset:
+    """Register a dataset of the actor's department as a draft, under a code that the platform gives out.
+
+    Raises Invalid with one entry per field that the schema or the rulebook does not allow, NotPermitted for
+    anybody who provides nothing.
+    """
+    _must_be_provider(work)
+    validate("request/dataset", draft)
+    book: Rulebook = work.rulebooks.current("sharing")
+    document = with_defaults(book, draft)
+    check_entry(book, document)
+    code = next_code(work, document["category_code"])
+    parties = {"provider": work.actor.department, "platform_manager": work.settings.platform.manager}
+    facts = _facts(code, work.actor.department, document)
+    case = open_case(work, kind="dataset", workflow="dataset", facts=facts, parties=parties)
+    dataset = Dataset(
+        id=case.id,
+        code=code,
+        manifest=manifest,
+        provider=work.actor.department,
+        revision=1,
+        version=1,
+        document=document,
+        created_at=work.now,
+        updated_at=work.now,
+        published_at=None,
+        distributions=(),
+        case=case,
+    )
+    store.insert_dataset(work.tx, dataset)
+    _keep_revision(work, dataset, "")
+    return dataset
+
+
+def with_defaults(book: Rulebook, draft: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry with the rulebook's share class where the provider states none."""
+    return {"share_class": book.policy("catalog.default_share_class").value, **draft}
+
+
+def revise_dataset(
+    work: Work,
+    code: str,
+    changes: Mapping[str, Any],
+    cause: str | None = None,
+    *,
+    expect_version: int | None = None,
+) -> Dataset:
+    """Change members of an entry (None removes one) and keep the wording before; a draft needs no cause.
+
+    An entry that is as it should be already stays untouched. Raises Invalid with one entry per field,
+    Conflict when the state does not allow it or the entry changed since `expect_version`.
+    """
+    dataset = find_dataset(work, code)
+    must_provide(work, dataset)
+    expect(dataset, expect_version)
+    document = _merged(work, dataset, changes)
+    if document == dataset.document:
+        return dataset
+    revised = replace(dataset, revision=dataset.revision + 1, document=document)
+    case = _revised_case(work, dataset, revised, cause or "")
+    revised = save(work, replace(revised, case=case), dataset)
+    _keep_revision(work, revised, cause or "")
+    return _recheck(work, revised, dataset)
+
+
+def _merged(work: Work, dataset: Dataset, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entry with the changes, as far as schema and rulebook allow them."""
+    merged = {k: v for k, v in {**dataset.document, **changes}.items() if v is not None}
+    validate("request/dataset", merged)
+    if merged["category_code"] != dataset.document["category_code"]:
+        raise invalid(
+            "/category_code", "代码已经分配,分类码不能更改", "the code is given out; its category stays"
+        )
+    book, _ = book_of(work, dataset.case)
+    document = with_defaults(book, merged)
+    check_entry(book, document)
+    for mounted in dataset.distributions:
+        check_distribution(book, document, mounted.detail)
+    return document
+
+
+def _revised_case(work: Work, before: Dataset, revised: Dataset, cause: str) -> Case:
+    """Take the step that the rulebook knows for a published entry; where none is public yet, only record."""
+    _, flow = book_of(work, before.case)
+    state = before.case.state
+    if flow.find(state, REVISE, before.case.facts):
+        fields = {"cause": cause} if cause else {}
+        return take(work, before.case, REVISE, fields, facts=facts_of(revised))
+    must_be_editable(work, before)
+    fields_changed = sorted(
+        {d.field.partition(".")[0] for d in differences(before.document, revised.document)}
+    )
+    record_change(work, revised, "edit", {"fields": fields_changed})
+    return before.case
+
+
+def _recheck(work: Work, revised: Dataset, before: Dataset) -> Dataset:
+    """Say of a table that was checked against fewer attributes that it has to be checked again."""
+    table = revised.distribution("table")
+    known = {a["name"] for a in before.document["attributes"]}
+    added = [a["name"] for a in revised.document["attributes"] if a["name"] not in known]
+    if table is None or not added:
+        return revised
+    names = ", ".join(added)
+    words = Text(f"信息项已增加({names}),请重新挂接自检", f"attributes were added ({names}); attach it again")
+    report = CheckReport((*table.report.items, CheckItem("outdated", False, words)))
+    store.put_distribution(work.tx, revised.id, replace(table, report=report))
+    return find_dataset(work, revised.code)
+
+
+def _keep_revision(work: Work, dataset: Dataset, cause: str) -> None:
+    revision = Revision(dataset.revision, dataset.document, cause, work.now, work.actor.login)
+    store.insert_revision(work.tx, dataset.id, revision)
+    index_dataset(work, dataset)
+
+
+# --- acting ---------------------------------------------------------------------------------------
+
+
+def act_on_dataset(
+    work: Work, code: str, action: str, fields: Mapping[str, Any], *, expect_version: int | None = None
+) -> Dataset:
+    """Take a step of the rulebook's workflow: submit, approve, return, publish, take off line, withdraw.
+
+    `revise` takes the changed members of the entry beside its own fields. Raises what `cases.take` raises,
+    and Conflict for an entry that would go public without data behind it.
+    """
+    dataset = find_dataset(work, code)
+    expect(dataset, expect_version)
+    if action == REVISE:
+        changes = {k: v for k, v in fields.items() if k != "cause"}
+        return revise_dataset(work, code, changes, fields.get("cause"), expect_version=expect_version)
+    case = take(work, dataset.case, action, fields, facts=facts_of(dataset))
+    leaves_draft = dataset.case.state == _initial(work, dataset) != case.state
+    if leaves_draft or (case.state == PUBLISHED != dataset.case.state):
+        _must_be_ready(dataset)
+    return save(work, replace(dataset, case=case), dataset)
+
+
+def _must_be_ready(dataset: Dataset) -> None:
+    """What nobody gets needs no data behind it; everything else does."""
+    if dataset.share_class == "none" or any(d.report.passed for d in dataset.distributions):
+        return
+    raise Conflict(
+        "尚未挂接通过自检的资源,不能发布",
+        "cannot publish a dataset without a distribution that passed its self-check",
+        code="not_attached",
+    )
+
+
+def save(work: Work, dataset: Dataset, before: Dataset) -> Dataset:
+    """Write a changed dataset, and let the data plane look again if it was or is published."""
+    is_public = dataset.case.state == PUBLISHED
+    saved = replace(
+        dataset,
+        version=before.version + 1,
+        updated_at=work.now,
+        published_at=dataset.published_at or (work.now if is_public else None),
+    )
+    store.update_dataset(work.tx, saved, before.version)
+    if is_public or before.case.state == PUBLISHED:
+        work.policy_changed(work.tx)
+    return saved
+
+
+def record_change(work: Work, dataset: Dataset, action: str, extra: Mapping[str, Any]) -> None:
+    """Put on record a change of a dataset that is no step of its workflow."""
+    body = {
+        "case": dataset.id,
+        "case_kind": "dataset",
+        "action": action,
+        "role": "provider",
+        "rulebook": dataset.case.rulebook,
+        "rulebook_version": dataset.case.rulebook_version,
+        "dataset": dataset.code,
+        "provider": dataset.provider,
+        **extra,
+    }
+    record(work, "decision.dataset", body)
+
+
+def facts_of(dataset: Dataset) -> dict[str, Any]:
+    """Return what the rulebook's conditions may look at."""
+    return _facts(dataset.code, dataset.provider, dataset.document)
+
+
+def _facts(code: str, provider: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "dataset": code,
+        "provider": provider,
+        "share_class": document["share_class"],
+        "controlled_params": bool(document.get("controlled_params", False)),
+    }
+
+
+# --- who and when ---------------------------------------------------------------------------------
+
+
+def expect(dataset: Dataset, version: int | None) -> None:
+    """Refuse to act on something that changed since it was read. Raises Conflict."""
+    if version is not None and version != dataset.version:
+        raise Conflict(
+            "内容已被他人更改,请刷新后重试",
+            "it changed since you read it; read it again",
+            code="changed_meanwhile",
+        )
+
+
+def must_be_editable(work: Work, dataset: Dataset) -> None:
+    """Refuse to change an entry that somebody else is deciding on, or that is gone. Raises Conflict."""
+    _, flow = book_of(work, dataset.case)
+    state = dataset.case.state
+    if state not in (flow.initial, PUBLISHED, OFFLINE):
+        title = flow.states[state].title
+        raise Conflict(
+            f"状态为“{title.zh}”,不能更改", f"cannot change a dataset that is {title.en}", code="wrong_state"
+        )
+
+
+def must_provide(work: Work, dataset: Dataset) -> None:
+    """Refuse anybody but a provider of the dataset's department. Raises NotPermitted."""
+    if "provider" not in roles_in(dataset.case, work.actor):
+        raise NotPermitted("只有提供部门能更改自己的数据集", "only its provider may change a dataset")
+
+
+def _must_be_provider(work: Work) -> None:
+    department = work.settings.departments.get(work.actor.department)
+    if not work.actor.has("provider") or department is None or "provider" not in department.roles:
+        raise NotPermitted("只有提供部门能登记数据集", "only providers register datasets")
+
+
+def _initial(work: Work, dataset: Dataset) -> str:
+    _, flow = book_of(work, dataset.case)
+    return flow.initial

@@ -1,0 +1,154 @@
+"""How the catalog looks to one viewer: entries, distributions as far as they may be seen, standing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cases.model import roles_in
+from cases.present import case_view, label
+from cases.procedure import book_of
+from catalog.codes import in_url
+from catalog.datasets import list_revisions
+from catalog.guards import warnings
+from catalog.model import KINDS, SHARE_CLASSES, Dataset, Distribution
+from catalog.search.find import Found
+from core.text import Text
+from core.times import local_iso
+from core.work import Work
+from rules.visibility import visible
+
+_RELATIONS = ("provider", "platform_manager")
+
+
+def relation_to(work: Work, dataset: Dataset) -> str:
+    """Return what the actor is to a dataset, in the words of the rulebook's visibility table."""
+    roles = roles_in(dataset.case, work.actor)
+    if work.actor.has("system"):
+        return "platform_manager"
+    mine = next((r for r in _RELATIONS if r in roles), None)
+    return mine or next((r for r in ("auditor", "consumer") if work.actor.has(r)), "other")
+
+
+def dataset_view(work: Work, dataset: Dataset) -> dict[str, Any]:
+    """Return a dataset as JSON: entry, distributions, state, actions, clocks and history for this viewer.
+
+    What the rulebook keeps from the viewer (connections, tables, paths) is not there.
+    """
+    book, _ = book_of(work, dataset.case)
+    whole = {
+        **dataset.document,
+        "id": dataset.id,
+        "code": dataset.code,
+        "address": f"/api/datasets/{in_url(dataset.code)}",
+        "provider": dataset.provider,
+        "provider_name": _department(work, dataset.provider),
+        "manifest": dataset.manifest,
+        "revision": dataset.revision,
+        "created_at": local_iso(dataset.created_at),
+        "updated_at": local_iso(dataset.updated_at),
+        "published_at": local_iso(dataset.published_at) if dataset.published_at else None,
+        "distributions": [_distribution(d) for d in dataset.distributions],
+        "warnings": [
+            {**label(words), "cite": cite.as_json()} for words, cite in warnings(book, dataset.document)
+        ],
+        **case_view(work, dataset.case),
+        "version": dataset.version,
+    }
+    shown = visible(book.views["dataset"], relation_to(work, dataset), whole)
+    for mounted in shown.get("distributions", ()):
+        if "detail" not in mounted:  # what the check says would tell what is hidden
+            mounted["check"] = {k: v for k, v in mounted["check"].items() if k != "items"}
+    return shown
+
+
+def _distribution(mounted: Distribution) -> dict[str, Any]:
+    return {
+        "kind": mounted.kind,
+        "kind_title": label(KINDS[mounted.kind]),
+        "connection": mounted.connection,
+        "detail": dict(mounted.detail),
+        "operations": [_operation(o) for o in mounted.detail.get("operations", ())],
+        "check": {
+            "passed": mounted.report.passed,
+            "checked_at": local_iso(mounted.checked_at),
+            "items": [
+                {"name": i.name, "passed": i.passed, "found": label(i.found)} for i in mounted.report.items
+            ],
+        },
+        "attached_at": local_iso(mounted.attached_at),
+    }
+
+
+def _operation(operation: Any) -> dict[str, Any]:
+    """What an applicant needs to know of an operation; its path is the provider's business."""
+    return {
+        "name": operation["name"],
+        "title": operation.get("title", operation["name"]),
+        "method": operation["method"],
+        "changes": operation.get("changes", False),
+        "parameters": [
+            {
+                "name": p["name"],
+                "title": p.get("title", p["name"]),
+                "required": p["in"] == "path" or p.get("required", False),
+                "controlled": p.get("controlled", False),
+                "pattern": p.get("pattern"),
+            }
+            for p in operation.get("parameters", ())
+        ],
+    }
+
+
+def dataset_row(work: Work, dataset: Dataset) -> dict[str, Any]:
+    """Return a dataset as one row of a list."""
+    _, flow = book_of(work, dataset.case)
+    document = dataset.document
+    return {
+        "code": dataset.code,
+        "address": f"/api/datasets/{in_url(dataset.code)}",
+        "title": dataset.title,
+        "summary": document["summary"],
+        "provider": dataset.provider,
+        "provider_name": _department(work, dataset.provider),
+        "share_class": dataset.share_class,
+        "kinds": [d.kind for d in dataset.distributions],
+        "theme": document.get("theme"),
+        "update_limit": document.get("update_limit"),
+        "state": dataset.case.state,
+        "state_title": label(flow.states[dataset.case.state].title),
+        "updated_at": local_iso(dataset.updated_at),
+        "published_at": local_iso(dataset.published_at) if dataset.published_at else None,
+    }
+
+
+def facets_view(work: Work, found: Found) -> dict[str, list[dict[str, Any]]]:
+    """Return the counts beside a list: value, title and how many."""
+    return {
+        name: [{"value": v, "title": _title(work, name, v), "count": n} for v, n in values]
+        for name, values in found.facets.items()
+    }
+
+
+def revisions_view(work: Work, dataset: Dataset) -> list[dict[str, Any]]:
+    """Return the wordings of an entry, newest first, with what each of them changed."""
+    return [
+        {
+            "revision": revision.number,
+            "at": local_iso(revision.at),
+            "cause": revision.cause,
+            "changes": [{"field": d.field, "before": d.before, "after": d.after} for d in changed],
+        }
+        for revision, changed in list_revisions(work, dataset)
+    ]
+
+
+def _title(work: Work, name: str, value: str) -> dict[str, str]:
+    if name == "provider":
+        return _department(work, value)
+    titles = {"share_class": SHARE_CLASSES, "kind": KINDS}.get(name, {})
+    return label(titles.get(value, Text(value, value)))
+
+
+def _department(work: Work, department: str) -> dict[str, str]:
+    known = work.settings.departments.get(department)
+    return label(known.name) if known else {"zh": department, "en": department}
