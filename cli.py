@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -11,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -215,15 +217,16 @@ def _sign_ins(made: Mapping[str, str]) -> Table | str:
 @explained
 def apply(place: Place, folder: Path, dry_run: bool, as_json: bool) -> None:
     """Bring the catalog to what the manifests of a deployment folder say."""
-    from catalog.apply import apply_manifests, plan_manifests
+    from catalog.apply import apply_manifests, check_manifests, plan_manifests
 
-    place = Place(folder, place.data)
-    settings = place.settings()
+    settings = Place(folder, place.data).settings()
+    reports = {} if dry_run else check_manifests(settings, settings.manifests)
     with place.work() as work:
         work = replace(work, settings=settings)
-        changes = (
-            plan_manifests(work, settings.manifests) if dry_run else apply_manifests(work, settings.manifests)
-        )
+        if dry_run:
+            changes = plan_manifests(work, settings.manifests)
+        else:
+            changes = apply_manifests(work, settings.manifests, reports)
     rows = [c.as_json() for c in changes]
     _print(rows, as_json, lambda: _changes_table(rows, dry_run))
 
@@ -241,7 +244,7 @@ def _changes_table(rows: Sequence[Mapping[str, Any]], dry_run: bool) -> Table:
 @place_of
 @explained
 def serve(place: Place) -> None:
-    """Start and watch control plane, data plane, sealer and sweeper; SIGTERM or Ctrl-C stops them in order."""
+    """Start and watch both planes, the sealer and the sweeper; SIGTERM or Ctrl-C stops them in order."""
     _serve(place, (), lambda: None)
 
 
@@ -313,15 +316,16 @@ def run_sweeper(place: Place) -> None:
 
 
 @run.command("workday-service")
-@click.option("--port", type=int, default=8010)
 @place_of
 @explained
-def run_workday_service(place: Place, port: int) -> None:
-    """The demo's upstream API."""
+def run_workday_service(place: Place) -> None:
+    """The demo's upstream API, where the deployment's connection expects it."""
     from demo.prepare import service_key
     from demo.workday_service import serve as serve_days
 
-    serve_days("127.0.0.1", port, service_key(place.settings()).read_text().strip())
+    settings = place.settings()
+    address = urlsplit(settings.connections["workday_api"].base_url or "")
+    serve_days(str(address.hostname), int(address.port or 80), service_key(settings).read_text().strip())
 
 
 @main.command()
@@ -366,13 +370,15 @@ def demo(place: Place, story_only: bool) -> None:
     )
 
     def play() -> None:
-        tell(settings, out)
+        with place.open() as begin:
+            tell(settings, begin, out)
+        shown = _shown(sign_ins)
         out.print(
-            f"\n登录名和一次性密码 sign-ins: {_shown(sign_ins)}  (首次登录须更改 / change at first sign-in)",
+            f"\n登录名和一次性密码 sign-ins: {shown}  (首次登录须更改 / change at first sign-in)",
             markup=False,
         )
         if story_only:
-            os.kill(os.getpid(), 15)
+            os.kill(os.getpid(), signal.SIGTERM)
         else:
             out.print("Ctrl-C 停止 / to stop", markup=False)
 

@@ -1,0 +1,130 @@
+"""The documentation is part of the contract: what it names exists, and what exists is named."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+import cli
+import schemas
+from cases.books import RULEBOOKS
+from rules.rulebook import load_rulebooks
+
+ROOT = Path(__file__).parents[2]
+SHARING = ("sharing/qianjiang", "sharing/ganzhou")
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def documents() -> list[Path]:
+    return [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+
+
+def settings_of(name: str) -> set[str]:
+    document: Any = schemas.schema(f"config/{name}")
+    if name in ("departments", "connections", "accounts"):
+        document = document["properties"][name]["items"]
+    return set(document["properties"])
+
+
+@pytest.mark.parametrize("name", ["platform", "departments", "connections", "accounts", "dataset"])
+def test_every_setting_is_documented(name: str) -> None:
+    text = read("docs/configuration.md")
+    missing = {s for s in settings_of(name) if not re.search(rf"`[^`]*\b{s}\b[^`]*`", text)}
+    assert missing == set()
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The `shuxiang` commands that a document shows."""
+    joined = text.replace("\\\n", " ")
+    for line in re.findall(r"^(?:\.venv/bin/)?shuxiang (.+)$|`shuxiang ([^`]+)`", joined, flags=re.MULTILINE):
+        words = shlex.split(next(part for part in line if part).split("#")[0])
+        yield [w for w in words if w not in ("|", "...")]
+
+
+def resolve(words: list[str]) -> click.Command:
+    command: click.Command = cli.main
+    for word in words:
+        if not isinstance(command, click.Group) or word.startswith("-"):
+            break
+        found = command.get_command(click.Context(command), word)
+        assert found is not None, f"shuxiang {' '.join(words)}: no command {word!r}"
+        command = found
+    return command
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda p: p.name)
+def test_every_command_in_the_documents_exists(path: Path) -> None:
+    for words in commands(path.read_text(encoding="utf-8")):
+        command = resolve(words)
+        known = {o for p in command.params for o in p.opts} | {"--help", "--json", "--config", "--data"}
+        given = {w for w in words if w.startswith("--")}
+        assert given <= known, f"shuxiang {' '.join(words)}"
+
+
+def test_the_readmes_show_commands_at_all() -> None:
+    assert len(list(commands(read("README.md")))) >= 6
+    assert list(commands(read("README.md"))) == [
+        [
+            w.replace("共享类型=有条件共享", "share_class=conditional").replace(
+                "管控参数=否", "controlled_params=false"
+            )
+            for w in c
+        ]
+        for c in commands(read("README.zh-CN.md"))
+    ]
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda p: p.name)
+def test_every_link_between_documents_leads_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def raised_codes() -> set[str]:
+    """Every problem code that the product can answer with."""
+    import core.errors as errors
+
+    own = {c.code for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.Refusal)}
+    for path in [
+        p
+        for d in ("web", "cases", "accounts", "catalog", "gateway", "audit")
+        for p in (ROOT / d).rglob("*.py")
+    ]:
+        source = path.read_text(encoding="utf-8")
+        for call in re.findall(
+            r"(?:Conflict|NotPermitted|NotFound|Unavailable|TooMany)\([^)]*code=\"(\w+)\"", source
+        ):
+            own.add(call)
+    return own - {"refused"}
+
+
+def test_every_problem_code_is_documented() -> None:
+    documented = set(re.findall(r"^\| `(\w+)`", read("docs/errors.md"), flags=re.MULTILINE))
+    assert raised_codes() - documented == set()
+
+
+def test_every_action_of_the_rulebooks_is_documented() -> None:
+    text = read("docs/dataset-cycle.md") + read("docs/grant-cycle.md")
+    for book_id in SHARING:
+        book = load_rulebooks(RULEBOOKS, {"sharing": book_id}).current("sharing")
+        for workflow in book.workflows.values():
+            missing = {t.action for t in workflow.transitions if f"`{t.action}`" not in text}
+            assert missing == set(), f"{book_id} {workflow.name}"
+
+
+def test_no_document_names_a_place_that_is_not_there() -> None:
+    for path in documents():
+        for name in re.findall(
+            r"`((?:core|rules|web|audit|cases|catalog|gateway|schemas|tests|docs)/[\w/.-]+)`",
+            path.read_text(),
+        ):
+            assert (ROOT / name).exists() or list(ROOT.glob(name + "*")), f"{path.name} names {name}"
