@@ -42,7 +42,7 @@ def register_client(work: Work, draft: Mapping[str, Any]) -> Client:
         networks=plain_networks(draft["networks"], "/networks"),
         created_at=work.now,
         created_by=work.actor.login,
-        description=draft["description"],
+        description=draft.get("description", ""),
     )
     store.insert_client(work.tx, registered)
     _record(work, registered, "registered")
@@ -159,6 +159,11 @@ def revoke_credential(work: Work, client_id: str, credential_id: str) -> Client:
     work.policy_changed(work.tx)
     record(work, "credential.revoked", {"client": found.id, "credential": credential_id})
     return found
+
+
+def list_credentials(work: Work, client: Client) -> tuple[Credential, ...]:
+    """Return every credential that a system ever had, the oldest first."""
+    return store.credentials(work.tx, client.id)
 
 
 def active_credentials(work: Work, client_id: str) -> tuple[Credential, ...]:

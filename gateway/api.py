@@ -1,0 +1,327 @@
+"""The JSON face of systems, applications and grants."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from flask import request
+
+from cases.attachments import MOST_BYTES
+from core.errors import invalid
+from core.text import Text
+from core.work import Work
+from gateway.applications import (
+    Filed,
+    act_on_application,
+    apply_for_fields,
+    attach,
+    find_application,
+    list_applications,
+    read_paper,
+)
+from gateway.clients import (
+    approve_client,
+    disable_client,
+    find_client,
+    issue_credential,
+    list_clients,
+    register_client,
+    revoke_credential,
+)
+from gateway.grants import Held, act_on_grant, find_grant, list_grants
+from gateway.present import application_view, attachment_view, client_view, grant_view, issued_view
+from web.http import Call, Reply, Routes, listing
+
+routes = Routes("gateway")
+
+CONSUMER = {"consumer"}
+MANAGER = {"platform_manager"}
+PARTIES = {"consumer", "provider", "platform_manager"}
+READERS = PARTIES | {"auditor"}
+STATE = {"state": Text("状态", "state")}
+
+
+# --- systems --------------------------------------------------------------------------------------
+
+
+@routes.add(
+    "POST",
+    "/api/clients",
+    who=CONSUMER,
+    request="request/client",
+    response="response/client",
+    status=201,
+    summary=Text("登记业务系统", "Register a business system"),
+)
+def register(work: Work, call: Call) -> Reply:
+    """Register a business system of one's department."""
+    client = register_client(work, call.body)
+    return Reply(client_view(work, client), 201, {"Location": f"/api/clients/{client.id}"})
+
+
+@routes.add(
+    "GET",
+    "/api/clients",
+    who=READERS,
+    response="response/clients",
+    query=STATE,
+    paged=True,
+    summary=Text("业务系统列表", "List business systems"),
+)
+def clients(work: Work, call: Call) -> Reply:
+    """List the systems that one may know of."""
+    page = list_clients(work, call.query.get("state"), call.limit, call.cursor)
+    return listing([client_view(work, c) for c in page.rows], page.next_cursor)
+
+
+@routes.add(
+    "GET",
+    "/api/clients/<client_id>",
+    who=READERS,
+    response="response/client",
+    summary=Text("查看业务系统", "Show a business system"),
+)
+def client(work: Work, call: Call, client_id: str) -> Reply:
+    """Show one system."""
+    return Reply(client_view(work, find_client(work, client_id)))
+
+
+@routes.add(
+    "POST",
+    "/api/clients/<client_id>/actions/approve",
+    who=MANAGER,
+    response="response/client",
+    summary=Text("启用业务系统", "Approve a business system"),
+)
+def approve(work: Work, call: Call, client_id: str) -> Reply:
+    """Let a system take part."""
+    _no_fields(call)
+    return Reply(client_view(work, approve_client(work, client_id)))
+
+
+@routes.add(
+    "POST",
+    "/api/clients/<client_id>/actions/disable",
+    who=MANAGER,
+    response="response/client",
+    summary=Text("停用业务系统", "Disable a business system"),
+)
+def disable(work: Work, call: Call, client_id: str) -> Reply:
+    """Shut a system out."""
+    _no_fields(call)
+    return Reply(client_view(work, disable_client(work, client_id)))
+
+
+@routes.add(
+    "POST",
+    "/api/clients/<client_id>/credentials",
+    who=CONSUMER,
+    request="request/credential",
+    response="response/credential_issued",
+    status=201,
+    summary=Text("签发凭据(只显示一次)", "Issue a credential, shown once"),
+)
+def issue(work: Work, call: Call, client_id: str) -> Reply:
+    """Make a secret for a system. The answer is kept nowhere, so it cannot be repeated."""
+    if "Idempotency-Key" in request.headers:
+        raise invalid(
+            "/Idempotency-Key", "凭据只显示一次,不能重放", "a secret is shown once and is never replayed"
+        )
+    credential, secret = issue_credential(work, client_id, call.body.get("retire_after_hours"))
+    return Reply(
+        issued_view(work, credential, secret), 201, {"Location": f"/api/clients/{credential.client_id}"}
+    )
+
+
+@routes.add(
+    "POST",
+    "/api/clients/<client_id>/credentials/<credential_id>/actions/revoke",
+    who={"consumer", "platform_manager"},
+    response="response/client",
+    summary=Text("吊销凭据", "Revoke a credential"),
+)
+def revoke(work: Work, call: Call, client_id: str, credential_id: str) -> Reply:
+    """Revoke a secret, and the tokens of the system with it."""
+    _no_fields(call)
+    return Reply(client_view(work, revoke_credential(work, client_id, credential_id)))
+
+
+# --- applications ---------------------------------------------------------------------------------
+
+
+@routes.add(
+    "POST",
+    "/api/applications",
+    who=CONSUMER,
+    request="request/application",
+    response="response/application",
+    status=201,
+    summary=Text("提出共享申请", "Apply for fields of a dataset"),
+)
+def apply(work: Work, call: Call) -> Reply:
+    """Apply, or keep a draft."""
+    filed = apply_for_fields(work, call.body)
+    return _application(work, filed, 201, {"Location": f"/api/applications/{filed.application.id}"})
+
+
+@routes.add(
+    "GET",
+    "/api/applications",
+    who=READERS,
+    response="response/applications",
+    query=STATE,
+    paged=True,
+    summary=Text("共享申请列表", "List applications"),
+)
+def applications(work: Work, call: Call) -> Reply:
+    """List the applications that one is a party of."""
+    page = list_applications(work, call.query.get("state"), call.limit, call.cursor)
+    return listing([application_view(work, filed) for filed in page.rows], page.next_cursor)
+
+
+@routes.add(
+    "GET",
+    "/api/applications/<application_id>",
+    who=READERS,
+    response="response/application",
+    summary=Text("查看共享申请", "Show an application"),
+)
+def application(work: Work, call: Call, application_id: str) -> Reply:
+    """Show one application."""
+    return _application(work, find_application(work, application_id))
+
+
+@routes.add(
+    "POST",
+    "/api/applications/<application_id>/attachments",
+    who=CONSUMER,
+    response="response/application_attachment",
+    status=201,
+    query={
+        "type": Text("附件类型", "what the paper is"),
+        "sealed": Text("已盖章(true 或 false)", "whether it bears a seal (true or false)"),
+        "name": Text("文件名", "file name"),
+    },
+    takes_bytes=MOST_BYTES,
+    summary=Text("上传附件(请求体为文件内容)", "Add a paper; the body is the file"),
+)
+def add_paper(work: Work, call: Call, application_id: str) -> Reply:
+    """Add a paper to a draft."""
+    sealed = call.query.get("sealed", "false")
+    if sealed not in ("true", "false"):
+        raise invalid("/sealed", "应为 true 或 false", "must be true or false")
+    if not call.query.get("type"):
+        raise invalid("/type", "请写明附件类型", "say what the paper is", code="required")
+    paper = attach(
+        work,
+        application_id,
+        type=call.query["type"],
+        sealed=sealed == "true",
+        name=call.query.get("name", ""),
+        content=call.content,
+    )
+    view = attachment_view(application_id, paper)
+    return Reply(view, 201, {"Location": view["url"]})
+
+
+@routes.add(
+    "GET",
+    "/api/applications/<application_id>/attachments/<attachment_id>",
+    who=READERS,
+    summary=Text("下载附件", "Download a paper"),
+)
+def paper(work: Work, call: Call, application_id: str, attachment_id: str) -> Reply:
+    """Send the content of a paper, to be saved and never to be shown in place."""
+    found, content = read_paper(work, application_id, attachment_id)
+    return Reply(content, media_type=found.media_type, headers=download_headers(found.name))
+
+
+@routes.add(
+    "POST",
+    "/api/applications/<application_id>/actions/<action>",
+    who=PARTIES,
+    response="response/application",
+    summary=Text("办理共享申请", "Take a step of an application"),
+)
+def application_action(work: Work, call: Call, application_id: str, action: str) -> Reply:
+    """Submit, accept, grant, refuse, inform or withdraw, as the rulebook has it."""
+    return _application(work, act_on_application(work, application_id, action, call.body, call.if_match))
+
+
+# --- grants ---------------------------------------------------------------------------------------
+
+
+@routes.add(
+    "GET",
+    "/api/grants",
+    who=READERS,
+    response="response/grants",
+    query={
+        **STATE,
+        "dataset": Text("数据集代码", "dataset code"),
+        "client": Text("业务系统", "system"),
+    },
+    paged=True,
+    summary=Text("授权列表", "List grants"),
+)
+def grants(work: Work, call: Call) -> Reply:
+    """List the grants that one is a party of."""
+    page = list_grants(
+        work,
+        state=call.query.get("state"),
+        dataset=call.query["dataset"].replace("-", "/", 1) if "dataset" in call.query else None,
+        client=call.query.get("client"),
+        limit=call.limit,
+        cursor=call.cursor,
+    )
+    return listing([grant_view(work, held) for held in page.rows], page.next_cursor)
+
+
+@routes.add(
+    "GET",
+    "/api/grants/<grant_id>",
+    who=READERS,
+    response="response/grant",
+    summary=Text("查看授权", "Show a grant"),
+)
+def grant(work: Work, call: Call, grant_id: str) -> Reply:
+    """Show one grant."""
+    return _grant(work, find_grant(work, grant_id))
+
+
+@routes.add(
+    "POST",
+    "/api/grants/<grant_id>/actions/<action>",
+    who=PARTIES,
+    response="response/grant",
+    summary=Text("暂停、恢复、收回或终止授权", "Suspend, resume, take back or end a grant"),
+)
+def grant_action(work: Work, call: Call, grant_id: str, action: str) -> Reply:
+    """Suspend, resume, reclaim or terminate, as the rulebook has it."""
+    return _grant(work, act_on_grant(work, grant_id, action, call.body, call.if_match))
+
+
+def download_headers(name: str) -> dict[str, str]:
+    """Return the headers that make a browser save a file under its own name (RFC 6266, RFC 8187)."""
+    return {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox",
+    }
+
+
+def _application(
+    work: Work, filed: Filed, status: int = 200, headers: dict[str, str] | None = None
+) -> Reply:
+    return Reply(application_view(work, filed), status, headers or {}, version=filed.case.version)
+
+
+def _grant(work: Work, held: Held) -> Reply:
+    return Reply(grant_view(work, held), version=held.case.version)
+
+
+def _no_fields(call: Call) -> None:
+    wrong: dict[str, Any] = call.body
+    if wrong:
+        raise invalid(f"/{next(iter(wrong))}", "此操作没有字段", "this action has no fields", code="unknown")

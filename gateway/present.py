@@ -1,0 +1,144 @@
+"""Systems, applications and grants as JSON: one form for the API and for the console's pages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from cases.model import Attachment
+from cases.present import case_view, label
+from cases.procedure import book_of
+from catalog.codes import in_url
+from core.times import local_iso
+from core.work import Work
+from gateway.applications import Demanded, Filed, demanded_papers, papers_of
+from gateway.clients import STATES, client_actions, list_credentials
+from gateway.grants import Held
+from gateway.model import Client, Credential
+from gateway.terms import term_view
+
+
+def client_view(work: Work, client: Client) -> dict[str, Any]:
+    """Return a system as JSON, with its credentials but never a secret (schema response/client)."""
+    return {
+        "id": client.id,
+        "name": client.name,
+        "description": client.description,
+        "department": client.department,
+        "networks": list(client.networks),
+        "state": client.state,
+        "state_title": label(STATES[client.state]),
+        "actions": list(client_actions(work, client)),
+        "created_at": local_iso(client.created_at),
+        "approved_at": _iso(client.approved_at),
+        "credentials": [credential_view(work, c) for c in list_credentials(work, client)],
+    }
+
+
+def credential_view(work: Work, credential: Credential) -> dict[str, Any]:
+    """Return a credential as JSON, without its secret (schema response/credential)."""
+    return {
+        "id": credential.id,
+        "kind": credential.kind,
+        "active": credential.is_active(work.now),
+        "created_at": local_iso(credential.created_at),
+        "not_after": _iso(credential.not_after),
+        "revoked_at": _iso(credential.revoked_at),
+    }
+
+
+def issued_view(work: Work, credential: Credential, secret: str) -> dict[str, Any]:
+    """Return a new credential with its secret, the one time that it is shown (response/credential_issued)."""
+    return {
+        "client_id": credential.client_id,
+        "client_secret": secret,
+        "token_endpoint": f"{work.settings.platform.control_url}/oauth/token",
+        "credential": credential_view(work, credential),
+    }
+
+
+def application_view(work: Work, filed: Filed) -> dict[str, Any]:
+    """Return an application as JSON (schema response/application)."""
+    application, case, grant = filed
+    document, facts = application.document, case.facts
+    book, _ = book_of(work, case)
+    asked = ("kind", "fields", "operations", "row_filter", "parameters", "networks", "term_days")
+    return {
+        "id": application.id,
+        "number": application.number,
+        "dataset": _dataset(work, application.dataset_code, application.dataset_title),
+        "client": {"id": application.client_id, "name": application.client_name},
+        "consumer": application.consumer,
+        "provider": application.provider,
+        **{name: document[name] for name in (*asked, "purpose", "reasons", "duty_basis")},
+        "previous_grant": application.previous_grant,
+        "share_class": facts["share_class"],
+        "controlled_params": facts["controlled_params"],
+        "decider": facts["decider"],
+        "attachments": [attachment_view(application.id, a) for a in papers_of(work, filed)],
+        "attachments_demanded": [_demanded(d) for d in demanded_papers(book, document["kind"])],
+        "grant": {"id": grant.id, "number": grant.number} if grant else None,
+        "created_at": local_iso(application.created_at),
+        **case_view(work, case),
+    }
+
+
+def attachment_view(application_id: str, attachment: Attachment) -> dict[str, Any]:
+    """Return a paper as JSON, with the address of its content (schema response/application_attachment)."""
+    names = ("id", "type", "sealed", "name", "media_type", "size", "digest")
+    return {
+        **{name: getattr(attachment, name) for name in names},
+        "added_at": local_iso(attachment.added_at),
+        "url": f"/api/applications/{application_id}/attachments/{attachment.id}",
+    }
+
+
+def grant_view(work: Work, held: Held) -> dict[str, Any]:
+    """Return a grant as JSON (schema response/grant)."""
+    grant, case = held
+    terms = grant.terms
+    book, _ = book_of(work, case)
+    return {
+        "id": grant.id,
+        "number": grant.number,
+        "application": grant.application_id,
+        "dataset": _dataset(work, grant.dataset_code, grant.dataset_title),
+        "client": {"id": grant.client_id, "name": grant.client_name},
+        "consumer": grant.consumer,
+        "provider": grant.provider,
+        "kind": terms.kind,
+        "fields": list(terms.fields),
+        "operations": list(terms.operations),
+        "row_filter": {name: list(values) for name, values in terms.row_filter.items()},
+        "parameters": {name: list(values) for name, values in terms.parameters.items()},
+        "row_limit": terms.row_limit,
+        "networks": list(terms.networks),
+        "purpose": terms.purpose,
+        "sensitive": terms.sensitive,
+        "granted_at": local_iso(grant.granted_at),
+        "valid_until": _iso(grant.valid_until),
+        "term": term_view(book, case.facts),
+        **case_view(work, case),
+    }
+
+
+def share_url(work: Work, code: str) -> str:
+    """Return the address of a dataset on the data plane, which is also its resource (RFC 8707)."""
+    return f"{work.settings.platform.gateway_url}/share/{in_url(code)}"
+
+
+def _dataset(work: Work, code: str, title: str) -> dict[str, str]:
+    return {"code": code, "title": title, "url": share_url(work, code)}
+
+
+def _demanded(paper: Demanded) -> dict[str, Any]:
+    return {
+        "type": paper.type,
+        "title": label(paper.title),
+        "sealed": paper.sealed,
+        "cite": paper.cite.as_json(),
+    }
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return local_iso(instant) if instant else None
