@@ -1,0 +1,66 @@
+"""What a provider gave: a complete answer, or a stream of pieces. Tables, files and apis all end in these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Headers = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer whose whole body is at hand."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    rows: int | None = None
+    """Records in the body, where there are such."""
+    length: int | None = None
+    """The length that a HEAD names, where it is not the body's."""
+
+
+class Pieces(Protocol):
+    """A body that comes piece by piece, each only when it is asked for."""
+
+    rows: int | None
+
+    async def next(self) -> bytes | None:
+        """Return the next piece, never an empty one; None at the end. Raises Refused."""
+
+    async def close(self) -> None:
+        """Let go of the source, whether it was read to its end or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer whose body is read while it is sent."""
+
+    status: int
+    headers: Headers
+    length: int | None
+    pieces: Pieces
+    file: str | None = None
+    """The name of the file, where it is one."""
+
+
+class Memory:
+    """Pieces of a body that is at hand, so that a large one is sent, and can be cut off, like any stream."""
+
+    PIECE = 64 * 1024
+
+    def __init__(self, body: bytes, rows: int | None) -> None:
+        self._body = memoryview(body)
+        self._at = 0
+        self.rows = rows
+
+    async def next(self) -> bytes | None:
+        """Return the next piece."""
+        piece = bytes(self._body[self._at : self._at + self.PIECE])
+        self._at += len(piece)
+        return piece or None
+
+    async def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,142 @@
+"""Api calls: a listed operation, asked of its provider, and the answer cut down to the grant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway import objections as no
+from gateway.answers import Answer, Headers, Stream
+from gateway.binding import bind_operation
+from gateway.calls import Call, find_operation
+from gateway.http1 import ServerConnection
+from gateway.masks import mask_json
+from gateway.messages import BodyRefused, Request
+from gateway.model import Permit
+from gateway.objections import Objection, Refused
+from gateway.upstream import Provider
+from gateway.wire import Head, Wire
+
+MASKED_BYTES = 16 * 1024 * 1024
+"""The largest JSON answer that is read whole to be cut down, if the connection allows as much."""
+
+_SUCCESS = frozenset({200, 201, 202, 203, 204})
+_PASSED_BACK = ((b"content-type", "Content-Type"), (b"content-language", "Content-Language"))
+_VALIDATORS = ((b"last-modified", "Last-Modified"), (b"etag", "ETag"))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One call to a provider, ready to be made."""
+
+    operation: Mapping[str, Any]
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def changes(self) -> bool:
+        """Whether the call changes something at the provider."""
+        return bool(self.operation.get("changes", False))
+
+
+async def prepare(
+    permit: Permit, call: Call, request: Request, line: ServerConnection, trace: str | None, max_body: int
+) -> Asked:
+    """Bind the parameters and read the body, before anybody is asked. Raises Refused."""
+    operation = find_operation(permit, call.name)
+    if operation is None:
+        raise Refused(no.OPERATION_NOT_GRANTED)
+    path = bind_operation(permit, operation, call.query)
+    body = b""
+    if request.has_body:
+        _check_body(operation, request)
+        try:
+            body = await line.body(request, max_body)
+        except BodyRefused as refused:
+            fault = refused.fault
+            raise Refused(Objection(fault.status, fault.code, fault.text)) from refused
+    return Asked(operation, path, _headers(operation, request, trace), body)
+
+
+def _check_body(operation: Mapping[str, Any], request: Request) -> None:
+    if not operation.get("accepts_body"):
+        raise Refused(no.BODY_NOT_TAKEN)
+    if request.header(b"content-encoding") is not None or len(request.all(b"content-type")) != 1:
+        raise Refused(no.UNSUPPORTED_BODY)
+
+
+def _headers(operation: Mapping[str, Any], request: Request, trace: str | None) -> dict[str, str]:
+    """Return the only headers of a caller that reach a provider."""
+    wanted = [(b"accept-language", "Accept-Language")]
+    if request.has_body:
+        wanted.append((b"content-type", "Content-Type"))
+    if operation.get("records") is None:
+        wanted.append((b"accept", "Accept"))
+    passed = {}
+    for name, title in wanted:
+        value = request.header(name)
+        if value is not None and len(value) <= 256 and value.isascii():
+            passed[title] = value.decode("ascii")
+    if operation.get("records") is not None:
+        passed["Accept"] = "application/json"
+    if trace is not None:
+        passed["traceparent"] = trace
+    return passed
+
+
+async def ask(provider: Provider, permit: Permit, asked: Asked) -> Answer | Stream:
+    """Ask the provider. Raises Refused with what went wrong, in our words."""
+    operation = asked.operation
+    head, wire = await provider.call(operation["method"], asked.path, asked.headers, asked.body)
+    kept = False
+    try:
+        if head.status not in _SUCCESS:
+            raise Refused(no.received(head.status))
+        if head.status == 204:
+            return Answer(204, (), b"")
+        if operation.get("records") is not None:
+            return await _masked(provider, permit, operation["records"], head, wire)
+        length = head.one(b"content-length")
+        kept = True
+        headers = _passed_back(head, _PASSED_BACK + _VALIDATORS)
+        return Stream(head.status, headers, int(length) if length else None, WirePieces(provider, wire))
+    finally:
+        if not kept:
+            provider.done(wire)
+
+
+async def _masked(provider: Provider, permit: Permit, pointer: str, head: Head, wire: Wire) -> Answer:
+    most = min(MASKED_BYTES, provider.max_bytes)
+    raw = bytearray()
+    while (piece := await wire.piece()) is not None:
+        raw += piece
+        if len(raw) > most:
+            raise Refused(no.ANSWER_TOO_LARGE)
+    masked = mask_json(bytes(raw), pointer, permit.terms.fields, permit.terms.row_limit)
+    headers = (("Content-Type", "application/json"), *_passed_back(head, _PASSED_BACK[1:]))
+    return Answer(head.status, headers, masked.body, masked.rows)
+
+
+def _passed_back(head: Head, names: tuple[tuple[bytes, str], ...]) -> Headers:
+    """Return the only headers of a provider that reach a caller."""
+    found = ((title, head.one(name)) for name, title in names)
+    return tuple((title, value.decode("latin-1")) for title, value in found if value)
+
+
+class WirePieces:
+    """The body of a provider's answer, as it comes."""
+
+    def __init__(self, provider: Provider, wire: Wire) -> None:
+        self._provider = provider
+        self._wire = wire
+        self.rows: int | None = None
+
+    async def next(self) -> bytes | None:
+        """Return what has come since. Raises Refused."""
+        return await self._wire.piece()
+
+    async def close(self) -> None:
+        """Hand the wire back."""
+        self._provider.done(self._wire)

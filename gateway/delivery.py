@@ -1,0 +1,161 @@
+"""How an answer leaves: its record first.
+
+A small complete answer has one record, `access`. Anything larger is a stream: `access.start` is durable
+before its first byte, and its last piece waits until `access.end` is. While a stream runs, its permit is
+looked at again for every piece and twice a second besides; when it has fallen, the connection is cut off
+without an end of the body, and `access.end` says what was sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Any
+
+from gateway import objections as no
+from gateway.answers import Answer, Headers, Memory, Stream
+from gateway.flow import Admitted, Flow
+from gateway.metrics import Metrics
+from gateway.objections import Objection, Refused
+from gateway.records import ABORTED, FAILED, PERMITTED, REFUSED, Recorder, Written
+from gateway.refusals import problem, refusal_headers
+from gateway.reply import Reply
+from gateway.snapshot import Permits
+
+SMALL_BYTES = 64 * 1024
+
+_ALWAYS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+
+
+class Delivery:
+    """Sends the answers of one worker."""
+
+    def __init__(self, recorder: Recorder, permits: Permits, metrics: Metrics, challenge: str) -> None:
+        """`challenge` is what WWW-Authenticate says before any error (RFC 6750 section 3)."""
+        self._recorder = recorder
+        self._permits = permits
+        self._metrics = metrics
+        self._challenge = challenge
+        self._flows: set[Flow] = set()
+
+    # --- refusals ---------------------------------------------------------------------------------
+
+    async def refuse(self, reply: Reply, fields: dict[str, Any], objection: Objection, began: float) -> None:
+        """Put a refusal on record and answer it; without a record, the answer is that there is none."""
+        decision = FAILED if objection.of_provider else REFUSED
+        body = problem(objection)
+        outcome = _outcome(decision, objection.code, objection.status, None, body, began)
+        written: Written | None = None
+        try:
+            if objection is not no.JOURNAL_UNAVAILABLE:
+                written = await self._recorder.write("access", {**fields, **outcome})
+        except Refused as unwritten:
+            objection = unwritten.objection
+        self._metrics.answered(decision, objection.status, began)
+        self._send(reply, objection, written.headers if written else ())
+
+    def plain(self, reply: Reply, objection: Objection) -> None:
+        """Answer what is no call at all, and so is not on record."""
+        self._send(reply, objection, ())
+
+    def _send(self, reply: Reply, objection: Objection, recorded: Headers) -> None:
+        headers = (*_ALWAYS, *refusal_headers(objection, self._challenge), *recorded)
+        reply.send(objection.status, headers, problem(objection))
+
+    # --- answers ----------------------------------------------------------------------------------
+
+    async def deliver(self, reply: Reply, admitted: Admitted, answer: Answer | Stream) -> None:
+        """Send what the provider gave, its record first. Raises Refused while nothing has been sent yet."""
+        if isinstance(answer, Answer):
+            if len(answer.body) <= SMALL_BYTES:
+                await self._complete(reply, admitted, answer, {})
+                return
+            answer = Stream(answer.status, answer.headers, len(answer.body), Memory(answer.body, answer.rows))
+        try:
+            await self._stream(reply, admitted, answer)
+        finally:
+            await answer.pieces.close()
+
+    async def _complete(
+        self, reply: Reply, admitted: Admitted, answer: Answer, extra: dict[str, Any]
+    ) -> None:
+        outcome = _outcome(PERMITTED, None, answer.status, answer.rows, answer.body, admitted.began)
+        written = await self._recorder.write("access", {**admitted.fields, **extra, **outcome})
+        self._metrics.answered(PERMITTED, answer.status, admitted.began, len(answer.body))
+        headers = (*answer.headers, *_ALWAYS, *written.headers)
+        reply.send(answer.status, headers, answer.body, answer.length)
+
+    async def _stream(self, reply: Reply, admitted: Admitted, stream: Stream) -> None:
+        extra = {"file": stream.file} if stream.file else {}
+        head: list[bytes] = []
+        size = 0
+        while size <= SMALL_BYTES and (piece := await stream.pieces.next()) is not None:
+            head.append(piece)
+            size += len(piece)
+        first = b"".join(head)
+        if size <= SMALL_BYTES:
+            whole = Answer(stream.status, stream.headers, first, stream.pieces.rows)
+            await self._complete(reply, admitted, whole, extra)
+            return
+        begun = {"decision": PERMITTED, "status": stream.status}
+        written = await self._recorder.write("access.start", {**admitted.fields, **extra, **begun})
+        reply.start(stream.status, (*stream.headers, *_ALWAYS, *written.headers), stream.length)
+        flow = Flow(self._permits, reply, admitted)
+        self._flows.add(flow)
+        try:
+            reason = await flow.pump(stream, first, lambda: self._end(flow, stream, extra, written.id, None))
+            if reason is not None:
+                await self._abort(flow, stream, extra, written.id, reason)
+        finally:
+            self._flows.discard(flow)
+
+    async def _end(
+        self, flow: Flow, stream: Stream, extra: dict[str, Any], start: str, reason: str | None
+    ) -> None:
+        decision = ABORTED if reason else PERMITTED
+        admitted = flow.admitted
+        outcome = {
+            "start": start,
+            "decision": decision,
+            "reason": reason,
+            "status": stream.status,
+            "rows": stream.pieces.rows,
+            "bytes": flow.bytes,
+            "response_digest": flow.digest.hexdigest(),
+            "ms": _elapsed(admitted.began),
+        }
+        await self._recorder.write("access.end", {**admitted.fields, **extra, **outcome})
+        self._metrics.answered(decision, stream.status, admitted.began, flow.bytes)
+
+    async def _abort(
+        self, flow: Flow, stream: Stream, extra: dict[str, Any], start: str, reason: str
+    ) -> None:
+        flow.reply.abort()
+        try:
+            await self._end(flow, stream, extra, start, reason)
+        except Refused:
+            self._metrics.answered(ABORTED, stream.status, flow.admitted.began, flow.bytes)
+
+    async def recheck(self, now: float) -> None:
+        """Cut off the streams whose permit has fallen; `now` in seconds since the epoch. Call it often."""
+        for flow in tuple(self._flows):
+            await flow.recheck(now)
+
+
+def _outcome(
+    decision: str, reason: str | None, status: int, rows: int | None, body: bytes, began: float
+) -> dict[str, Any]:
+    return {
+        "decision": decision,
+        "reason": reason,
+        "status": status,
+        "rows": rows,
+        "bytes": len(body),
+        "response_digest": hashlib.sha256(body).hexdigest(),
+        "ms": _elapsed(began),
+    }
+
+
+def _elapsed(began: float) -> float:
+    """Return the milliseconds since `began`, to a tenth."""
+    return round((time.monotonic() - began) * 1000, 1)

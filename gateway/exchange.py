@@ -1,0 +1,135 @@
+"""One call, from its head to its answer: token, permit, objection, provider, record."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from core.settings import Settings
+from gateway import objections as no
+from gateway.calls import Call, bearer_token, objection, read_target, source_of
+from gateway.delivery import Delivery
+from gateway.flow import Admitted
+from gateway.http1 import ClientGone, ServerConnection
+from gateway.messages import Fault, Request
+from gateway.model import Permit
+from gateway.objections import Objection, Refused
+from gateway.records import Recorder, call_fields, grant_fields
+from gateway.reply import Reply
+from gateway.snapshot import Permits
+from gateway.sources import Ask, Sources
+from gateway.tokens import token_digest, well_formed
+
+log = logging.getLogger("shuxiang.plane")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every call of a worker is served with."""
+
+    settings: Settings
+    token_key: bytes
+    permits: Permits
+    recorder: Recorder
+    delivery: Delivery
+    sources: Sources
+
+
+class Exchange:
+    """One call below /share/."""
+
+    def __init__(self, desk: Desk, request: Request, reply: Reply, line: ServerConnection) -> None:
+        self._desk = desk
+        self._request = request
+        self._reply = reply
+        self._line = line
+        self._began = time.monotonic()
+        self._trace = traceparent(request)
+        self._fields: dict[str, Any] = {}
+
+    async def run(self) -> None:
+        """Serve the call; whatever comes of it is on record. Raises ClientGone."""
+        try:
+            admitted, ask = await self._admit()
+            await self._desk.delivery.deliver(self._reply, admitted, await ask())
+        except Refused as refused:
+            await self._refuse(refused.objection)
+        except ClientGone:
+            raise
+        except Exception:
+            if self._reply.started:
+                raise
+            log.exception("a call failed inside the gateway")
+            await self._refuse(no.INTERNAL)
+
+    async def _admit(self) -> tuple[Admitted, Ask]:
+        desk, request = self._desk, self._request
+        call, wrong = self._read_target()
+        self._fields = call_fields(request.method, request.target, call, self._trace)
+        trouble = desk.recorder.objection()
+        if trouble is not None:
+            raise Refused(trouble)
+        if request.fault is not None:
+            raise Refused(of_fault(request.fault))
+        digest, version, permit = await self._permit()
+        source = source_of(
+            request.peer, request.all(b"x-forwarded-for"), desk.settings.platform.trusted_proxies
+        )
+        self._fields |= grant_fields(permit, source, version)
+        if call is None:
+            raise Refused(wrong or no.NO_SUCH_PATH)
+        against = objection(permit, call, source, time.time())
+        if against is not None:
+            raise Refused(against)
+        if call.kind == "api":
+            self._fields["operation"] = f"call/{call.name}"
+        prepared = await desk.sources.prepare(permit, call, request, self._line, self._trace)
+        if prepared.changes or permit.terms.sensitive:
+            intent = await desk.recorder.write("access.intent", self._fields)
+            self._fields["intent"] = intent.id
+        return Admitted(permit, digest, version, self._fields, self._began), prepared.ask
+
+    def _read_target(self) -> tuple[Call | None, Objection | None]:
+        try:
+            return read_target(self._request.method, self._request.target), None
+        except Refused as refused:
+            return None, refused.objection
+
+    async def _permit(self) -> tuple[str, int, Permit]:
+        """Return token digest, policy version and permit. Raises Refused."""
+        token = bearer_token(self._request.all(b"authorization"))
+        if not well_formed(self._desk.token_key, token):
+            raise Refused(no.TOKEN_UNKNOWN)
+        permits = self._desk.permits
+        stale = permits.stale()
+        if stale is not None:
+            raise Refused(stale)
+        digest = token_digest(token)
+        version = permits.version()
+        permit = permits.known(digest) or await permits.find(digest)
+        if permit is None:
+            raise Refused(no.TOKEN_UNKNOWN)
+        return digest, version, permit
+
+    async def _refuse(self, objection: Objection) -> None:
+        await self._desk.delivery.refuse(self._reply, self._fields, objection, self._began)
+
+
+def of_fault(fault: Fault) -> Objection:
+    """Return the objection that a fault of the request amounts to."""
+    return Objection(fault.status, fault.code, fault.text)
+
+
+_TRACE = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+def traceparent(request: Request) -> str | None:
+    """Return the caller's trace context (W3C Trace Context) when it is well-formed."""
+    fields = request.all(b"traceparent")
+    found = _TRACE.fullmatch(fields[0]) if len(fields) == 1 else None
+    if found is None or found[1] == b"0" * 32 or found[2] == b"0" * 16:
+        return None
+    return fields[0].decode("ascii")

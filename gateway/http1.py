@@ -1,0 +1,383 @@
+"""The server's side of HTTP/1.1 (RFC 9112): strict parsing, bounds, one response at a time.
+
+llhttp (httptools) reads the wire in its strict mode: it refuses conflicting lengths, folded lines, bare
+LF and CR, NUL, and bytes after `Connection: close`; `messages.read_head` refuses what that leaves open.
+A request is handed over when its head is complete; its body is read when the handler asks for it. After
+any fault the connection is closed, so nothing that follows on it is ever taken for a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httptools
+
+from gateway.messages import (
+    BODY_TOO_LARGE,
+    HEAD_BYTES,
+    HEAD_LINES,
+    HEAD_TOO_LARGE,
+    MALFORMED,
+    TARGET_BYTES,
+    TIMED_OUT,
+    BodyRefused,
+    Fault,
+    Request,
+    read_head,
+)
+from gateway.reply import Reply
+
+HEAD_SECONDS = 10.0
+BODY_SECONDS = 30.0
+IDLE_SECONDS = 75.0
+STALL_SECONDS = 30.0
+"""How long a client may leave an answer unread."""
+LINGER_SECONDS = 2.0
+"""How long a closed connection still swallows what the client sends, so that it gets to read the answer."""
+PIPELINED = 32
+"""Requests that may wait on one connection."""
+
+_NEVER = float("inf")
+log = logging.getLogger("shuxiang.plane")
+
+
+class ClientGone(Exception):
+    """The client has closed the connection, or has been cut off."""
+
+
+Handler = Callable[[Request, Reply, "ServerConnection"], Awaitable[None]]
+
+
+class Server:
+    """What the connections of one listener share: handler, bounds, and the set of those that are open."""
+
+    def __init__(self, handler: Handler, *, max_body: int, max_connections: int = 4096) -> None:
+        self.handler = handler
+        self.max_body = max_body
+        self.max_connections = max_connections
+        self.connections: set[ServerConnection] = set()
+        self.draining = False
+
+    def __call__(self) -> ServerConnection:
+        """Return the protocol of a new connection (asyncio's factory)."""
+        return ServerConnection(self)
+
+    def sweep(self, now: float) -> None:
+        """Cut off whoever is late; `now` is the loop's clock. Call it about once a second."""
+        for connection in tuple(self.connections):
+            connection.check(now)
+
+    async def drain(self, seconds: float) -> None:
+        """Close idle connections, and each other one after its present answer; abort what is left then."""
+        self.draining = True
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while self.connections and loop.time() < deadline:
+            for connection in tuple(self.connections):
+                connection.close_if_idle()
+            await asyncio.sleep(0.02)
+        for connection in tuple(self.connections):
+            connection.abort()
+
+
+class ServerConnection(asyncio.Protocol):
+    """One client's connection."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._peer = ""
+        self._queue: deque[Request] = deque()
+        self._incoming: Request | None = None  # its body is still arriving
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._in_head = False
+        self._head_begun = False
+        self._head_bytes = 0
+        self._deaf = False  # a fault or a last request was seen: nothing that follows counts
+        self._reading = True
+        self._task: asyncio.Task[None] | None = None
+        self._body_waiter: asyncio.Future[None] | None = None
+        self._drain_waiter: asyncio.Future[None] | None = None
+        self._blocked_since: float | None = None
+        self._deadline = self._loop.time() + HEAD_SECONDS
+        self.lost = False
+
+    # --- the wire ---------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or close it at once when too many are open."""
+        self._transport = transport  # type: ignore[assignment]
+        peer = transport.get_extra_info("peername")
+        self._peer = peer[0] if peer else ""
+        if len(self._server.connections) >= self._server.max_connections or self._server.draining:
+            self._deaf = True
+            self.abort()
+        else:
+            self._server.connections.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Wake whoever waits for this client; the handler goes on and finds the client gone."""
+        self.lost = True
+        self._server.connections.discard(self)
+        _wake(self._body_waiter)
+        _wake(self._drain_waiter)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; a fault is answered in its turn and closes the connection."""
+        if self._deaf:
+            return
+        self._head_begun = False
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._deaf = True  # the request itself is answered; another protocol is not spoken
+        except httptools.HttpParserError:
+            self._refuse(MALFORMED)
+        if self._in_head and not self._deaf:
+            self._bound_head(len(data))
+        if self._queue and self._incoming is None:
+            self._pause_reading()
+
+    def eof_received(self) -> bool:
+        """Close unless an answer is under way, which the client still gets."""
+        self._deaf = True
+        if self._incoming is not None:
+            self._spoil_body(MALFORMED)
+        return self._task is not None
+
+    def pause_writing(self) -> None:
+        """Note that the client reads more slowly than we write."""
+        self._blocked_since = self._loop.time()
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        self._blocked_since = None
+        _wake(self._drain_waiter)
+
+    # --- the parser -------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Start a head."""
+        self._target = b""
+        self._headers = []
+        self._in_head = self._head_begun = True
+        if self._task is None:
+            self._deadline = self._loop.time() + HEAD_SECONDS
+
+    def on_url(self, part: bytes) -> None:
+        """Collect the request's target, which may come in parts."""
+        if len(self._target) <= TARGET_BYTES:
+            self._target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Collect one field; a trailer is dropped."""
+        if self._in_head and len(self._headers) <= HEAD_LINES:
+            self._headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        """Hand the request over; its body may still be on the way."""
+        self._in_head = False
+        if self._deaf:
+            return
+        request = self._request()
+        if request.fault is not None:
+            self._deaf = True
+        else:
+            self._incoming = request
+        self._enqueue(request)
+
+    def on_body(self, part: bytes) -> None:
+        """Collect the body, within the bound."""
+        request = self._incoming
+        if request is None:
+            return
+        if len(request.body) + len(part) > self._server.max_body:
+            self._deaf = True
+            self._spoil_body(BODY_TOO_LARGE)
+        else:
+            request.body += part
+
+    def on_message_complete(self) -> None:
+        """Note that the request has arrived whole."""
+        if self._incoming is None:
+            return
+        self._incoming.complete = True
+        if not self._incoming.keep_alive:
+            self._deaf = True
+        self._incoming = None
+        _wake(self._body_waiter)
+
+    def _request(self) -> Request:
+        parser = self._parser
+        last = parser.should_upgrade() or len(self._queue) >= PIPELINED
+        request = Request(
+            parser.get_method().decode("ascii"),
+            self._target,
+            self._headers,
+            parser.get_http_version(),
+            parser.should_keep_alive() and not last,
+            self._peer,
+        )
+        request.fault = read_head(request)
+        if request.fault is not None:
+            request.keep_alive = False
+        return request
+
+    def _bound_head(self, size: int) -> None:
+        """Bound a head that is not complete yet; a complete one is measured exactly by `read_head`."""
+        self._head_bytes = 0 if self._head_begun else self._head_bytes + size
+        if self._head_bytes > HEAD_BYTES:
+            self._refuse(HEAD_TOO_LARGE)
+
+    def _refuse(self, fault: Fault) -> None:
+        """Answer what cannot be taken, after the answers that are due before it; then close."""
+        if self._deaf:
+            return
+        self._deaf = True
+        if self._incoming is not None:
+            self._spoil_body(fault)
+        else:
+            self._enqueue(Request("", b"", [], "1.1", False, self._peer, fault=fault))
+
+    def _spoil_body(self, fault: Fault) -> None:
+        if self._incoming is not None:
+            self._incoming.body_fault = fault
+            self._incoming = None
+        _wake(self._body_waiter)
+
+    # --- serving ----------------------------------------------------------------------------------
+
+    def _enqueue(self, request: Request) -> None:
+        self._queue.append(request)
+        if self._task is None:
+            self._deadline = _NEVER
+            self._task = self._loop.create_task(self._serve())
+
+    async def _serve(self) -> None:
+        whole = True
+        while self._queue and not self.lost and whole:
+            request = self._queue.popleft()
+            reply = Reply(self, request)
+            await self._handle(request, reply)
+            whole = reply.keep_alive
+        self._task = None
+        if not whole or self._deaf or self.draining:
+            self._hang_up()
+        else:
+            self._deadline = self._loop.time() + (HEAD_SECONDS if self._in_head else IDLE_SECONDS)
+            self._resume_reading()
+
+    async def _handle(self, request: Request, reply: Reply) -> None:
+        try:
+            await self._server.handler(request, reply, self)
+            if not reply.finished:
+                raise RuntimeError("the handler left its answer unfinished")
+        except ClientGone:
+            reply.abort()
+        except Exception:
+            log.exception("a call failed inside the gateway")
+            reply.abort()
+
+    async def body(self, request: Request, bound: int) -> bytes:
+        """Return the request's whole body. Raises BodyRefused and ClientGone."""
+        if request.length is not None and request.length > bound:
+            raise BodyRefused(BODY_TOO_LARGE)
+        if request.expects and not request.complete and not request.body:
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        deadline = self._loop.time() + BODY_SECONDS
+        while not request.complete:
+            if self.lost:
+                raise ClientGone
+            if request.body_fault is not None:
+                raise BodyRefused(request.body_fault)
+            if self._loop.time() >= deadline:
+                raise BodyRefused(TIMED_OUT)
+            self._deadline = deadline
+            self._body_waiter = self._loop.create_future()
+            await self._body_waiter
+        self._deadline = _NEVER
+        if len(request.body) > bound:
+            raise BodyRefused(BODY_TOO_LARGE)
+        return bytes(request.body)
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    @property
+    def draining(self) -> bool:
+        """Whether the connection is to be closed after the present answer."""
+        return self._server.draining
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the socket. Raises ClientGone."""
+        if self.lost or self._transport is None:
+            raise ClientGone
+        self._transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait until the client has read enough for us to go on. Raises ClientGone."""
+        while self._blocked_since is not None and not self.lost:
+            self._drain_waiter = self._loop.create_future()
+            await self._drain_waiter
+        if self.lost:
+            raise ClientGone
+
+    def abort(self) -> None:
+        """Cut the connection off with a reset, so that nobody takes half an answer for a whole one."""
+        if self._transport is None or self.lost:
+            return
+        raw: Any = self._transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+
+    def close_if_idle(self) -> None:
+        """Close unless an answer is under way."""
+        if self._task is None and self._transport is not None:
+            self._transport.close()
+
+    def check(self, now: float) -> None:
+        """Cut off a client that is late with its head or body, or that does not read its answer."""
+        if self._blocked_since is not None and now - self._blocked_since > STALL_SECONDS:
+            self.abort()
+        elif now >= self._deadline:
+            self._deadline = _NEVER
+            if self._task is not None:
+                _wake(self._body_waiter)
+            elif self._in_head and not self._deaf:
+                self._refuse(TIMED_OUT)
+            elif self._transport is not None:
+                self._transport.close()
+
+    def _hang_up(self) -> None:
+        """Close after the last answer; what the client still sends is swallowed, not answered by a reset."""
+        if self._transport is None or self.lost:
+            return
+        self._deaf = True
+        self._resume_reading()
+        self._deadline = self._loop.time() + LINGER_SECONDS
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def _pause_reading(self) -> None:
+        if self._reading and self._transport is not None and not self.lost:
+            self._reading = False
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self._reading and self._transport is not None and not self.lost:
+            self._reading = True
+            self._transport.resume_reading()
+
+
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)

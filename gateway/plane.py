@@ -1,0 +1,193 @@
+"""The data plane: worker processes between the callers and the providers, each on its own.
+
+They share with the control plane the database, the policy version and the pure modules, nothing else.
+`run_worker` is the whole life of one: it listens on `gateway_listen` together with its siblings
+(SO_REUSEPORT), and for /metrics on `private_listen`, its port raised by the worker's index.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+
+import orjson
+import uvloop
+
+from audit.beat import lag_of
+from audit.journal import Journal, JournalFailed
+from audit.note import NoteSigner
+from core.db import Database
+from core.settings import Settings
+from core.times import utc_now
+from gateway import objections as no
+from gateway.delivery import Delivery
+from gateway.exchange import Desk, Exchange, of_fault
+from gateway.http1 import Server, ServerConnection
+from gateway.messages import Request
+from gateway.metrics import Metrics
+from gateway.policy import PolicyCounter, policy_file
+from gateway.records import Recorder
+from gateway.reply import Reply
+from gateway.snapshot import Permits
+from gateway.sources import Sources
+
+DRAIN_SECONDS = 20.0
+
+log = logging.getLogger("shuxiang.plane")
+
+
+def run_worker(settings: Settings, index: int) -> None:
+    """Serve calls until SIGTERM or SIGINT, then finish those under way and end.
+
+    Raises ConfigError when a key or a provider's credential is missing.
+    """
+    uvloop.run(_serve(settings, index))
+
+
+async def _serve(settings: Settings, index: int) -> None:
+    worker = Worker(settings, index)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await worker.start()
+    await stop.wait()
+    await worker.stop()
+
+
+class Worker:
+    """One process of the data plane."""
+
+    def __init__(self, settings: Settings, index: int) -> None:
+        """Open everything but the sockets and the journal. Raises ConfigError."""
+        platform = settings.platform
+        self._settings = settings
+        self._index = index
+        self._counter = PolicyCounter(policy_file(settings.data))
+        self._metrics = Metrics()
+        self._permits = Permits(Database(settings.database_url), self._counter)
+        signer = NoteSigner.parse(settings.key("receipt.key").decode())
+        self._recorder = Recorder(signer, platform.log_origin, utc_now)
+        metadata = f"{platform.control_url}/.well-known/oauth-protected-resource"
+        challenge = f'Bearer realm="shuxiang", resource_metadata="{metadata}"'
+        self._delivery = Delivery(self._recorder, self._permits, self._metrics, challenge)
+        self._sources = Sources(settings)
+        self._desk = Desk(
+            settings, settings.key("token.key"), self._permits, self._recorder, self._delivery, self._sources
+        )
+        self._public = Server(self.answer, max_body=platform.max_body_bytes)
+        self._private = Server(self.answer_privately, max_body=0)
+        self._listening: list[asyncio.Server] = []
+        self._chores: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Make the first journal and the first look at the policy, then listen."""
+        await self._open_journal()
+        await self._permits.poll()
+        self._chores = [
+            asyncio.create_task(_every(1.0, self._permits.poll)),
+            asyncio.create_task(_every(0.5, self._tend)),
+            asyncio.create_task(_every(1.0, self._open_journal)),
+        ]
+        loop = asyncio.get_running_loop()
+        host, port = self._settings.platform.gateway_listen
+        private_host, private_port = self._settings.platform.private_listen
+        self._listening = [
+            await loop.create_server(self._public, host, port, reuse_port=True, backlog=1024),
+            await loop.create_server(self._private, private_host, private_port + self._index),
+        ]
+        gc.collect()
+        gc.freeze()  # what was imported and opened lives as long as the process
+        gc.set_threshold(50_000)
+        log.info("worker %d serves on %s:%d", self._index, host, port)
+
+    async def stop(self) -> None:
+        """Take no more calls, finish those under way, and close."""
+        for server in self._listening:
+            server.close()
+        await self._public.drain(DRAIN_SECONDS)
+        await self._private.drain(0.5)
+        for chore in self._chores:
+            chore.cancel()
+        if self._recorder.journal is not None:
+            await self._recorder.journal.close()
+        self._sources.close()
+        self._permits.close()
+        self._counter.close()
+
+    # --- chores -----------------------------------------------------------------------------------
+
+    async def _open_journal(self) -> None:
+        """Open the journal unless it is open. One that failed later stays failed until the process ends."""
+        if self._recorder.journal is not None:
+            return
+        platform = self._settings.platform
+        folder = self._settings.data / "audit"
+        try:
+            self._recorder.journal = await Journal.open(
+                folder / "journal",
+                f"gw{self._index}-{os.getpid()}",
+                segment_bytes=platform.journal_segment_bytes,
+                reserve_bytes=platform.disk_reserve_bytes,
+                lag=lag_of(folder),
+            )
+        except JournalFailed as failed:
+            if self._recorder.failure != failed.reason:
+                log.error("the journal cannot be opened: %s", failed.reason)
+            self._recorder.failure = failed.reason
+
+    async def _tend(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._public.sweep(now)
+        self._private.sweep(now)
+        await self._delivery.recheck(time.time())
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    async def answer(self, request: Request, reply: Reply, line: ServerConnection) -> None:
+        """Answer one request of the public port."""
+        path = request.target.partition(b"?")[0]
+        if path.startswith(b"/share/") or path == b"/share":
+            await Exchange(self._desk, request, reply, line).run()
+        elif request.fault is not None:
+            self._delivery.plain(reply, of_fault(request.fault))
+        elif path in (b"/livez", b"/readyz") and request.method in ("GET", "HEAD"):
+            self._health(reply, self.troubles() if path == b"/readyz" else [])
+        else:
+            self._delivery.plain(reply, no.NO_SUCH_PATH)
+
+    async def answer_privately(self, request: Request, reply: Reply, line: ServerConnection) -> None:
+        """Answer one request of the private port."""
+        if request.fault is not None:
+            self._delivery.plain(reply, of_fault(request.fault))
+        elif request.target == b"/metrics" and request.method in ("GET", "HEAD"):
+            page = self._metrics.page(len(self._public.connections), not self.troubles())
+            reply.send(200, [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")], page)
+        else:
+            self._delivery.plain(reply, no.NO_SUCH_PATH)
+
+    def troubles(self) -> list[str]:
+        """Return why calls are not let through at present; empty when they are."""
+        journal, stale = self._recorder.trouble(), self._permits.stale()
+        found = [f"journal: {journal}"] if journal is not None else []
+        return found + ([f"policy: {stale.text.en}"] if stale is not None else [])
+
+    @staticmethod
+    def _health(reply: Reply, troubles: list[str]) -> None:
+        body = orjson.dumps({"status": "unavailable" if troubles else "ok", "reasons": troubles})
+        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+        reply.send(503 if troubles else 200, headers, body)
+
+
+async def _every(seconds: float, chore: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await chore()
+        except Exception:
+            log.exception("a chore failed")

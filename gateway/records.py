@@ -1,0 +1,105 @@
+"""The access records of the data plane: made durable first, then named in the answer.
+
+    access          a call that is over: refused, failed, or answered in one piece
+    access.intent   before a provider is asked, where the grant is sensitive or the call changes something
+    access.start    before the first byte of a stream
+    access.end      before its last piece; `start` names the record of its beginning
+
+Fields of a body: the call (method, operation, request_digest with its salt, trace, file), the grant (grant,
+grant_number, client, consumer, provider, dataset, purpose, address, policy_version), the outcome (decision,
+reason, status, rows, bytes, response_digest, ms). A call whose token is unknown has no grant fields, and of
+the call only the method and the operation's template, so that nothing a stranger typed is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from audit.journal import Journal, JournalFailed
+from audit.note import NoteSigner
+from audit.receipt import make_receipt
+from audit.record import make_record
+from gateway.calls import Address, Call
+from gateway.model import Permit
+from gateway.objections import JOURNAL_UNAVAILABLE, Objection, Refused
+
+PERMITTED = "permitted"
+REFUSED = "refused"
+FAILED = "failed"
+"""Permitted, and then the provider or the gateway failed."""
+ABORTED = "aborted"
+"""Permitted, and then cut off in the middle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A durable record, as the answer names it."""
+
+    id: str
+    headers: tuple[tuple[str, str], ...]
+
+
+class Recorder:
+    """Writes records into this worker's journal."""
+
+    def __init__(self, signer: NoteSigner, origin: str, clock: Callable[[], datetime]) -> None:
+        """`signer` holds the receipt key, `origin` is the name of the log that the receipts promise."""
+        self._signer = signer
+        self._origin = origin
+        self._clock = clock
+        self.journal: Journal | None = None
+        self.failure = "the journal is not open yet"
+
+    def trouble(self) -> str | None:
+        """Return why records cannot be written at present, or None."""
+        return self.failure if self.journal is None else self.journal.trouble()
+
+    def objection(self) -> Objection | None:
+        """Return the objection to every call while records cannot be written."""
+        return JOURNAL_UNAVAILABLE if self.trouble() else None
+
+    async def write(self, kind: str, body: Mapping[str, Any]) -> Written:
+        """Make a record durable. Raises Refused (journal_unavailable) when that is not certain."""
+        if self.journal is None:
+            raise Refused(JOURNAL_UNAVAILABLE)
+        record = make_record(kind, self._clock(), self.journal.name, body)
+        try:
+            position = await self.journal.append(record)
+        except JournalFailed as failed:
+            raise Refused(JOURNAL_UNAVAILABLE) from failed
+        receipt = make_receipt(self._signer, self._origin, record, position)
+        return Written(record.id, (("Audit-Record", record.id), ("Audit-Receipt", receipt)))
+
+
+def call_fields(method: str, target: bytes, call: Call | None, trace: str | None) -> dict[str, Any]:
+    """Return what a record says about the call, before anything is known of who calls."""
+    salt = os.urandom(16).hex()
+    fields: dict[str, Any] = {
+        "method": method,
+        "operation": call.operation if call else None,
+        "salt": salt,
+        "request_digest": hashlib.sha256(salt.encode() + method.encode() + target).hexdigest(),
+    }
+    if trace is not None:
+        fields["trace"] = trace
+    return fields
+
+
+def grant_fields(permit: Permit, source: Address | None, policy_version: int) -> dict[str, Any]:
+    """Return what a record says about the grant that the call was judged by."""
+    return {
+        "dataset": permit.dataset_code,
+        "grant": permit.grant_id,
+        "grant_number": permit.grant_number,
+        "client": permit.client_id,
+        "consumer": permit.consumer,
+        "provider": permit.provider,
+        "purpose": permit.terms.purpose,
+        "address": str(source) if source else None,
+        "policy_version": policy_version,
+    }

@@ -1,0 +1,112 @@
+"""What a worker remembers of tokens: permits, good only while the policy version stands still.
+
+The version is noted before a permit is read and compared on every use, so what a commit changed is never
+judged by what was read before it. A worker that has not been able to ask the database for the version for
+`STALE_SECONDS` trusts nothing it remembers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.db import Database
+from gateway import store
+from gateway.model import Permit
+from gateway.objections import DATABASE_UNAVAILABLE, POLICY_STALE, Objection, Refused
+from gateway.policy import PolicyCounter
+
+REMEMBERED = 20_000
+STALE_SECONDS = 5.0
+
+log = logging.getLogger("shuxiang.plane")
+
+
+class Permits:
+    """The permits of one worker, by token digest."""
+
+    def __init__(self, database: Database, counter: PolicyCounter) -> None:
+        self._database = database
+        self._counter = counter
+        self._version = -1
+        self._known: dict[str, Permit] = {}
+        self._polled = float("-inf")
+        # Two threads: one permit being read must not keep the poll waiting.
+        self._readers = ThreadPoolExecutor(2, thread_name_prefix="permits")
+
+    def version(self) -> int:
+        """Return the present policy version of this host."""
+        return self._counter.read()
+
+    def known(self, digest: str) -> Permit | None:
+        """Return a permit that is remembered and still good; costs no I/O."""
+        version = self._counter.read()
+        if version != self._version:
+            self._known.clear()
+            self._version = version
+            return None
+        return self._known.get(digest)
+
+    async def find(self, digest: str) -> Permit | None:
+        """Return the permit behind a token, from memory or from the database; None for an unknown token.
+
+        Raises Refused when the database cannot be read.
+        """
+        permit = self.known(digest)
+        while permit is None:
+            version = self._counter.read()
+            permit = await self._read(digest)
+            if version == self._counter.read():
+                if permit is not None:
+                    self._remember(digest, permit, version)
+                return permit
+            permit = None  # the policy changed while the row was read: read it again
+        return permit
+
+    async def _read(self, digest: str) -> Permit | None:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self._lookup, digest)
+        except SQLAlchemyError as wrong:
+            log.error("a permit could not be read: %s", type(wrong).__name__)
+            raise Refused(DATABASE_UNAVAILABLE) from wrong
+
+    def _lookup(self, digest: str) -> Permit | None:
+        with self._database.read() as tx:
+            return store.permit(tx, digest)
+
+    def _remember(self, digest: str, permit: Permit, version: int) -> None:
+        if version != self._version:
+            self._known.clear()
+            self._version = version
+        if len(self._known) >= REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[digest] = permit
+
+    # --- staleness --------------------------------------------------------------------------------
+
+    async def poll(self) -> None:
+        """Ask the database for the version, and raise the counter when another host has raised the row."""
+        try:
+            version = await asyncio.get_running_loop().run_in_executor(self._readers, self._row)
+        except SQLAlchemyError as wrong:
+            log.error("the policy version could not be read: %s", type(wrong).__name__)
+        else:
+            self._counter.raise_to(version)
+            self._polled = time.monotonic()
+
+    def _row(self) -> int:
+        with self._database.read() as tx:
+            return store.policy_version(tx)
+
+    def stale(self) -> Objection | None:
+        """Return an objection when the policy version has not been ascertained lately."""
+        return POLICY_STALE if time.monotonic() - self._polled > STALE_SECONDS else None
+
+    def close(self) -> None:
+        """Let go of the threads and the database."""
+        self._readers.shutdown(cancel_futures=True)
+        self._database.close()

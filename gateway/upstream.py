@@ -1,0 +1,201 @@
+"""The only outgoing HTTP client: calls to the providers' apis, bounded in every direction.
+
+A connection's name is resolved once per TCP connection, every address that comes back must lie in the
+networks that the deployment names, and the connection is made to the address that was checked, so a name
+that changes its mind (rebinding) changes nothing. Special addresses (loopback, link-local, metadata) need a
+network that names them explicitly. Redirects are not followed; time and size are bounded; a compressed
+answer is refused, since none was asked for. No text of a provider's error goes any further than here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
+from typing import Any
+from urllib.parse import urlsplit
+
+from core.settings import Connection, Settings
+from gateway import objections as no
+from gateway.calls import Address, address_of
+from gateway.model import Network
+from gateway.objections import Objection, Refused
+from gateway.wire import Head, Wire
+
+IDLE_SECONDS = 15.0
+IDLE_MOST = 64
+OPEN_MOST = 256
+
+_SPECIAL: tuple[Network, ...] = tuple(
+    ip_network(network)
+    for network in (
+        "0.0.0.0/8",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "100.100.100.200/32",
+        "168.63.129.16/32",
+        "::/128",
+        "::1/128",
+        "fe80::/10",
+        "ff00::/8",
+        "64:ff9b::/96",
+        "fd00:ec2::254/128",
+    )
+)
+"""This host, its link, multicast, cloud metadata: never meant by a wide network."""
+
+
+def allowed(address: Address, networks: Sequence[Network]) -> bool:
+    """Tell whether a connection with these networks may go to `address`."""
+    special = [s for s in _SPECIAL if address in s]
+    return any(address in n and all(_inside(n, s) for s in special) for n in networks)
+
+
+def _inside(inner: Any, outer: Any) -> bool:
+    return inner.version == outer.version and bool(inner.subnet_of(outer))
+
+
+class Provider:
+    """One connection of the deployment: its address, its credentials, its idle wires."""
+
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        """Read the credentials. Raises ConfigError when one is missing."""
+        parts = urlsplit(connection.base_url or "")
+        self._connection = connection
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._tls = _tls() if parts.scheme == "https" else None
+        self._prefix = parts.path.rstrip("/")
+        self._idle: deque[Wire] = deque()
+        self._open = 0
+        own = {name: settings.secret(ref) for name, ref in (connection.headers or {}).items()}
+        self._fixed = f"Host: {parts.netloc}\r\nUser-Agent: shuxiang\r\n" + "".join(
+            f"{name}: {value}\r\n" for name, value in own.items()
+        )
+
+    @property
+    def total_seconds(self) -> float:
+        """Return the bound on a whole call."""
+        return self._connection.total_seconds
+
+    @property
+    def max_bytes(self) -> int:
+        """Return the bound on an answer's body."""
+        return self._connection.max_bytes
+
+    async def call(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[Head, Wire]:
+        """Ask the provider and return the head of the answer and the wire to read its body from.
+
+        `path` is encoded already. The wire must be handed back with `done`. Raises Refused.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._connection.total_seconds
+        request = self._request(method, path, headers, body)
+        wire = self._reuse(loop.time()) if method == "GET" else None
+        if wire is not None:
+            try:
+                return await wire.ask(request, deadline), wire
+            except Refused:
+                self._discard(wire)
+                if not wire.untouched:  # a wire that had gone stale: the provider saw nothing of the call
+                    raise
+        wire = await self._connect()
+        try:
+            return await wire.ask(request, deadline), wire
+        except BaseException:
+            self._discard(wire)
+            raise
+
+    def done(self, wire: Wire) -> None:
+        """Take a wire back: it is kept for the next call if the answer was read to its end."""
+        if wire.reusable and len(self._idle) < IDLE_MOST:
+            wire.release()
+            self._idle.append(wire)
+        else:
+            self._discard(wire)
+
+    def _discard(self, wire: Wire) -> None:
+        wire.close()
+        self._open -= 1
+
+    def close(self) -> None:
+        """Close the idle wires."""
+        while self._idle:
+            self._discard(self._idle.pop())
+
+    def _reuse(self, now: float) -> Wire | None:
+        while self._idle:
+            wire = self._idle.pop()
+            if wire.open and now - wire.idle_since < IDLE_SECONDS:
+                return wire
+            self._discard(wire)
+        return None
+
+    def _request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        lines = [f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._fixed}"]
+        lines += [f"{name}: {value}\r\n" for name, value in headers.items()]
+        if body or method in ("POST", "PUT", "PATCH"):
+            lines.append(f"Content-Length: {len(body)}\r\n")
+        lines.append("\r\n")
+        return "".join(lines).encode("latin-1") + body
+
+    async def _connect(self) -> Wire:
+        if self._open >= OPEN_MOST:
+            raise Refused(no.BUSY)
+        self._open += 1
+        try:
+            return await asyncio.wait_for(self._dial(), self._connection.connect_seconds)
+        except TimeoutError as late:
+            self._open -= 1
+            raise Refused(no.CONNECT_TIMEOUT) from late
+        except BaseException:
+            self._open -= 1
+            raise
+
+    async def _dial(self) -> Wire:
+        loop = asyncio.get_running_loop()
+        failure: Objection = no.PROVIDER_DOWN
+        for address in await self._resolve():
+            try:
+                _, wire = await loop.create_connection(
+                    lambda: Wire(self._connection.max_bytes),
+                    str(address),
+                    self._port,
+                    ssl=self._tls,
+                    server_hostname=self._host if self._tls else None,
+                )
+                return wire
+            except ssl.SSLError:
+                failure = no.PROVIDER_TLS
+            except OSError:
+                failure = no.PROVIDER_DOWN
+        raise Refused(failure)
+
+    async def _resolve(self) -> list[Address]:
+        literal = address_of(self._host)
+        addresses: list[Address | None] = [literal]
+        if literal is None:
+            try:
+                found = await asyncio.get_running_loop().getaddrinfo(
+                    self._host, self._port, type=socket.SOCK_STREAM
+                )
+            except OSError as wrong:
+                raise Refused(no.PROVIDER_UNRESOLVED) from wrong
+            addresses = [address_of(str(info[4][0])) for info in found]
+        checked = [a for a in addresses if a is not None and allowed(a, self._connection.networks)]
+        if not addresses or len(checked) < len(addresses):
+            raise Refused(no.PROVIDER_PROHIBITED)
+        return checked
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

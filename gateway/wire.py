@@ -1,0 +1,244 @@
+"""One connection to a provider (HTTP/1.1), one call at a time, every answer bounded in time and size."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import httptools
+
+from gateway import objections as no
+from gateway.objections import Objection, Refused
+
+HEAD_BYTES = 64 * 1024
+HEAD_LINES = 100
+INTERIM = 8
+"""Interim (1xx) answers that a provider may send before the final one."""
+BUFFER_BYTES = 256 * 1024
+"""Unread bytes of an answer at which reading from the provider pauses."""
+
+
+@dataclass(slots=True)
+class Head:
+    """The head of a provider's answer."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    """Names in lower case."""
+
+    def one(self, name: bytes) -> bytes | None:
+        """Return the field of this name when there is exactly one."""
+        found = [value for key, value in self.headers if key == name]
+        return found[0] if len(found) == 1 else None
+
+
+class Wire(asyncio.Protocol):
+    """One connection to a provider, one call at a time."""
+
+    def __init__(self, most: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._most = most
+        self._transport: Any = None
+        self._pieces: deque[bytes] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._paused = False
+        self.idle_since = 0.0
+        self.open = True
+        self._begin()
+        self._complete = True  # nothing has been asked yet, so nothing may come
+
+    def _begin(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head: Head | None = None
+        self._head_bytes = 0
+        self._interim = 0
+        self._received = 0
+        self._buffered = 0
+        self._complete = False
+        self._until_close = False
+        self._fault: Objection | None = None
+        self._touched = False
+
+    # --- one call ---------------------------------------------------------------------------------
+
+    async def ask(self, request: bytes, deadline: float) -> Head:
+        """Send a request and return the head of the answer; `deadline` (loop's clock) bounds the whole call.
+
+        Raises Refused.
+        """
+        self._begin()
+        if not self.open:
+            self._fail(no.ANSWER_INCOMPLETE)
+            raise Refused(no.ANSWER_INCOMPLETE)
+        self._timer = self._loop.call_at(deadline, self._late)
+        self._transport.write(request)
+        while self._head is None:
+            await self._more()
+        return self._head
+
+    async def piece(self) -> bytes | None:
+        """Return what has come of the body since, None at its end. Raises Refused when it breaks off."""
+        while not self._pieces:
+            if self._complete:
+                return None
+            await self._more()
+        piece = b"".join(self._pieces)
+        self._pieces.clear()
+        self._buffered = 0
+        if self._paused and self.open:
+            self._paused = False
+            self._transport.resume_reading()
+        return piece
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another call may be made on this connection."""
+        return (
+            self.open
+            and self._complete
+            and self._fault is None
+            and not self._until_close
+            and bool(self._parser.should_keep_alive())
+        )
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the provider closed the connection before a single byte of the answer came."""
+        return not self._touched and self._fault is no.ANSWER_INCOMPLETE
+
+    def release(self) -> None:
+        """End the call; the connection stays open for another."""
+        self._stop_timer()
+        self.idle_since = self._loop.time()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stop_timer()
+        self.open = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _more(self) -> None:
+        if self._fault is not None:
+            raise Refused(self._fault)
+        self._waiter = self._loop.create_future()
+        await self._waiter
+        if self._fault is not None and not self._pieces:
+            raise Refused(self._fault)
+
+    def _fail(self, objection: Objection) -> None:
+        if self._fault is None and not self._complete:
+            self._fault = objection
+            self._pieces.clear()
+            self.close()
+        self._wake()
+
+    def _late(self) -> None:
+        self._fail(no.ANSWER_TIMEOUT)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # --- the wire ---------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection."""
+        self._transport = transport
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell the end of a body that only the end of the connection ends from one that broke off."""
+        self.open = False
+        if self._until_close and error is None and self._fault is None:
+            self._complete = True
+            self._wake()
+        else:
+            self._fail(no.ANSWER_INCOMPLETE)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser."""
+        if self._complete or self._fault is not None:
+            self.close()  # bytes that nobody asked for
+            return
+        self._touched = True
+        if self._head is None:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._fail(no.ANSWER_BROKEN)
+        except httptools.HttpParserUpgrade:
+            self._fail(no.ANSWER_BROKEN)
+        if self._head is None and self._head_bytes > HEAD_BYTES:
+            self._fail(no.ANSWER_HEAD_TOO_LARGE)
+        if self._buffered > BUFFER_BYTES and not self._paused and self.open:
+            self._paused = True
+            self._transport.pause_reading()
+
+    # --- the parser -------------------------------------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Collect one field; a trailer is dropped."""
+        if self._head is None and len(self._headers) <= HEAD_LINES:
+            self._headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        """Judge the head."""
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._interim += 1
+            self._headers = []
+            if status == 101 or self._interim > INTERIM:
+                self._fail(no.ANSWER_BROKEN)
+            return
+        head = Head(status, self._headers)
+        fault = self._judge(head)
+        if fault is not None:
+            self._fail(fault)
+            return
+        self._head = head
+        self._wake()
+
+    def _judge(self, head: Head) -> Objection | None:
+        if len(head.headers) > HEAD_LINES:
+            return no.ANSWER_HEAD_TOO_LARGE
+        framed = head.status in (204, 304)
+        for name, value in head.headers:
+            if name == b"content-encoding" and value.lower() != b"identity":
+                return no.ANSWER_CODED
+            if name == b"content-length":
+                framed = True
+                if int(value) > self._most:
+                    return no.ANSWER_TOO_LARGE
+            elif name == b"transfer-encoding":
+                framed = True
+                if value.lower() != b"chunked":
+                    return no.ANSWER_BROKEN
+        self._until_close = not framed
+        return None
+
+    def on_body(self, part: bytes) -> None:
+        """Collect a part of the body, within the bound."""
+        self._received += len(part)
+        if self._received > self._most:
+            self._fail(no.ANSWER_TOO_LARGE)
+        elif self._fault is None:
+            self._buffered += len(part)
+            self._pieces.append(part)
+            self._wake()
+
+    def on_message_complete(self) -> None:
+        """Note the end of the answer (an interim one is none)."""
+        if self._head is not None and self._fault is None:
+            self._complete = True
+            self._stop_timer()
+            self._wake()
