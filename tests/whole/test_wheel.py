@@ -1,4 +1,4 @@
-"""The wheel holds everything that the program needs to run: schemas, templates, rulebooks, static files, migrations."""
+"""The wheel holds everything that the program reads at run time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,16 @@ WANTED = {
 
 
 def test_the_wheel_contains_every_file_that_is_read_at_run_time(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(tmp_path),
+        str(ROOT),
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     [wheel] = tmp_path.glob("*.whl")
     inside = set(zipfile.ZipFile(wheel).namelist())
