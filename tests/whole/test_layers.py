@@ -73,14 +73,10 @@ def _may_use_flask(relative: Path) -> bool:
 
 
 def _may_use_sql(relative: Path) -> bool:
-    return (
-        relative.name == "store.py"
-        or relative.parts[0] == "app.py"
-        or relative.parts[:2] == ("core", "db.py")
-    )
+    return relative.name == "store.py" or str(relative) in {"core/db.py", *PROVIDERS_TABLES}
 
 
-PROVIDERS_TABLES = {"gateway/rows.py", "gateway/tables.py", "catalog/selfcheck/table.py"}
+PROVIDERS_TABLES = {"gateway/rows.py", "gateway/tables.py", "catalog/selfcheck/tables.py"}
 """What asks the providers' databases, which are no stores of ours."""
 
 SQL_NAMES = {"select", "insert", "update", "delete", "text", "func", "Table", "Column", "create_engine"}
