@@ -13,14 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from werkzeug.exceptions import HTTPException
 
 import schemas
+from audit.store import audit_outbox
 from cases.books import open_rulebooks
 from core.db import Database, metadata
 from core.settings import Settings, load_settings
 from core.work import Actor, Work
 from gateway.policy import PolicyCounter, change_policy
 from tests import cast
+from web.http import check_response
 
 CONFIG = Path(__file__).parent.parent / "config" / "demo"
 START = datetime(2026, 2, 10, 2, 0, tzinfo=UTC)  # Tuesday, 10:00 in Shanghai
@@ -72,7 +77,7 @@ class World:
         with self.work(actor) as work:
             ensure_account(work, actor.login, actor.name, actor.department, actor.roles)
             token = issue_token(work, actor.login, hours=24 * 400)
-        client = self.app.test_client()
+        client = Watchful(self)
         client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
         return client
 
@@ -88,6 +93,47 @@ class World:
         client = self.app.test_client()
         client.set_cookie(cookie_name(self.app.extensions["shuxiang"]), cookie)
         return client
+
+
+class Watchful(FlaskClient):
+    """A test client that watches what every story must keep to, whatever the story is about.
+
+    No answer is a fault of ours, every answer fits the schema that its route declares, a refusal is a problem
+    document, and whatever changed something left a record.
+    """
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.app, world.app.response_class, use_cookies=True)
+        self.world = world
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        before = self._records()
+        answer = super().open(*args, **kwargs)
+        route = self._route(answer.request)
+        assert answer.status_code != 500, answer.get_data(as_text=True)
+        if route is None:
+            return answer
+        if answer.status_code >= 400:
+            assert answer.mimetype == "application/problem+json"
+            schemas.validate("response/problem", answer.get_json())
+        elif answer.mimetype == "application/json":
+            check_response(route, answer.get_json())
+        changed = route.method != "GET" and answer.status_code < 300
+        if changed and "Idempotency-Replayed" not in answer.headers:
+            assert self._records() > before, f"{route.method} {route.rule} left no record"
+        return answer
+
+    def _route(self, request: Any) -> Any:
+        adapter = self.world.app.url_map.bind("localhost")
+        try:
+            endpoint, _ = adapter.match(request.path, method=request.method)
+        except HTTPException:
+            return None
+        return self.world.app.extensions["shuxiang_routes"].get(endpoint)
+
+    def _records(self) -> int:
+        with self.world.database.read() as tx:
+            return int(tx.execute(select(func.count()).select_from(audit_outbox)).scalar_one())
 
 
 @pytest.fixture(scope="session")
