@@ -111,7 +111,7 @@ class Pages:
 
         def declare(handler: Callable[..., Page | Go]) -> Callable[..., Page | Go]:
             self.routes.append(Route("POST", rule, frozenset(who), summary, handler, writes=True))
-            self._forms[f"{self.name}.{handler.__name__}"] = _Form(again, ahead)
+            self._forms[handler.__name__] = _Form(again, ahead)
             return handler
 
         return declare
@@ -119,8 +119,8 @@ class Pages:
     def register(self, app: Flask) -> None:
         """Give the pages to a Flask application."""
         for route in self.routes:
-            endpoint = f"{self.name}.{route.handler.__name__}"
-            view = _page_view(route, self._forms.get(endpoint, _Form()))
+            endpoint = f"page.{self.name}.{route.handler.__name__}"
+            view = _page_view(route, self._forms.get(route.handler.__name__, _Form()))
             app.add_url_rule(route.rule, endpoint, view, methods=[route.method])
             app.extensions.setdefault("shuxiang_pages", {})[endpoint] = route
 
