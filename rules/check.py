@@ -23,9 +23,9 @@ MOST_COMBINATIONS = 10_000
 
 def check(book: Rulebook, file: str) -> list[Finding]:
     """Return every fault of a book that fits its schema; an empty list means that it can be used."""
-    faults = [*_identity(book), *_citations(book)]
-    if not faults:  # the other checks read leaves with their citations
-        faults = [*flow_faults(book), *_clocks(book), *_tables(book), *_events(book), *_fields(book)]
+    faults = [*_identity(book), *_dangling(book)]
+    if not faults:  # the other checks read the leaves with their citations
+        faults = [*_citations(book), *flow_faults(book), *_clocks(book), *_tables(book), *_unused(book)]
     return [Finding(file, pointer, Text(zh, en)) for pointer, zh, en in faults]
 
 
@@ -37,15 +37,17 @@ def _identity(book: Rulebook) -> Iterator[Fault]:
 # --- citations ------------------------------------------------------------------------------------
 
 
-def _citations(book: Rulebook) -> Iterator[Fault]:
-    """Every leaf cites an entry, every entry is cited, and every reading is explained."""
-    known: Mapping[str, Any] = book.document["citations"]
-    readings = book.document.get("readings", {})
-    cited: set[str] = set()
+def _dangling(book: Rulebook) -> Iterator[Fault]:
     for pointer, name in _cites(book.document, ""):
-        cited.add(name)
-        if name not in known:
+        if name not in book.document["citations"]:
             yield pointer, f"“{name}”没有出处", f"{name!r} is not an entry of citations"
+
+
+def _citations(book: Rulebook) -> Iterator[Fault]:
+    """Every entry is cited, names a document of the book, and every reading is explained and followed."""
+    known: Mapping[str, Any] = book.document["citations"]
+    readings = book.document["readings"]
+    cited = {name for _, name in _cites(book.document, "")}
     for name, raw in known.items():
         at = f"/citations/{name}"
         if name not in cited:
@@ -200,20 +202,14 @@ def _is_value(rule: FieldRule, value: Any) -> bool:
         return False
 
 
-def _events(book: Rulebook) -> Iterator[Fault]:
+def _unused(book: Rulebook) -> Iterator[Fault]:
+    """Every event is recorded and every field asked for by some step; what comes from outside says so."""
+    steps = [t for flow in book.workflows.values() for t in flow.transitions]
     emitted = frozenset[str]().union(*(flow.events() for flow in book.workflows.values()))
+    asked = {name for step in steps for name in (*step.requires, *step.accepts)}
     for name, raw in book.document["events"].items():
         if not raw.get("external") and name not in emitted:
             yield f"/events/{name}", "没有步骤产生它", "is recorded by no step"
-
-
-def _fields(book: Rulebook) -> Iterator[Fault]:
-    used = {
-        name
-        for flow in book.workflows.values()
-        for t in flow.transitions
-        for name in (*t.requires, *t.accepts)
-    }
     for name in book.fields:
-        if name not in used:
+        if name not in asked:
             yield f"/fields/{name}", "没有步骤用到它", "is used by no step"

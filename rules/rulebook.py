@@ -23,6 +23,7 @@ from rules.visibility import View
 from rules.workdays import Calendar, Hours, load_calendar
 from rules.workflow import Workflow
 from schemas import errors as schema_errors
+from schemas import names as schema_names
 
 SHIPPED = Path(__file__).resolve().parent.parent / "rulebooks"
 """The rulebooks and calendars that come with the platform."""
@@ -219,10 +220,13 @@ def _read(path: Path, findings: list[Finding]) -> Rulebook | None:
     except ConfigError as wrong:
         findings += wrong.findings
         return None
-    faults = [
-        Finding(str(path), e.pointer, e.message)
-        for e in schema_errors(f"rulebook/{path.parent.name}", document)
-    ]
+    schema = f"rulebook/{path.parent.name}"
+    if schema not in schema_names():
+        findings.append(
+            _finding(str(path), "", "没有这一领域的规则集", "there are no rulebooks of this domain")
+        )
+        return None
+    faults = [Finding(str(path), e.pointer, e.message) for e in schema_errors(schema, document)]
     if not faults:
         faults = check(Rulebook(id, document), str(path))
     findings += faults

@@ -31,20 +31,18 @@ class Run:
 def latest_runs(
     rules: Sequence[ClockRule], facts: Mapping[str, Any], events: Sequence[Recorded], calendar: Calendar
 ) -> dict[str, Run]:
-    """Return the latest run of every rule that has started, by name; bounds by other clocks are applied.
+    """Return the latest run of every rule that has started, by name, within the bounds that others set it.
 
     The rules apply all at once, so no two of them share a name.
     """
-    runs: dict[str, Run] = {}
-    for rule in rules:
-        run = _forward(rule, facts, events, calendar) if rule.before_due is None else None
-        if run is not None:
-            runs[rule.name] = run
+    found = [_forward(rule, facts, events, calendar) for rule in rules if rule.before_due is None]
+    runs = {run.rule.name: run for run in found if run is not None}
+    runs |= {name: _bounded_by(run, runs) for name, run in runs.items()}
     for rule in rules:
         other = runs.get(rule.before_due) if rule.before_due is not None else None
         if other is not None and other.due is not None and rule.lasts is not None:
             runs[rule.name] = _ahead_of(rule, rule.lasts, other, other.due, events, calendar)
-    return {name: _bounded_by(run, runs) for name, run in runs.items()}
+    return runs
 
 
 def set_length(rule: ClockRule, fields: Mapping[str, Any], facts: Mapping[str, Any]) -> Duration | None:
