@@ -171,7 +171,7 @@ class TableSource:
         limits = [n for n in (query.limit, permit.terms.row_limit) if n is not None]
         encode = _encoder(permit, query, media)
         if media == JSON:
-            limit = min(PAGE_DEFAULT if query.limit is None else PAGE_MOST, *limits)
+            limit = min([PAGE_DEFAULT if query.limit is None else PAGE_MOST, *limits])
             page = Rows(self, self._statement(permit, query, limit + 1), encode)
             return lambda: self._page(page, call, query, limit, here)
         rows = Rows(self, self._statement(permit, query, min(limits, default=None)), encode)
