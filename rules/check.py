@@ -129,12 +129,9 @@ def _clock_names(book: Rulebook, rule: ClockRule, at: str) -> Iterator[Fault]:
         for name in names:
             if name is not None and name not in siblings:
                 yield f"{at}/{key}", f"没有时限“{name}”", f"there is no clock {name!r} in the workflow"
-    if rule.setting is not None and rule.setting.field not in {*book.fields, *book.dimensions}:
-        yield (
-            f"{at}/set/field",
-            f"没有字段“{rule.setting.field}”",
-            f"there is no field {rule.setting.field!r}",
-        )
+    number = {f.name for f in (*book.fields.values(), *book.dimensions.values()) if f.type == "integer"}
+    if rule.setting is not None and rule.setting.field not in number:
+        yield f"{at}/set/field", f"“{rule.setting.field}”不是整数", f"{rule.setting.field!r} is no number"
     for name in rule.extension.requires if rule.extension else ():
         if name not in book.fields:
             yield f"{at}/extend/requires", f"没有字段“{name}”", f"there is no field {name!r}"

@@ -46,13 +46,11 @@ def latest_runs(
 
 
 def set_length(rule: ClockRule, fields: Mapping[str, Any], facts: Mapping[str, Any]) -> Duration | None:
-    """Return the length that somebody set for this clock, None when nobody did. Raises ValueError."""
+    """Return the length that somebody set for this clock, None when nobody did."""
     if rule.setting is None:
         return None
-    value = fields.get(rule.setting.field, facts.get(rule.setting.field))
-    if value is None:
-        return None
-    return Duration(value, rule.setting.unit) if isinstance(value, int) else Duration.parse(str(value))
+    number = fields.get(rule.setting.field, facts.get(rule.setting.field))
+    return None if number is None else Duration(int(number), rule.setting.unit)
 
 
 def wanted(fields: Mapping[str, Any], due: datetime, calendar: Calendar) -> datetime | None:

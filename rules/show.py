@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rules.citation import Citation
-from rules.limits import ClockRule
+from rules.limits import ClockRule, Extension
 from rules.rulebook import Rulebook
 from rules.workflow import Transition
 
@@ -36,7 +36,7 @@ def rows(book: Rulebook) -> Iterator[Rule]:
         for transition in flow.transitions:
             yield Rule(f"workflows.{flow.name}.{transition.action}", _step(transition), transition.cite)
     for rule in book.clocks:
-        yield Rule(f"clocks.{rule.name}", _limit(rule), rule.cite)
+        yield from _clock(rule)
     for kind, views in book.views.items():
         for relation, view in views.items():
             hidden = f"hides {told(view.hide)}; masks {told(view.mask)}"
@@ -68,6 +68,15 @@ def _step(transition: Transition) -> str:
     return "; ".join(parts)
 
 
+def _clock(rule: ClockRule) -> Iterator[Rule]:
+    at = f"clocks.{rule.name}"
+    yield Rule(at, _limit(rule), rule.cite)
+    if rule.extension is not None:
+        yield Rule(f"{at}.extend", _extension(rule.extension), rule.extension.cite)
+    if rule.on_breach is not None:
+        yield Rule(f"{at}.on_breach", rule.on_breach.title.en, rule.on_breach.cite)
+
+
 def _limit(rule: ClockRule) -> str:
     parts = [told(rule.lasts)]
     for label, value in (
@@ -77,19 +86,15 @@ def _limit(rule: ClockRule) -> str:
         ("until", rule.stops),
         ("set in", rule.setting.field if rule.setting else None),
         ("at most", rule.setting.max if rule.setting else None),
-        ("extendable", _extension(rule)),
-        ("on breach", rule.on_breach.title.en if rule.on_breach else None),
     ):
         if value:
             parts.append(f"{label} {told(value)}")
     return "; ".join(parts)
 
 
-def _extension(rule: ClockRule) -> str | None:
-    if rule.extension is None:
-        return None
-    bounds = {"each": rule.extension.each, "count": rule.extension.count}
-    bounds |= {"total": rule.extension.total, "to": rule.extension.to}
+def _extension(extension: Extension) -> str:
+    bounds = {"each": extension.each, "count": extension.count}
+    bounds |= {"total": extension.total, "to": extension.to}
     return (
         ", ".join(f"{name} {told(value)}" for name, value in bounds.items() if value is not None)
         or "without a bound"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.errors import Invalid
 from rules.rulebook import Rulebook
@@ -78,3 +80,56 @@ def test_the_refusal_of_too_long_a_term_names_the_article() -> None:
 
 def test_nothing_is_due_when_nothing_has_happened() -> None:
     assert dues(shipped().get("sharing/qianjiang"), {}, {"share_class": "conditional"}) == {}
+
+
+WORDS = [
+    "share_class",
+    "共享类型",
+    "controlled_params",
+    "kind",
+    "decider",
+    "valid_until",
+    "in_use",
+    "term_days",
+    "天",
+]
+VALUES = st.one_of(
+    st.sampled_from(
+        ["conditional", "无条件共享", "none", "api", "是", "provider", "2026-02-10", "", "9" * 30]
+    ),
+    st.booleans(),
+    st.integers(-5, 10**12),
+    st.none(),
+    st.lists(st.integers(), max_size=1),
+)
+EVENTS = [
+    "submitted",
+    "提交",
+    "forwarded",
+    "granted",
+    "changed",
+    "extended",
+    "service_stop",
+    "answered",
+    "天",
+]
+YEARS = st.integers(1, 9999).map(lambda year: f"{year:04}-06-01T10:00:00+08:00")
+
+
+@settings(max_examples=150)
+@given(
+    st.sampled_from(["sharing/qianjiang", "sharing/ganzhou"]),
+    st.dictionaries(st.sampled_from(WORDS), VALUES, max_size=4),
+    st.dictionaries(st.sampled_from(EVENTS), YEARS, max_size=3),
+)
+def test_whatever_is_asked_there_is_an_answer_or_a_refusal(
+    id: str, facts: dict[str, Any], events: dict[str, str]
+) -> None:
+    found: dict[str, str | None] = {}
+    places = [""]
+    try:
+        found = dues(shipped().get(id), events, facts)
+    except Invalid as refusal:
+        places = [e.pointer.split("/")[1] for e in refusal.errors]
+    assert set(places) in ({""}, {"facts"}, {"events"})
+    assert all(due is None or len(due) == len("2026-02-13 23:59:59") for due in found.values())
