@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -167,6 +167,12 @@ def _datasets(tx: Connection, rows: Sequence[Any]) -> list[Dataset]:
         )
         for row in rows
     ]
+
+
+def titles(tx: Connection, codes: Collection[str]) -> dict[str, str]:
+    """Return the titles of the datasets with these codes (at most a page of them)."""
+    c = datasets.c
+    return {row.code: row.title for row in tx.execute(select(c.code, c.title).where(c.code.in_(codes)))}
 
 
 def insert_dataset(tx: Connection, dataset: Dataset) -> None:
