@@ -108,4 +108,7 @@ def pointer(error: ValidationError) -> str:
     if error.validator == "required" and isinstance(error.instance, Mapping):
         missing = [p for p in error.validator_value if p not in error.instance and f"'{p}'" in error.message]
         parts += missing[:1]
+    if error.validator == "additionalProperties" and isinstance(error.instance, Mapping):
+        known = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}
+        parts += [str(name) for name in error.instance if name not in known][:1]
     return "".join("/" + p.replace("~", "~0").replace("/", "~1") for p in parts)
