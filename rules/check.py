@@ -106,9 +106,9 @@ def _clocks(book: Rulebook) -> Iterator[Fault]:
 
 
 def _clock_events(book: Rulebook, rule: ClockRule, at: str) -> Iterator[Fault]:
-    """A clock starts and stops on events that its workflow records, or that come from outside."""
+    """A clock starts and stops on events of its workflow or from outside; one of no workflow on any event."""
     external = {name for name, raw in book.document["events"].items() if raw.get("external")}
-    recorded = external | (book.workflows[rule.workflow].events() if rule.workflow else frozenset())
+    recorded = external | book.workflows[rule.workflow].events() if rule.workflow else set(book.events)
     extension = (rule.extension.event,) if rule.extension else ()
     for key, names in (("starts", rule.starts), ("stops", rule.stops), ("extend/event", extension)):
         for name in names:

@@ -20,7 +20,7 @@ class Citation:
     """One provision of a regulation, summed up in our own words."""
 
     document: Text
-    """Short title of the document."""
+    """Short title of the document; for a product default of no article, that there is none."""
     article: str | None
     """``"19"``; None where no article stands behind the rule (a product default)."""
     item: str | None
@@ -33,15 +33,17 @@ class Citation:
 
     def __str__(self) -> str:
         """Return the Chinese form: ``《潜江市政务信息资源共享管理办法》第19条``."""
-        where = f"第{self.article}条{self.item or ''}" if self.article else KINDS[self.kind].zh
-        return f"《{self.document.zh}》{where}"
+        if self.article is None:
+            return self.document.zh
+        return f"《{self.document.zh}》第{self.article}条{self.item or ''}"
 
     def in_language(self, language: str) -> str:
-        """Return ``Art. 19 (二), Qianjiang Measures ...`` for ``en``, the Chinese form otherwise."""
+        """Return ``Art. 8(一), Qianjiang Measures ...`` for ``en``, the Chinese form otherwise."""
         if language != "en":
             return str(self)
-        where = f"Art. {self.article}{self.item or ''}" if self.article else KINDS[self.kind].en
-        return f"{where}, {self.document.en}"
+        if self.article is None:
+            return self.document.en
+        return f"Art. {self.article}{self.item or ''}, {self.document.en}"
 
     def as_json(self) -> dict[str, Any]:
         """Return the citation as it appears in answers of the HTTP API and of the command line."""

@@ -40,12 +40,16 @@ class ClockState:
     provisional: bool
     stopped_at: datetime | None
     breached: bool
+    """Whether a duty was or is late."""
+    passed: bool
+    """Whether the due instant was or is passed, duty or not: an idle grant may then be taken back."""
     cite: Citation
     original_due: datetime | None
     extendable_to: datetime | None
     """The furthest that the regulation lets it be extended, None where it may not be or names no bound."""
     warn_at: datetime | None
     on_breach: Duty | None
+    obliges: bool
 
     @property
     def running(self) -> bool:
@@ -97,8 +101,8 @@ def run_clocks(
 
 
 def next_due(states: Iterable[ClockState]) -> ClockState | None:
-    """Return the running clock that falls due first, None when none does."""
-    running = [(s.due, s) for s in states if s.running and s.due is not None]
+    """Return the running duty that falls due first, None when none does."""
+    running = [(s.due, s) for s in states if s.running and s.obliges and s.due is not None]
     return min(running, key=itemgetter(0), default=(None, None))[1]
 
 
@@ -150,6 +154,7 @@ def is_past(due: datetime | None, instant: datetime) -> bool:
 
 def _state(run: Run, calendar: Calendar, now: datetime) -> ClockState:
     rule = run.rule
+    passed = is_past(run.due, run.stop or now)
     return ClockState(
         rule.name,
         rule.title,
@@ -157,12 +162,14 @@ def _state(run: Run, calendar: Calendar, now: datetime) -> ClockState:
         run.due,
         run.provisional,
         run.stop,
-        is_past(run.due, run.stop or now),
+        passed and rule.obliges,
+        passed,
         rule.cite,
         run.original,
         run.furthest,
         before(run.due, rule.warn, calendar) if run.due and rule.warn else None,
         rule.on_breach,
+        rule.obliges,
     )
 
 

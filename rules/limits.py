@@ -72,6 +72,8 @@ class ClockRule:
     stops: tuple[str, ...]
     restarts: bool
     """Whether a start event begins the limit anew while it still runs (a new dispatch does)."""
+    obliges: bool
+    """False for a term or an allowance: when it is over nobody has failed a duty."""
     before_event: str | None
     """Counts backwards from this event, which lies ahead."""
     before_due: str | None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from core.text import Text, text_of
-from rules.citation import Citation
+from rules.citation import KINDS, Citation
 from rules.durations import Duration
 from rules.limits import ClockRule, Duty, Extension, Setting
 from rules.routing import Row
@@ -19,11 +19,12 @@ Cites = Mapping[str, Citation]
 
 def citations(document: Mapping[str, Any]) -> dict[str, Citation]:
     """Return the provisions that the leaves cite by name."""
-    documents = document["documents"]
+    documents = {name: text_of(raw["title"]) for name, raw in document["documents"].items()}
+    first = next(iter(documents))
     return {
         name: Citation(
-            text_of(documents[raw.get("document", next(iter(documents)))]["title"]),
-            str(raw["article"]) if raw.get("article") is not None else None,
+            documents[raw.get("document", first)] if raw["article"] is not None else KINDS[raw["kind"]],
+            str(raw["article"]) if raw["article"] is not None else None,
             raw.get("item"),
             raw["kind"],
             raw.get("reading"),
@@ -125,6 +126,7 @@ def _clock(raw: Mapping[str, Any], cites: Cites) -> ClockRule:
         (before_event,) if before_event else tuple(raw.get("starts", ())),
         tuple(raw.get("stops", ())),
         raw.get("restarts", False),
+        raw.get("obliges", True),
         before_event,
         raw.get("before_due"),
         duration(raw.get("lasts")),

@@ -47,6 +47,8 @@ def told(value: Any) -> str:
     """Return a value in one line; an em dash for what the text leaves open or what is empty."""
     if value is None or value in ({}, [], ()):
         return "—"
+    if isinstance(value, Mapping) and set(value) == {"zh", "en"}:
+        return str(value["zh"])
     if isinstance(value, Mapping):
         return ", ".join(f"{k}={told(v)}" for k, v in value.items())
     if isinstance(value, list | tuple | frozenset):

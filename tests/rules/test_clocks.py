@@ -126,8 +126,17 @@ def test_an_api_in_use_is_never_idle() -> None:
             s for s in clock_states(rules, "grant", facts, events, calendar(), now) if s.name == "idle"
         )
 
-    assert idle(granted).breached
-    assert not idle(granted, called).breached
+    assert idle(granted).passed
+    assert not idle(granted).breached  # an allowance of the provider, nobody's failure
+    assert not idle(granted, called).passed
+
+
+def test_a_grant_that_ends_with_its_term_has_breached_nothing() -> None:
+    rules = shipped().get("sharing/ganzhou")
+    events = [recorded("granted", "2026-02-13T15:20"), recorded("ended", "2027-02-14T00:00")]
+    (term,) = clock_states(rules, "grant", {"term_days": 365}, events, calendar(), NOW)
+    assert (term.passed, term.breached) == (True, False)
+    assert next_due(clock_states(rules, "grant", {"term_days": 365}, events[:1], calendar(), NOW)) is None
 
 
 def test_a_planned_stop_is_counted_back_from_the_instant_that_it_names() -> None:

@@ -144,6 +144,11 @@ def test_every_answer_names_its_article() -> None:
     }
 
 
+def test_what_the_platform_adds_is_not_put_in_the_regulation_s_mouth() -> None:
+    cite = qianjiang().policy("catalog.many_files").cite
+    assert (str(cite), cite.in_language("en")) == ("平台缺省(非条文)", "product default, not in the text")
+
+
 @pytest.mark.parametrize(
     ("submitted", "provisional"),
     [("2026-12-25T10:00", False), ("2026-12-29T10:00", True), ("2027-03-01T10:00", True)],
