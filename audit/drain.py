@@ -78,7 +78,8 @@ def _drain_segment(
     finished = is_abandoned(path)
     place, taken = result.place, 0
     for frame in read_journal(path, place.offset, place.seq):
-        if place.offset == 0 and frame.seq != place.seq + 1:
+        is_told = bool(result.gaps) and result.gaps[-1].after_seq == place.seq
+        if place.offset == 0 and frame.seq != place.seq + 1 and not is_told:
             result.gaps.append(Gap(journal, "records missing", place.segment, place.seq))
         place = Place(place.segment, frame.end, frame.seq)
         result.frames.append(frame)

@@ -14,12 +14,21 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from audit import segments
 from audit.beat import LAG_BOUND
-from audit.frames import FRAME_BYTES, HEADER_BYTES, Frame, encode_frame, encode_header, read_journal
+from audit.frames import (
+    ENVELOPE_MAX,
+    FRAME_BYTES,
+    HEADER_BYTES,
+    Frame,
+    encode_frame,
+    encode_header,
+    read_journal,
+)
 from audit.record import Record
 from audit.segments import Segment, create_segment, segment_path
 from core.errors import Unavailable
@@ -57,7 +66,11 @@ class Position:
         return f"{self.journal}/{self.seq}"
 
 
-_Waiting = tuple[int, bytes, "asyncio.Future[None]"]
+class _NoSpare(Exception):
+    """The segment is full and there is no next one."""
+
+
+_Waiting = tuple[Record, "asyncio.Future[int]"]
 
 
 class Journal:
@@ -80,8 +93,8 @@ class Journal:
         self._tick: list[_Waiting] = []
         self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
         self._spare_wanted = threading.Event()
-        self._spare_ready = threading.Event()
-        self._spare_ready.set()
+        self._spare_made = threading.Event()
+        self._spare_made.set()
         self._loop = asyncio.get_running_loop()
         self._writer = threading.Thread(target=self._write_batches, name="journal-writer", daemon=True)
         self._filler = threading.Thread(target=self._make_spares, name="journal-filler", daemon=True)
@@ -121,16 +134,14 @@ class Journal:
         if self._failure is not None or self._closing:
             raise JournalFailed(self._failure or "closed")
         size = FRAME_BYTES + len(record.envelope) + len(record.body)
-        if size > self._active.size - HEADER_BYTES:
+        if size > self._active.size - HEADER_BYTES or len(record.envelope) > ENVELOPE_MAX:
             raise JournalFailed(f"a record of {size} bytes does not fit into a segment")
-        seq = self._seq = self._seq + 1
         self._latest = max(self._latest or record.at, record.at)
         done = self._loop.create_future()
         if not self._tick:
             self._loop.call_soon(self._hand_over)
-        self._tick.append((seq, encode_frame(seq, record.envelope, record.body), done))
-        await done
-        return Position(self.name, seq)
+        self._tick.append((record, done))
+        return Position(self.name, await done)
 
     def trouble(self, now: datetime | None = None) -> str | None:
         """Return why no record should be trusted to this journal, or None. Costs a few system calls.
@@ -165,13 +176,15 @@ class Journal:
             self._queue.put(self._tick)
             self._tick = []
 
-    def _settle(self, batch: Sequence[_Waiting]) -> None:
-        for _, _, done in batch:
-            if not done.done():  # a caller that was cancelled has its record all the same
-                if self._failure is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(JournalFailed(self._failure))
+    def _settle(self, batch: Sequence[_Waiting], durable: Sequence[int], reason: str) -> None:
+        """Tell the callers whose records got the numbers `durable`, and the rest why theirs got none."""
+        for (_, done), seq in zip_longest(batch, durable):
+            if done.done():  # a caller that was cancelled has its record all the same
+                continue
+            if seq is not None:
+                done.set_result(seq)
+            else:
+                done.set_exception(JournalFailed(reason))
 
     def _disk_trouble(self) -> str | None:
         active = self._active
@@ -196,13 +209,16 @@ class Journal:
 
     def _write_batches(self) -> None:
         while (batch := self._next_batch()) is not None:
+            before, reason = self._seq, self._failure or ""
             try:
                 if self._failure is None:
                     self._write(batch)
+            except _NoSpare as wrong:  # nothing was written, so nothing is in doubt
+                reason = str(wrong)
             except Exception as wrong:  # whatever it was, nothing after it may be acknowledged
-                self._failure = f"a write failed: {wrong}"
+                reason = self._failure = f"a write failed: {wrong}"
             try:
-                self._loop.call_soon_threadsafe(self._settle, batch)
+                self._loop.call_soon_threadsafe(self._settle, batch, range(before + 1, self._seq + 1), reason)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 return
 
@@ -221,30 +237,33 @@ class Journal:
 
     def _write(self, batch: Sequence[_Waiting]) -> None:
         pending: list[bytes] = []
-        room = self._active.free()
-        for seq, frame, _ in batch:
-            if self._active.offset == 0 and not pending:
-                pending.append(encode_header(seq))
-                room -= HEADER_BYTES
-            if len(frame) > room:
-                self._flush(pending)
+        seq, room = self._seq, self._active.free()
+        for record, _ in batch:
+            frame = encode_frame(seq + 1, record.envelope, record.body)
+            if len(frame) + HEADER_BYTES > room:
+                self._flush(pending, seq)
                 self._rotate()
-                pending = [encode_header(seq)]
-                room = self._active.size - HEADER_BYTES
+                pending, room = [], self._active.free()
+            if self._active.offset == 0 and not pending:
+                pending.append(encode_header(seq + 1))
+                room -= HEADER_BYTES
             pending.append(frame)
-            room -= len(frame)
-        self._flush(pending)
+            seq, room = seq + 1, room - len(frame)
+        self._flush(pending, seq)
 
-    def _flush(self, pending: Sequence[bytes]) -> None:
+    def _flush(self, pending: Sequence[bytes], seq: int) -> None:
+        """Write what is pending, which ends with the record `seq`."""
         if pending:
             self._active.write(b"".join(pending))
+        self._seq = seq
 
     def _rotate(self) -> None:
-        if not self._spare_ready.wait(_ROTATE_SECONDS) or self._spare is None:
-            raise OSError(f"no spare segment: {self._spare_error or 'not ready in time'}")
+        self._spare_made.wait(_ROTATE_SECONDS)
+        if self._spare is None:
+            raise _NoSpare(f"no spare segment: {self._spare_error or 'not ready in time'}")
         done, self._active = self._active, self._spare
         self._spare = None
-        self._spare_ready.clear()
+        self._spare_made.clear()
         self._spare_wanted.set()
         done.close()
 
@@ -264,7 +283,7 @@ class Journal:
             else:
                 self._number += 1
                 self._spare_error = None
-                self._spare_ready.set()
+            self._spare_made.set()
 
 
 def _first_two(folder: Path, name: str, size: int, reserve: int) -> tuple[Segment, Segment]:

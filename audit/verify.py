@@ -55,7 +55,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Report:
-    """What a check found; `gaps` are the records by which the log states itself that others may be missing."""
+    """What a check found; `gaps` are the records by which the log itself states that others may be lost."""
 
     size: int = 0
     origin: str = ""
@@ -72,11 +72,12 @@ class Report:
 
     def add(self, file: str, what: str, index: int | None = None) -> None:
         """Note a fault; faults of one sort on neighbouring records become one."""
-        last = self.faults[-1] if self.faults else None
-        if last and index is not None and (last.file, last.what, last.last) == (file, what, index - 1):
-            self.faults[-1] = replace(last, last=index)
-        else:
-            self.faults.append(Fault(file, what, index, index))
+        for i in range(len(self.faults) - 1, max(-1, len(self.faults) - 5), -1):
+            fault = self.faults[i]
+            if index is not None and (fault.file, fault.what, fault.last) == (file, what, index - 1):
+                self.faults[i] = replace(fault, last=index)
+                return
+        self.faults.append(Fault(file, what, index, index))
 
 
 def verify(folder: Path, vkey: str | None = None, progress: Progress | None = None) -> Report:

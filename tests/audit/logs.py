@@ -1,0 +1,96 @@
+"""What the stories of the audit log have in common: a folder with a log that grows, and its keys."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from audit import store
+from audit.journal import Journal
+from audit.note import NoteSigner
+from audit.record import Record, make_record
+from audit.sealer import Sealed, Sealer
+from audit.verify import Report, verify
+from core.db import Database, metadata
+
+ORIGIN = "audit.example.cn/log"
+SIGNER = NoteSigner(ORIGIN, bytes(range(32)))
+VKEY = str(SIGNER.verifier)
+START = datetime(2026, 2, 10, 2, 0, tzinfo=UTC)
+SEGMENT = 64 * 1024
+
+
+def access(at: datetime = START, source: str = "w", **body: object) -> Record:
+    """One call through the gateway, as the data plane records it."""
+    usual = {
+        "consumer": "dept-carol",
+        "provider": "dept-alice",
+        "client": "client-1",
+        "grant": "grant-1",
+        "dataset": "307001/000001",
+        "operation": "GET /rows",
+        "decision": "permit",
+        "status": 200,
+    }
+    return make_record("access", at, source, {**usual, **body})
+
+
+@dataclass
+class Log:
+    """An audit folder with its database."""
+
+    folder: Path
+    now: datetime = START
+    signer: NoteSigner = SIGNER
+    database: Database = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        self.database = Database(f"sqlite:///{self.folder / 'state.sqlite'}")
+        tables = [store.audit_outbox, store.audit_anchor]
+        metadata.create_all(self.database.engine, tables=tables)
+
+    @property
+    def journals(self) -> Path:
+        """Where the gateway's workers write."""
+        return self.folder / "journal"
+
+    def sealer(self) -> Sealer:
+        """The sealer, to be closed."""
+        return Sealer(self.folder, self.database, self.signer, ORIGIN, self.now)
+
+    def seal(self) -> Sealed:
+        """Seal all that is durable."""
+        self.now += timedelta(seconds=1)
+        with closing(self.sealer()) as sealer:
+            sealed = sealer.step(self.now)
+            while sealed.more:
+                sealed = sealer.step(self.now)
+            return sealed
+
+    def journal(self, records: Sequence[Record], name: str = "w") -> None:
+        """Write records through a journal that is opened and closed for it."""
+        self.now += timedelta(milliseconds=1)
+
+        async def write() -> None:
+            journal = await Journal.open(
+                self.journals, name, segment_bytes=SEGMENT, reserve_bytes=0, now=self.now
+            )
+            await asyncio.gather(*(journal.append(record) for record in records))
+            await journal.close()
+
+        asyncio.run(write())
+
+    def put(self, records: Sequence[Record]) -> None:
+        """Write records into the outbox."""
+        with self.database.begin() as tx:
+            for record in records:
+                store.insert_outbox(tx, record)
+
+    def verify(self) -> Report:
+        """Check the folder as an auditor would."""
+        return verify(self.folder, VKEY)

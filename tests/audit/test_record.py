@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+
+import orjson
+import pytest
+
+from audit.journal import Position
+from audit.merkle import leaf_hash
+from audit.note import BadNote, NoteSigner
+from audit.receipt import check_receipt, make_receipt
+from audit.record import make_record
+from tests.audit.logs import ORIGIN, START, access
+
+
+def test_the_envelope_says_when_and_what_and_commits_to_the_body() -> None:
+    record = access(source="w.1")
+    envelope = orjson.loads(record.envelope)
+    assert envelope == {
+        "b": base64.b64encode(hashlib.sha256(record.body).digest()).decode(),
+        "k": "access",
+        "s": "w.1",
+        "t": int(START.timestamp() * 1000),
+    }
+    assert len(record.envelope) < 120
+    assert orjson.loads(record.body)["id"] == record.id
+
+
+def test_two_records_of_the_same_act_have_nothing_to_compare() -> None:
+    first, second = access(), access()
+    assert orjson.loads(first.envelope)["b"] != orjson.loads(second.envelope)["b"]
+    assert len(base64.b64decode(orjson.loads(first.body)["nonce"])) == 16
+
+
+def test_a_body_cannot_pose_as_another_record() -> None:
+    for name in ("id", "k", "t", "v", "nonce"):
+        with pytest.raises(ValueError, match=name):
+            make_record("access", START, "w", {name: "x"})
+
+
+def test_a_receipt_names_the_leaf_and_only_our_key_can_write_it() -> None:
+    key = NoteSigner.generate("receipts")
+    record = access()
+    value = make_receipt(key, ORIGIN, record, Position("w.1", 7))
+    receipt = check_receipt(key.verifier, value)
+    assert receipt.leaf == leaf_hash(record.envelope)
+    assert (receipt.origin, receipt.source) == (ORIGIN, "w.1/7")
+    other = [value.replace("w.1/7", "w.1/8"), value.replace(ORIGIN, "other")]
+    for forged in (*other, value[:-4], "", value + " x"):
+        with pytest.raises(BadNote):
+            check_receipt(key.verifier, forged)
+    with pytest.raises(BadNote):
+        check_receipt(NoteSigner.generate("receipts").verifier, value)
