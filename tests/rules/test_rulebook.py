@@ -195,10 +195,10 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
         lambda d: flow(d)["transitions"].append(flow(d)["transitions"][3]),
     ),
     ("/policies/grant/max_term/value", lambda d: d["policies"]["grant"]["max_term"].update(value="forever")),
-    ("/policies/grant", lambda d: d["policies"]["grant"].update(colour={"value": 1, "cite": "check"})),
+    ("/policies/grant/colour", lambda d: d["policies"]["grant"].update(colour={"value": 1, "cite": "check"})),
     ("/policies/grant/idle", lambda d: d["policies"]["grant"].pop("idle")),
     ("/facts/kind/choices", lambda d: d["facts"]["kind"].pop("choices")),
-    ("", lambda d: d.update(surprise=1)),
+    ("/surprise", lambda d: d.update(surprise=1)),
 ]
 
 

@@ -146,7 +146,7 @@ ONE = "  - {name: {zh: 元旦, en: New Year}, off: [2027-01-01, 2027-01-03]}\n"
         (GOOD + ONE.replace("2027-01-03", "2027-13-03"), "/holidays/0/off/1"),
         (GOOD.replace("year: 2027", "year: 2028") + ONE.replace("2027", "2028"), "/year"),
         (GOOD.replace("source: 通知\n", "") + ONE, "/source"),
-        (GOOD + ONE + "extra: 1\n", ""),
+        (GOOD + ONE + "extra: 1\n", "/extra"),
     ],
 )
 def test_a_wrong_calendar_file_is_refused_with_its_name_and_place(
