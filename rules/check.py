@@ -21,12 +21,15 @@ MOST_COMBINATIONS = 10_000
 """Combinations of facts that a routing table is tried with."""
 
 
-def check(book: Rulebook, file: str) -> list[Finding]:
-    """Return every fault of a book that fits its schema; an empty list means that it can be used."""
+def check(book: Rulebook, file: str = "") -> list[Finding]:
+    """Return every fault of a book that fits its schema; an empty list means that it can be used.
+
+    `file` is where the findings say that the fault is; the book's id when it is not given.
+    """
     faults = [*_identity(book), *_dangling(book)]
     if not faults:  # the other checks read the leaves with their citations
         faults = [*_citations(book), *flow_faults(book), *_clocks(book), *_tables(book), *_unused(book)]
-    return [Finding(file, pointer, Text(zh, en)) for pointer, zh, en in faults]
+    return [Finding(file or book.id, pointer, Text(zh, en)) for pointer, zh, en in faults]
 
 
 def _identity(book: Rulebook) -> Iterator[Fault]:

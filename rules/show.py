@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rules.citation import Citation
 from rules.limits import ClockRule, Extension
@@ -12,35 +11,39 @@ from rules.rulebook import Rulebook
 from rules.workflow import Transition
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One leaf of a rulebook."""
 
     path: str
     value: str
-    cite: Citation
+    article: str | None
+    kind: str
+    reading: str | None
+    summary: str
+    """In both languages, as everything that the command line prints."""
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the row as `rulebook show --json` prints it."""
-        return {"path": self.path, "value": self.value, "cite": self.cite.as_json()}
+
+def _rule(path: str, value: str, cite: Citation) -> Rule:
+    article = f"{cite.article}{cite.item or ''}" if cite.article else None
+    return Rule(path, value, article, cite.kind, cite.reading, f"{cite.summary.zh} / {cite.summary.en}")
 
 
-def rows(book: Rulebook) -> Iterator[Rule]:
+def show(book: Rulebook) -> Iterator[Rule]:
     """Yield every leaf of a book: policies, routing, steps, clocks, views, in this order."""
     for path, leaf in book.policies.items():
-        yield Rule(f"policies.{path}", told(leaf.value), leaf.cite)
+        yield _rule(f"policies.{path}", told(leaf.value), leaf.cite)
     for name, table in book.tables.items():
         for row in table:
-            yield Rule(f"routing.{name}", f"{told(row.when)} -> {told(row.then)}", row.cite)
+            yield _rule(f"routing.{name}", f"{told(row.when)} -> {told(row.then)}", row.cite)
     for flow in book.workflows.values():
         for transition in flow.transitions:
-            yield Rule(f"workflows.{flow.name}.{transition.action}", _step(transition), transition.cite)
+            yield _rule(f"workflows.{flow.name}.{transition.action}", _step(transition), transition.cite)
     for rule in book.clocks:
         yield from _clock(rule)
     for kind, views in book.views.items():
         for relation, view in views.items():
             hidden = f"hides {told(view.hide)}; masks {told(view.mask)}"
-            yield Rule(f"visibility.{kind}.{relation}", hidden, view.cite)
+            yield _rule(f"visibility.{kind}.{relation}", hidden, view.cite)
 
 
 def told(value: Any) -> str:
@@ -72,11 +75,11 @@ def _step(transition: Transition) -> str:
 
 def _clock(rule: ClockRule) -> Iterator[Rule]:
     at = f"clocks.{rule.name}"
-    yield Rule(at, _limit(rule), rule.cite)
+    yield _rule(at, _limit(rule), rule.cite)
     if rule.extension is not None:
-        yield Rule(f"{at}.extend", _extension(rule.extension), rule.extension.cite)
+        yield _rule(f"{at}.extend", _extension(rule.extension), rule.extension.cite)
     if rule.on_breach is not None:
-        yield Rule(f"{at}.on_breach", rule.on_breach.title.en, rule.on_breach.cite)
+        yield _rule(f"{at}.on_breach", rule.on_breach.title.en, rule.on_breach.cite)
 
 
 def _limit(rule: ClockRule) -> str:

@@ -14,7 +14,7 @@ from core.errors import ConfigError
 from rules.check import check
 from rules.citation import KINDS
 from rules.rulebook import SHIPPED, Rulebook, canonical, load_rulebooks
-from rules.show import rows
+from rules.show import show
 from schemas import errors
 from tests.rules.books import shipped
 
@@ -24,16 +24,29 @@ BOOKS = sorted(shipped().books)
 @pytest.mark.parametrize("id", BOOKS)
 def test_every_leaf_of_a_shipped_book_cites_a_provision_in_our_own_words(id: str) -> None:
     rules = shipped().get(id)
-    shown = list(rows(rules))
+    shown = list(show(rules))
     assert len(shown) > 70
     for rule in shown:
-        cite = rule.cite
-        assert cite.kind in KINDS
-        assert cite.article or cite.kind == "product_default"
-        assert cite.summary.zh
-        assert cite.summary.en
-        assert cite.reading is None or cite.reading in rules.readings
-        json.dumps(rule.as_json())
+        assert rule.value
+        assert rule.kind in KINDS
+        assert rule.article or rule.kind == "product_default"
+        assert all(rule.summary.split(" / ", 1))
+        assert rule.reading is None or rule.reading in rules.readings
+
+
+def test_a_book_is_shown_with_the_article_of_every_rule() -> None:
+    shown = {rule.path: rule for rule in show(shipped().get("sharing/ganzhou"))}
+    update, extension = shown["clocks.update"], shown["clocks.update.extend"]
+    assert update[:5] == (
+        "clocks.update",
+        "10wd; from changed; until updated|taken_offline",
+        "6",
+        "text",
+        None,
+    )
+    assert extension.value == "count 1, to 20wd"
+    assert shown["policies.grant.max_term"][1:5] == ("3y", "5(二)", "text", "I-S-19")
+    assert shown["policies.catalog.base_registers"].value == "—"
 
 
 def test_the_two_books_differ_where_the_regulations_do() -> None:
