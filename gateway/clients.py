@@ -119,15 +119,15 @@ def issue_credential(
     change over. Raises Conflict when two secrets are active already.
     """
     found = _own_client(work, client_id)
-    active = active_credentials(work, found.id)
-    if len(active) >= MOST_CREDENTIALS:
+    if retire_after_hours is not None:
+        end = work.now + timedelta(hours=retire_after_hours)
+        _retire(work, active_credentials(work, found.id), end)
+    if len(active_credentials(work, found.id)) >= MOST_CREDENTIALS:
         raise Conflict(
             f"最多同时有 {MOST_CREDENTIALS} 个有效凭据,请先吊销一个",
             f"a system has {MOST_CREDENTIALS} active credentials at most; revoke one first",
             code="too_many_credentials",
         )
-    if retire_after_hours is not None:
-        _retire(work, active, work.now + timedelta(hours=retire_after_hours))
     secret = new_secret()
     made = Credential(
         id=new_id(millis(work.now)),

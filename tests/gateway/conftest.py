@@ -1,29 +1,18 @@
-"""The data plane of a test module: one worker, one provider, grants made by the tests."""
+"""A world for stories that leave nothing behind, so that it is built once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.gateway.plane_kit import Kit
+from tests.conftest import World, _make_world
 
 
 @pytest.fixture(scope="module")
-def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
-    """A running data plane."""
-    made = Kit(tmp_path_factory.mktemp("plane"))
-    try:
-        yield made.start()
-    finally:
-        made.close()
-
-
-@pytest.fixture
-def own_kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
-    """A data plane that the test may break; it starts it itself."""
-    made = Kit(tmp_path_factory.mktemp("plane"))
-    try:
-        yield made
-    finally:
-        made.close()
+def shared_world(tmp_path_factory: pytest.TempPathFactory, template_database: Path) -> Iterator[World]:
+    """The city of Qianjiang, for a whole module: tell only stories that do not disturb each other."""
+    made = _make_world(tmp_path_factory.mktemp("shared"), template_database, "sharing/qianjiang")
+    yield made
+    made.database.close()

@@ -45,8 +45,8 @@ def test_nobody_approves_a_system_that_they_registered(world: Any) -> None:
     both = Actor("bo", "bigdata", "bigdata", frozenset({"consumer", "platform_manager"}), "bo")
     with world.work(both) as work:
         client = register_client(work, WISH)
-        with pytest.raises(NotPermitted):
-            approve_client(work, client.id)
+    with pytest.raises(NotPermitted), world.work(both) as work:
+        approve_client(work, client.id)
 
 
 def test_a_system_does_not_exist_for_other_departments(world: Any) -> None:
@@ -73,7 +73,7 @@ def test_two_secrets_overlap_and_a_third_is_refused(world: Any) -> None:
     system = active_client(world)
     with world.work(carol) as work:
         _, second = issue_credential(work, system.client.id, retire_after_hours=24)
-    with world.work(carol) as work, pytest.raises(Conflict):
+    with pytest.raises(Conflict), world.work(carol) as work:
         issue_credential(work, system.client.id)
     world.now += timedelta(hours=24) - timedelta(seconds=1)
     with world.read(carol) as work:
@@ -102,9 +102,9 @@ def test_a_revoked_secret_is_dead_and_the_policy_changes(world: Any) -> None:
         revoke_credential(work, system.client.id, credential.id)
         assert check_secret(work, system.client.id, system.secret).client is None
         assert policy_version(work.tx) == before + 1
-    with world.work(carol) as work, pytest.raises(Conflict):
+    with pytest.raises(Conflict), world.work(carol) as work:
         revoke_credential(work, system.client.id, credential.id)
-    with world.work(mallory) as work, pytest.raises(NotFound):
+    with pytest.raises(NotFound), world.work(mallory) as work:
         revoke_credential(work, system.client.id, credential.id)
 
 
@@ -113,7 +113,7 @@ def test_a_disabled_system_is_shut_out_and_can_be_let_in_again(world: Any) -> No
     with world.work(bob) as work:
         assert disable_client(work, system.client.id).state == "disabled"
         assert check_secret(work, system.client.id, system.secret).client is None
-    with world.work(carol) as work, pytest.raises(Conflict):
+    with pytest.raises(Conflict), world.work(carol) as work:
         issue_credential(work, system.client.id)
     with world.work(bill) as work:
         assert approve_client(work, system.client.id).state == "active"
@@ -121,7 +121,7 @@ def test_a_disabled_system_is_shut_out_and_can_be_let_in_again(world: Any) -> No
 
 
 def test_every_address_is_no_network(world: Any) -> None:
-    with world.work(carol) as work, pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as refused, world.work(carol) as work:
         register_client(work, {**WISH, "networks": ["10.0.0.0/8", "0.0.0.0/0"]})
     assert refused.value.errors[0].pointer == "/networks/1"
 
