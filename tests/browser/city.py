@@ -1,0 +1,115 @@
+"""A city in which enough has happened that every page has something to show."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from audit.journal import Journal
+from audit.note import NoteSigner
+from audit.query import Filters, find_records
+from audit.record import make_record
+from audit.sealer import Sealer
+from catalog.datasets import find_dataset, register_dataset
+from core.settings import Settings
+from gateway.applications import act_on_application
+from gateway.clients import register_client
+from gateway.grants import act_on_grant
+from tests.cast import alice, bob, chen
+from tests.stories import LOCAL, active_client, active_grant, offered, submitted_application
+
+
+class City(NamedTuple):
+    """The ids by which the pages of the city are addressed."""
+
+    dataset: str
+    draft: str
+    application: str
+    waiting: str
+    grant: str
+    system: str
+    record: str
+
+
+def populate(world: Any) -> City:
+    """Let the departments work for three weeks; return what there is to look at."""
+    divisions, workdays = offered(world, "divisions"), offered(world, "workdays")
+    offered(world, "calendars")
+    system = active_client(world)
+    with world.work(chen) as work:
+        register_client(work, {"name": "企业登记系统", "networks": LOCAL})
+    grant = active_grant(world, divisions, system)
+    suspended = active_grant(world, divisions, system, fields=["code"])
+    with world.work(bob) as work:
+        act_on_grant(work, suspended.grant.id, "suspend", {"reason": "来源地址异常,先行暂停"})
+    waiting = submitted_application(
+        world, workdays, system, fields=["date", "workday"], operations=["day"]
+    )
+    with world.work(bob) as work:
+        act_on_application(work, waiting.application.id, "accept", {})
+    world.now += timedelta(days=27)
+    fresh = submitted_application(world, divisions, system, fields=["name"])
+    refused = submitted_application(world, divisions, system, fields=["code"])
+    with world.work(bob) as work:
+        act_on_application(work, refused.application.id, "refuse", {"reason": "未说明使用范围"})
+    draft = _draft(world, divisions)
+    _calls(world, grant)
+    return City(
+        dataset=divisions.replace("/", "-"),
+        draft=draft.replace("/", "-"),
+        application=fresh.application.id,
+        waiting=waiting.application.id,
+        grant=grant.grant.id,
+        system=system.client.id,
+        record=_sealed_record(world),
+    )
+
+
+def _draft(world: Any, like: str) -> str:
+    with world.work(alice) as work:
+        document = dict(find_dataset(work, like).document)
+        return register_dataset(work, {**document, "title": "养老机构名录"}).code
+
+
+def _calls(world: Any, grant: Any) -> None:
+    """Write what a data plane writes for a call that was answered and for one that was refused."""
+    about = {
+        "dataset": grant.grant.dataset_code,
+        "grant": grant.grant.id,
+        "consumer": "health",
+        "provider": "civil_affairs",
+        "method": "GET",
+        "operation": "rows",
+    }
+    outcomes = (
+        {"decision": "permitted", "status": 200, "rows": 25},
+        {"decision": "refused", "status": 403, "reason": "field_not_granted"},
+    )
+
+    async def write() -> None:
+        platform = world.settings.platform
+        sizes = {"segment_bytes": platform.journal_segment_bytes, "reserve_bytes": 0}
+        folder = world.settings.data / "audit" / "journal"
+        folder.mkdir(parents=True, exist_ok=True)
+        journal = await Journal.open(folder, "worker-1", **sizes, now=world.now)
+        for outcome in outcomes:
+            await journal.append(make_record("access", world.now, journal.name, {**about, **outcome}))
+        await journal.close()
+
+    # Playwright keeps an event loop in the main thread.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(write())).result()
+
+
+def _sealed_record(world: Any) -> str:
+    settings: Settings = world.settings
+    folder = settings.data / "audit"
+    signer = NoteSigner.parse(settings.key("log.key").decode())
+    sealer = Sealer(folder, world.database, signer, settings.platform.log_origin, world.now)
+    sealer.step(world.now)
+    sealer.close()
+    with world.database.read() as tx:
+        page = find_records(tx, folder, Filters(equal={"kind": "access"}), limit=1)
+    return page.items[0].id

@@ -1,0 +1,72 @@
+"""Every page, in both languages, in a real browser: accessible, self-contained, and wide enough on a phone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from core.work import Actor
+from tests.cast import alice, bob, carol, chen, dave
+
+pytestmark = pytest.mark.browser
+
+PAGES: tuple[tuple[str, Actor | None, str], ...] = (
+    ("/sign-in", None, "/sign-in"),
+    ("/", alice, "/"),
+    ("/", bob, "/"),
+    ("/", carol, "/"),
+    ("/", dave, "/?list=late"),
+    ("/account", carol, "/account"),
+    ("/password", carol, "/password"),
+    ("/datasets", carol, "/datasets"),
+    ("/datasets/new", alice, "/datasets/new"),
+    ("/datasets/<code>", carol, "/datasets/{dataset}"),
+    ("/datasets/<code>", alice, "/datasets/{draft}"),
+    ("/datasets/<code>/revise", alice, "/datasets/{dataset}/revise"),
+    ("/datasets/<code>/attach", alice, "/datasets/{draft}/attach"),
+    ("/applications", bob, "/applications"),
+    ("/applications/new", carol, "/applications/new?dataset={dataset}"),
+    ("/applications/<id>", bob, "/applications/{application}"),
+    ("/applications/<id>", carol, "/applications/{waiting}"),
+    ("/grants", carol, "/grants"),
+    ("/grants/<id>", bob, "/grants/{grant}"),
+    ("/systems", carol, "/systems"),
+    ("/systems/<id>", carol, "/systems/{system}"),
+    ("/records", dave, "/records"),
+    ("/records/<id>", dave, "/records/{record}"),
+)
+LANGUAGES = {"zh": "zh-CN", "en": "en"}
+
+
+def test_every_page_is_in_the_list(site):
+    routes = site.world.app.extensions["shuxiang_pages"].values()
+    shown = {r.rule for r in routes if r.method == "GET"}
+    assert shown == {rule for rule, _, _ in PAGES}
+
+
+@pytest.mark.parametrize(("rule", "actor", "address"), PAGES, ids=lambda v: getattr(v, "login", None) or str(v))
+def test_a_page_is_accessible_and_self_contained_in_both_languages(site, rule, actor, address):
+    path = address.format(**site.city._asdict())
+    with site.window(actor) as page:
+        for language, tag in LANGUAGES.items():
+            answer = page.goto(f"{site.url}{path}{'&' if '?' in path else '?'}lang={language}")
+            assert answer.status == 200, page.inner_text("main")
+            assert page.get_attribute("html", "lang") == tag
+            assert page.locator("h1").count() == 1
+            assert faults(page) == []
+        assert page.complaints == []
+
+
+@pytest.mark.parametrize(("rule", "actor", "address"), PAGES, ids=lambda v: getattr(v, "login", None) or str(v))
+def test_a_page_fits_a_phone(site, rule, actor, address):
+    with site.window(actor, width=390) as page:
+        page.goto(site.url + address.format(**site.city._asdict()))
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def faults(page: Any) -> list[str]:
+    """Return what axe finds wrong, one line per node."""
+    found = Axe().run(page).response["violations"]
+    return [f"{v['id']}: {n['html'][:200]} {n['failureSummary'][:200]}" for v in found for n in v["nodes"]]
