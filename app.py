@@ -21,6 +21,7 @@ import audit.console
 import cases.console
 import catalog.api
 import catalog.console
+import catalog.titles
 import gateway.api
 import gateway.console
 import gateway.oauth
@@ -87,6 +88,7 @@ def create_app(
         actor_of_session=actor_of_session(settings),
         policy_changed=lambda tx: change_policy(tx, counter),
     )
+    app.extensions[cases.console.TITLES] = catalog.titles.titles_of
     Bootstrap5(app)
     _faces(app, settings)
     _errors(app)

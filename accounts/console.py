@@ -34,7 +34,7 @@ pages = Pages("accounts")
 _ANY_SESSION = frozenset({"signed_in", PASSWORD_CHANGE})
 
 _WRONG = Text(
-    "登录名或密码不正确,或账号因多次输错暂时锁定(15 分钟后可再试)。",
+    "登录名或密码不正确，或账号因多次输错暂时锁定（15 分钟后可再试）。",
     "The login or the password is wrong, or too many wrong passwords shut the account for 15 minutes.",
 )
 _WRONG_CURRENT = Text("原密码不正确", "The present password is wrong")
@@ -106,7 +106,7 @@ def do_password(work: Work, seen: Seen) -> Page | Go:
         return Page("accounts/password.html", {**_password_context(work), "seen": wrong}, 422)
     _renew()
     done = Text(
-        "密码已修改,其他登录均已退出。", "The password is changed; every other session is signed out."
+        "密码已修改，其他登录均已退出。", "The password is changed; every other session is signed out."
     )
     return Go("/", done, (_session_cookie(work, start_session(work, work.actor.login)),))
 

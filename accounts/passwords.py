@@ -83,7 +83,7 @@ def _nobodys_hash() -> str:
 def _turn() -> Iterator[None]:
     if not _at_once.acquire(timeout=_WAIT_SECONDS):
         raise TooMany(
-            "当前登录人数过多,请稍后再试", "too many people sign in just now; try again", retry_after=5
+            "当前登录人数过多，请稍后再试", "too many people sign in just now; try again", retry_after=5
         )
     try:
         yield

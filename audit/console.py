@@ -11,7 +11,7 @@ import orjson
 from audit.note import BadNote
 from audit.proofs import prove_inclusion, published_checkpoint
 from audit.query import Filters, Found, FoundPage, envelope_of, open_record, search_records
-from core.errors import Conflict, FieldError, Invalid, NotFound
+from core.errors import ConfigError, Conflict, FieldError, Invalid, NotFound
 from core.text import Text
 from core.times import parse_instant
 from core.work import Work
@@ -32,6 +32,12 @@ KINDS = {
     "decision.grant": Text("授权办理", "Grant step"),
     "grant.opened": Text("授权生效", "Grant opened"),
     "clock.breached": Text("逾期", "Overdue"),
+    "client.registered": Text("登记业务系统", "System registered"),
+    "client.approved": Text("启用业务系统", "System approved"),
+    "client.disabled": Text("停用业务系统", "System disabled"),
+    "token.issued": Text("签发访问令牌", "Access token issued"),
+    "token.refused": Text("拒发访问令牌", "Access token refused"),
+    "token.revoked": Text("吊销访问令牌", "Access token revoked"),
     "attachment.added": Text("添加附件", "Attachment added"),
     "credential.issued": Text("签发凭据", "Credential issued"),
     "credential.revoked": Text("吊销凭据", "Credential revoked"),
@@ -68,6 +74,7 @@ def records(work: Work, seen: Seen) -> Page:
         "decisions": DECISIONS,
         "departments": {d.id: d.name for d in work.settings.departments.values()},
         "found": FoundPage((), None),
+        "step_of": lambda body: step_of(work, body),
     }
     try:
         filters = _filters(seen.query)
@@ -77,6 +84,18 @@ def records(work: Work, seen: Seen) -> Page:
         again = Seen(seen.query, seen.form, wrong.errors)
         return Page("audit/records.html", {**context, "seen": again}, 422)
     return Page("audit/records.html", context)
+
+
+def step_of(work: Work, body: Mapping[str, Any]) -> tuple[Text, Text] | None:
+    """Return what a record's step and the state after it are called in the rulebook of its time."""
+    try:
+        book = work.rulebooks.get(body["rulebook"], body["rulebook_version"])
+        flow = book.workflow(body["case_kind"])
+        state = flow.states[body["to_state"]].title
+    except (KeyError, ConfigError):
+        return None
+    steps = {t.action: t.title for t in flow.transitions}
+    return steps.get(body.get("action"), Text("建立", "Open")), state
 
 
 def _filters(query: Mapping[str, str]) -> Filters:
@@ -97,7 +116,7 @@ def _instant(query: Mapping[str, str], name: str, wrong: list[FieldError]) -> da
     try:
         return parse_instant(query[name])
     except ValueError:
-        words = Text("应为时间,如 2026-02-13T10:00", "must be an instant such as 2026-02-13T10:00")
+        words = Text("应为时间，如 2026-02-13T10:00", "must be an instant such as 2026-02-13T10:00")
         wrong.append(FieldError(f"/{name}", words))
         return None
 

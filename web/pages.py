@@ -228,14 +228,14 @@ def http_page(error: HTTPException) -> Response:
 
 
 _ADVICE = Text(
-    "请检查网址是否输入正确,或从上方的导航进入。", "Check the address, or start from the links above."
+    "请检查网址是否输入正确，或从上方的导航进入。", "Check the address, or start from the links above."
 )
 
 
 def stale_form() -> Refusal:
     """Return the refusal of a form that does not come from a page which this browser was just shown."""
     return Conflict(
-        "页面停留过久或已在别处退出,请返回上一页刷新后重新提交。",
+        "页面停留过久或已在别处退出，请返回上一页刷新后重新提交。",
         "The page was open for too long, or you signed out meanwhile. Go back, reload and send it again.",
         code="stale_form",
     )
