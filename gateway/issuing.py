@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any, NamedTuple
 
 from audit.log import record
@@ -61,7 +62,7 @@ def seconds_to_wait(work: Work, client_id: str, source: str) -> int:
     if tried is None or tried.tries < MOST_FAILURES:
         return 0
     left = tried.since + WINDOW - work.now
-    return max(0, int(left.total_seconds()) + 1) if left > timedelta(0) else 0
+    return max(0, ceil(left.total_seconds()))
 
 
 def note_failure(work: Work, client_id: str, source: str) -> None:

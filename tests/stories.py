@@ -14,8 +14,9 @@ from gateway.grants import Held, find_grant
 from gateway.model import Client
 from tests.cast import alice, ann, bob, carol
 
-STATEMENT = {"purpose": "健康档案地址规范化", "reasons": "地址为手工录入", "duty_basis": "基本公共卫生服务职责"}
+STATEMENT = {"purpose": "健康档案地址规范化", "reasons": "地址为手工录入", "duty_basis": "公共卫生服务职责"}
 LOCAL = ["127.0.0.1/32"]
+CONDITION = {"class_reason": "服务容量有限", "share_condition": "说明所办事项"}
 
 
 # --- datasets -------------------------------------------------------------------------------------
@@ -33,7 +34,7 @@ def _entry(title: str, share_class: str, format: str, names: str) -> dict[str, A
         "attributes": [{**attributes[0], "primary_key": True}, *attributes[1:]],
         "update_limit": "yearly",
         "share_class": share_class,
-        **({} if share_class == "unconditional" else {"class_reason": "容量有限", "share_condition": "说明用途"}),
+        **(CONDITION if share_class == "conditional" else {}),
         "share_method": ["platform"],
         "use_terms": "仅限履行本部门职责使用。",
         "required_materials": ["申请表"],

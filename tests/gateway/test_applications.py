@@ -106,8 +106,8 @@ def test_a_refusal_gives_a_reason_and_no_paper_is_none(world: Any) -> None:
     with pytest.raises(Invalid) as refused, world.work(bob) as work:
         act_on_application(work, filed.application.id, "refuse", {})
     assert pointers(refused) == ["/reason"]
+    fields = {"reason": "没有纸质申请", "reason_code": "no_paper"}
     with pytest.raises(Invalid) as refused, world.work(bob) as work:
-        fields = {"reason": "没有纸质申请", "reason_code": "no_paper"}
         act_on_application(work, filed.application.id, "refuse", fields)
     assert pointers(refused) == ["/reason_code"]
     with world.work(bob) as work:

@@ -1,4 +1,4 @@
-"""What may be asked for and decided, as pure functions: whatever is decided, it is never more than was asked."""
+"""What may be asked for and decided, as pure functions: a decision is never more than was asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Business systems: registered by a department, approved by the platform manager, with a secret shown once."""
+"""Business systems: registered by a department, approved by the manager, with a secret shown once."""
 
 from __future__ import annotations
 
