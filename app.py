@@ -28,8 +28,9 @@ import gateway.oauth
 import web.pages
 from accounts.sessions import actor_of_session
 from cases.books import open_rulebooks
-from core.db import Database, at_head
+from core.db import Database
 from core.errors import ConfigError, Finding, Refusal
+from core.migrate import at_head
 from core.settings import Settings
 from core.text import Text
 from core.times import utc_now

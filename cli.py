@@ -79,7 +79,8 @@ class Place:
     def open(self) -> Iterator[Callable[[], AbstractContextManager[Work]]]:
         """Yield what begins a unit of work of the platform itself, in a writing transaction each time."""
         from cases.books import open_rulebooks
-        from core.db import Database, at_head
+        from core.db import Database
+        from core.migrate import at_head
         from gateway.policy import PolicyCounter, change_policy
 
         settings = self.settings()

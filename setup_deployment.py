@@ -13,7 +13,8 @@ from accounts.keys import make_keys
 from accounts.people import create_account, list_accounts
 from cases.books import open_rulebooks
 from cases.procedure import sweep
-from core.db import Database, migrate
+from core.db import Database
+from core.migrate import migrate
 from core.settings import Settings
 from core.work import SYSTEM, Work
 from web.store import forget_answers

@@ -1,4 +1,4 @@
-"""The database: one place that opens it, begins transactions, pages through results and migrates.
+"""The database: one place that opens it, begins transactions and pages through results.
 
 SQLite runs in WAL mode with ``synchronous=FULL``; a writing transaction takes the write lock at BEGIN, so
 two of them never meet a deadlock halfway; a reading one takes none. PostgreSQL needs none of this.
@@ -10,15 +10,10 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import alembic.command
-import alembic.config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
     JSON,
     Connection,
@@ -31,12 +26,15 @@ from sqlalchemy import (
     and_,
     create_engine,
     event,
+    inspect,
     or_,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import ColumnElement
+from sqlalchemy.types import NullType
 
-from core.errors import invalid
+from core.errors import Invalid, invalid
 
 metadata = MetaData(
     naming_convention={
@@ -53,7 +51,7 @@ Document = JSON().with_variant(JSONB(), "postgresql")
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware datetime, kept as UTC text of fixed width, so that it sorts and reads alike in any database."""
+    """An aware datetime, kept as UTC text of fixed width, which sorts and reads alike in any database."""
 
     impl = String(27)
     cache_ok = True
@@ -168,13 +166,22 @@ def page(
 
 
 def _after(keys: Sequence[ColumnElement[Any]], values: list[Any], descending: bool) -> ColumnElement[bool]:
+    read = [_read(key, value) for key, value in zip(keys, values, strict=True)]
     steps = []
     for i, key in enumerate(keys):
-        value = datetime.fromisoformat(values[i]) if isinstance(key.type, Instant) else values[i]
-        values[i] = value
-        beyond = key < value if descending else key > value
-        steps.append(and_(*(k == v for k, v in zip(keys[:i], values[:i], strict=True)), beyond))
+        beyond = key < read[i] if descending else key > read[i]
+        steps.append(and_(*(k == v for k, v in zip(keys[:i], read[:i], strict=True)), beyond))
     return or_(*steps)
+
+
+def _read(key: ColumnElement[Any], value: Any) -> Any:
+    """Return a cursor's value as its column compares it; a cursor of another list has other types."""
+    if isinstance(key.type, Instant):
+        with suppress(TypeError, ValueError):
+            return datetime.fromisoformat(value).astimezone(UTC)
+    elif isinstance(key.type, NullType) or isinstance(value, str) == isinstance(key.type, String):
+        return value
+    raise _no_cursor()
 
 
 def _encode_cursor(values: list[Any]) -> str:
@@ -190,32 +197,19 @@ def _decode_cursor(cursor: str, size: int) -> list[Any]:
         if not all(isinstance(v, str | int | float) for v in values):
             raise ValueError
     except (ValueError, binascii.Error) as wrong:
-        raise invalid(
-            "/cursor", "游标无效,请从第一页开始", "not a cursor of this list; start over"
-        ) from wrong
+        raise _no_cursor() from wrong
     return values
 
 
-# --- migrations -----------------------------------------------------------------------------------
+def _no_cursor() -> Invalid:
+    return invalid("/cursor", "游标无效,请从第一页开始", "not a cursor of this list; start over")
 
 
-def migrate(database: Database) -> None:
-    """Bring the database to the newest schema; safe to run again."""
-    with database.engine.connect() as tx:
-        config = _alembic()
-        config.attributes["connection"] = tx
-        alembic.command.upgrade(config, "head")
-        tx.commit()
+# --- schema ---------------------------------------------------------------------------------------
 
 
-def at_head(database: Database) -> bool:
-    """Tell whether the database has the schema that this code expects."""
-    with database.read() as tx:
-        current = MigrationContext.configure(tx).get_current_revision()
-    return current == ScriptDirectory.from_config(_alembic()).get_current_head()
-
-
-def _alembic() -> alembic.config.Config:
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
+def schema_revision(tx: Connection) -> str | None:
+    """Return the migration that the database stands at, or None when it has not been migrated."""
+    if not inspect(tx).has_table("alembic_version"):
+        return None
+    return tx.execute(text("SELECT version_num FROM alembic_version")).scalar()

@@ -152,7 +152,10 @@ class Settings:
         return read_secret_file(path)
 
     def secret(self, reference: str) -> str:
-        """Return the secret behind ``env:NAME`` or ``file:PATH`` (relative to the deployment's folder, or ``{data}/...``)."""
+        """Return the secret behind ``env:NAME`` or ``file:PATH``.
+
+        A path is relative to the deployment's folder; ``{data}`` stands for the data folder.
+        """
         scheme, _, rest = reference.partition(":")
         if scheme == "env" and os.environ.get(rest):
             return os.environ[rest]

@@ -104,8 +104,8 @@ def publish_divisions(story: Story) -> str:
     mount = manifest["distributions"][0]
     story.say("挂接到本部门的数据库,平台当场自检", "it mounts the table; the platform checks it on the spot")
     view = story.civil.call("PUT", f"/api/datasets/{code}/distributions/{mount['kind']}", mount).json
-    for line in view["distributions"][0]["check"]["findings"]:
-        story.note(f"自检 check: {line['message']['zh'] if isinstance(line.get('message'), dict) else line}")
+    for item in view["distributions"][0]["check"]["items"]:
+        story.note(f"自检 check: {item['found']['zh']} {item['found']['en']}")
     story.say("发布;潜江的规定不设审核环节", "it publishes; Qianjiang's rule has no review in between")
     story.record(story.civil.call("POST", f"/api/datasets/{code}/actions/publish", {}).json)
     return code

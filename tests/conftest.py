@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.exceptions import HTTPException
@@ -22,7 +20,8 @@ from werkzeug.exceptions import HTTPException
 import schemas
 from audit.store import audit_outbox
 from cases.books import open_rulebooks
-from core.db import Database, _alembic, metadata
+from core.db import Database
+from core.migrate import migrate
 from core.settings import Settings, load_settings
 from core.work import Actor, Work
 from gateway.policy import PolicyCounter, change_policy
@@ -144,17 +143,9 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "state.sqlite"
     database = Database(f"sqlite:///{path}")
     import_every_table()
-    with database.begin() as tx:
-        metadata.create_all(tx)
-        stamp(tx)
+    migrate(database)
     database.close()
     return path
-
-
-def stamp(tx: Any) -> None:
-    """Mark the tables as those of the newest migration."""
-    script = ScriptDirectory.from_config(_alembic())
-    MigrationContext.configure(tx).stamp(script, "head")
 
 
 def import_every_table() -> None:

@@ -9,7 +9,8 @@ import orjson
 from flask import Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.db import Database, at_head
+from core.db import Database
+from core.migrate import at_head
 from core.settings import Settings
 from web.kit import Kit
 

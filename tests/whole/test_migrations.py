@@ -7,7 +7,8 @@ from pathlib import Path
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from core.db import Database, at_head, metadata, migrate
+from core.db import Database, metadata
+from core.migrate import at_head, migrate
 from tests.conftest import import_every_table
 
 INDEX_TABLES = "dataset_search"

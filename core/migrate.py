@@ -1,0 +1,47 @@
+"""Brings the database to the schema that this code expects. Alembic is loaded only when it is asked for."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.db import Database, schema_revision
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+FOLDER = Path(__file__).parent / "migrations"
+
+
+def migrate(database: Database) -> None:
+    """Bring the database to the newest schema; safe to run again."""
+    import alembic.command
+
+    with database.engine.connect() as tx:
+        config = _config()
+        config.attributes["connection"] = tx
+        alembic.command.upgrade(config, "head")
+        tx.commit()
+
+
+def at_head(database: Database) -> bool:
+    """Tell whether the database has the schema that this code expects."""
+    with database.read() as tx:
+        return schema_revision(tx) == head()
+
+
+@cache
+def head() -> str | None:
+    """Return the newest migration of this code."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    return config
