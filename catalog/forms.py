@@ -100,15 +100,21 @@ def read_form(typed: Typed, shape: Mapping[str, Kind]) -> dict[str, Any]:
         at = tree
         for part in path:
             at = at.setdefault(part, {})
-        at[last] = value
+        at[last] = _Leaf(value)
     document = _listed(tree)
     return document if isinstance(document, dict) else {}
 
 
-def _listed(node: Any) -> Any:
+class _Leaf(NamedTuple):
+    """A value that was read, whatever its keys look like."""
+
+    value: Any
+
+
+def _listed(node: dict[str, Any] | _Leaf) -> Any:
     """Turn what is keyed by row numbers into lists, in the order of the numbers."""
-    if not isinstance(node, dict):
-        return node
+    if isinstance(node, _Leaf):
+        return node.value
     if node and all(key.isdigit() for key in node):
         return [_listed(node[key]) for key in sorted(node, key=int)]
     return {key: _listed(value) for key, value in node.items()}

@@ -43,7 +43,7 @@ class CheckReport:
     @property
     def passed(self) -> bool:
         """Tell whether the data could be served as they are described."""
-        return bool(self.items) and all(item.passed for item in self.items)
+        return all(item.passed for item in self.items)
 
 
 @dataclass(frozen=True, slots=True)

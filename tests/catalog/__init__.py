@@ -1,0 +1,1 @@
+"""The catalog: entries, their data, and finding them."""
