@@ -14,6 +14,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import httptools
@@ -33,13 +34,6 @@ from gateway.messages import (
 )
 from gateway.reply import Reply
 
-HEAD_SECONDS = 10.0
-BODY_SECONDS = 30.0
-IDLE_SECONDS = 75.0
-STALL_SECONDS = 30.0
-"""How long a client may leave an answer unread."""
-LINGER_SECONDS = 2.0
-"""How long a closed connection still swallows what the client sends, so that it gets to read the answer."""
 PIPELINED = 32
 """Requests that may wait on one connection."""
 
@@ -47,20 +41,42 @@ _NEVER = float("inf")
 log = logging.getLogger("shuxiang.plane")
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds a client is waited for."""
+
+    head: float = 10.0
+    body: float = 30.0
+    idle: float = 75.0
+    stall: float = 30.0
+    """How long it may leave an answer unread."""
+    linger: float = 2.0
+    """How long what it still sends is swallowed after the last answer, so that it gets to read that."""
+
+
 class ClientGone(Exception):
     """The client has closed the connection, or has been cut off."""
 
 
+_PATIENCE = Patience()
 Handler = Callable[[Request, Reply, "ServerConnection"], Awaitable[None]]
 
 
 class Server:
     """What the connections of one listener share: handler, bounds, and the set of those that are open."""
 
-    def __init__(self, handler: Handler, *, max_body: int, max_connections: int = 4096) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        max_body: int,
+        max_connections: int = 4096,
+        patience: Patience = _PATIENCE,
+    ) -> None:
         self.handler = handler
         self.max_body = max_body
         self.max_connections = max_connections
+        self.patience = patience
         self.connections: set[ServerConnection] = set()
         self.draining = False
 
@@ -91,6 +107,7 @@ class ServerConnection(asyncio.Protocol):
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._patience = server.patience
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
@@ -103,12 +120,13 @@ class ServerConnection(asyncio.Protocol):
         self._head_begun = False
         self._head_bytes = 0
         self._deaf = False  # a fault or a last request was seen: nothing that follows counts
+        self._ended = False  # the client sends no more
         self._reading = True
         self._task: asyncio.Task[None] | None = None
         self._body_waiter: asyncio.Future[None] | None = None
         self._drain_waiter: asyncio.Future[None] | None = None
         self._blocked_since: float | None = None
-        self._deadline = self._loop.time() + HEAD_SECONDS
+        self._deadline = self._loop.time() + self._patience.head
         self.lost = False
 
     # --- the wire ---------------------------------------------------------------------------------
@@ -149,7 +167,7 @@ class ServerConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Close unless an answer is under way, which the client still gets."""
-        self._deaf = True
+        self._deaf = self._ended = True
         if self._incoming is not None:
             self._spoil_body(MALFORMED)
         return self._task is not None
@@ -171,7 +189,7 @@ class ServerConnection(asyncio.Protocol):
         self._headers = []
         self._in_head = self._head_begun = True
         if self._task is None:
-            self._deadline = self._loop.time() + HEAD_SECONDS
+            self._deadline = self._loop.time() + self._patience.head
 
     def on_url(self, part: bytes) -> None:
         """Collect the request's target, which may come in parts."""
@@ -273,7 +291,9 @@ class ServerConnection(asyncio.Protocol):
         if not whole or self._deaf or self.draining:
             self._hang_up()
         else:
-            self._deadline = self._loop.time() + (HEAD_SECONDS if self._in_head else IDLE_SECONDS)
+            self._deadline = self._loop.time() + (
+                self._patience.head if self._in_head else self._patience.idle
+            )
             self._resume_reading()
 
     async def _handle(self, request: Request, reply: Reply) -> None:
@@ -293,7 +313,7 @@ class ServerConnection(asyncio.Protocol):
             raise BodyRefused(BODY_TOO_LARGE)
         if request.expects and not request.complete and not request.body:
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        deadline = self._loop.time() + BODY_SECONDS
+        deadline = self._loop.time() + self._patience.body
         while not request.complete:
             if self.lost:
                 raise ClientGone
@@ -346,7 +366,7 @@ class ServerConnection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Cut off a client that is late with its head or body, or that does not read its answer."""
-        if self._blocked_since is not None and now - self._blocked_since > STALL_SECONDS:
+        if self._blocked_since is not None and now - self._blocked_since > self._patience.stall:
             self.abort()
         elif now >= self._deadline:
             self._deadline = _NEVER
@@ -361,11 +381,13 @@ class ServerConnection(asyncio.Protocol):
         """Close after the last answer; what the client still sends is swallowed, not answered by a reset."""
         if self._transport is None or self.lost:
             return
+        if self._ended:
+            self._transport.close()
+            return
         self._deaf = True
         self._resume_reading()
-        self._deadline = self._loop.time() + LINGER_SECONDS
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
+        self._deadline = self._loop.time() + self._patience.linger
+        self._transport.write_eof()
 
     def _pause_reading(self) -> None:
         if self._reading and self._transport is not None and not self.lost:

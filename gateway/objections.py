@@ -31,7 +31,7 @@ class Objection:
     @property
     def of_provider(self) -> bool:
         """Whether the call was permitted, and then the provider or the gateway failed."""
-        return self.received is not None or self.status >= 500
+        return self.received is not None or (self.proxy is not None and self.status >= 500)
 
     def having(self, name: str, value: str) -> Objection:
         """Return the same objection with a header of the answer."""

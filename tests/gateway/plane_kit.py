@@ -1,7 +1,7 @@
 """A data plane of its own for each test module: database, provider, worker process, journal.
 
 What the control plane would do is written straight into the tables, so that these tests stand on the data
-plane alone. `python -m tests.gateway.plane_kit SETTINGS INDEX` is the worker's process.
+plane alone.
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ from gateway.tokens import make_token, token_digest
 from tests.gateway.providers import Provider
 
 ROOT = Path(__file__).parents[2]
+WORKER = """
+import pathlib, pickle, sys
+from gateway.plane import run_worker
+run_worker(pickle.loads(pathlib.Path(sys.argv[1]).read_bytes()), int(sys.argv[2]))
+"""
 TABLE, API, FILE = "307001/000001", "307001/000002", "307001/000003"
 CODES = {"table": TABLE, "api": API, "file": FILE}
 
@@ -136,10 +141,16 @@ class Kit:
             now = datetime.now(UTC)
             tx.execute(
                 clients.insert().values(
-                    id="sys-1", name="系统", department="police", description="", networks=["127.0.0.0/8"],
-                    state="active", created_at=now, created_by="carol",
+                    id="sys-1",
+                    name="系统",
+                    department="police",
+                    description="",
+                    networks=["127.0.0.0/8"],
+                    state="active",
+                    created_at=now,
+                    created_by="carol",
                 )
-            )  # fmt: skip
+            )
         self.beat()
         self._workers: list[subprocess.Popen[bytes]] = []
 
@@ -157,23 +168,32 @@ class Kit:
         }
         values["gateway_url"] = f"http://127.0.0.1:{values['gateway_listen'][1]}"
         connections = {
-            "rows": Connection("rows", "table", Text("库", "db"), "police", database_url=f"sqlite:///{self.rows}"),
+            "rows": Connection(
+                "rows", "table", Text("库", "db"), "police", database_url=f"sqlite:///{self.rows}"
+            ),
             "files": Connection("files", "file", Text("文件", "files"), "police", folder=self.files),
             "api": Connection(
-                "api", "api", Text("接口", "api"), "police",
+                "api",
+                "api",
+                Text("接口", "api"),
+                "police",
                 base_url=f"http://127.0.0.1:{self.provider.port}/base",
                 networks=(ip_network("127.0.0.1/32"),),
                 headers={"X-Key": "env:SHUXIANG_TEST_KEY"},
-                connect_seconds=1.0, total_seconds=2.0, max_bytes=4 * 1024 * 1024,
+                connect_seconds=1.0,
+                total_seconds=2.0,
+                max_bytes=4 * 1024 * 1024,
             ),
-        }  # fmt: skip
+        }
         return replace(
             settings, platform=replace(settings.platform, **values), connections=connections, manifests=()
         )
 
     def _make_rows(self) -> None:
         with sqlite3.connect(self.rows) as db:
-            db.execute("CREATE TABLE items (code TEXT PRIMARY KEY, name TEXT, level INT, active INT, secret TEXT)")
+            db.execute(
+                "CREATE TABLE items (code TEXT PRIMARY KEY, name TEXT, level INT, active INT, secret TEXT)"
+            )
             rows = [(f"{i:05d}", f"名称{i}", i % 10, i % 2, f"s{i}") for i in range(5000)]
             db.executemany("INSERT INTO items VALUES (?,?,?,?,?)", rows)
             db.execute("UPDATE items SET name = NULL WHERE code = '00007'")
@@ -181,7 +201,10 @@ class Kit:
 
     def _dataset(self, kind: str) -> str:
         now = datetime.now(UTC)
-        detail: dict[str, Any] = {"kind": kind, "connection": {"table": "rows", "file": "files"}.get(kind, "api")}
+        detail: dict[str, Any] = {
+            "kind": kind,
+            "connection": {"table": "rows", "file": "files"}.get(kind, "api"),
+        }
         detail |= {
             "table": {"table": "items", "order": ["code"]},
             "api": {"operations": OPERATIONS},
@@ -191,17 +214,32 @@ class Kit:
             case = self._case(tx, "dataset", "published")
             tx.execute(
                 datasets.insert().values(
-                    id=case, code=CODES[kind], title=kind, provider="police", share_class="conditional",
-                    controlled_params=False, revision=1, version=1, document={"attributes": ATTRIBUTES},
-                    created_at=now, updated_at=now,
+                    id=case,
+                    code=CODES[kind],
+                    title=kind,
+                    provider="police",
+                    share_class="conditional",
+                    controlled_params=False,
+                    revision=1,
+                    version=1,
+                    document={"attributes": ATTRIBUTES},
+                    created_at=now,
+                    updated_at=now,
                 )
-            )  # fmt: skip
+            )
             tx.execute(
                 distributions.insert().values(
-                    dataset_id=case, kind=kind, connection=detail["connection"], detail=detail, check_passed=True,
-                    check_report={}, checked_at=now, attached_at=now, attached_by="alice",
+                    dataset_id=case,
+                    kind=kind,
+                    connection=detail["connection"],
+                    detail=detail,
+                    check_passed=True,
+                    check_report={},
+                    checked_at=now,
+                    attached_at=now,
+                    attached_by="alice",
                 )
-            )  # fmt: skip
+            )
         return case
 
     def _case(self, tx: Any, kind: str, state: str) -> str:
@@ -209,10 +247,20 @@ class Kit:
         case = new_id()
         tx.execute(
             cases.insert().values(
-                id=case, kind=kind, workflow=kind, rulebook="x", rulebook_version="x", state=state, facts={},
-                parties={}, version=1, opened_at=now, opened_by="alice", changed_at=now,
+                id=case,
+                kind=kind,
+                workflow=kind,
+                rulebook="x",
+                rulebook_version="x",
+                state=state,
+                facts={},
+                parties={},
+                version=1,
+                opened_at=now,
+                opened_by="alice",
+                changed_at=now,
             )
-        )  # fmt: skip
+        )
         return case
 
     def beat(self) -> None:
@@ -243,11 +291,17 @@ class Kit:
             case = self._case(tx, "grant", "active")
             tx.execute(
                 grants.insert().values(
-                    id=case, number=f"G-{case}", dataset_id=self._datasets[kind], client_id="sys-1",
-                    consumer="civil_affairs", provider="police", terms=document, granted_at=now,
+                    id=case,
+                    number=f"G-{case}",
+                    dataset_id=self._datasets[kind],
+                    client_id="sys-1",
+                    consumer="civil_affairs",
+                    provider="police",
+                    terms=document,
+                    granted_at=now,
                     valid_until=now + timedelta(seconds=seconds) if seconds else None,
                 )
-            )  # fmt: skip
+            )
         return Access(case, self.token(case, token_seconds))
 
     def token(self, grant_id: str, seconds: float = 300) -> str:
@@ -257,10 +311,14 @@ class Kit:
         with self.database.begin() as tx:
             tx.execute(
                 access_tokens.insert().values(
-                    digest=token_digest(token), grant_id=grant_id, client_id="sys-1", issued_at=now,
-                    expires_at=now + timedelta(seconds=seconds), revoked=False,
+                    digest=token_digest(token),
+                    grant_id=grant_id,
+                    client_id="sys-1",
+                    issued_at=now,
+                    expires_at=now + timedelta(seconds=seconds),
+                    revoked=False,
                 )
-            )  # fmt: skip
+            )
         return token
 
     def set_state(self, case_id: str, state: str) -> None:
@@ -287,7 +345,7 @@ class Kit:
         settings.write_bytes(pickle.dumps(self.settings))
         environment = {**os.environ, "SHUXIANG_TEST_KEY": "provider-secret", "PYTHONPATH": str(ROOT)}
         for index in range(workers):
-            command = [sys.executable, "-m", "tests.gateway.plane_kit", str(settings), str(index)]
+            command = [sys.executable, "-c", WORKER, str(settings), str(index)]
             self._workers.append(subprocess.Popen(command, cwd=ROOT, env=environment))
             private = self.settings.platform.private_listen[1] + index
             until(lambda private=private: answers(private), 15)
@@ -337,7 +395,7 @@ class Kit:
             connection.close()
 
     def raw(self, data: bytes, wait: float = 3.0) -> bytes:
-        """Send bytes and return everything that comes back until the connection ends, or for `wait` seconds."""
+        """Send bytes and return everything that comes back until the connection ends, or `wait` seconds."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=wait) as client:
             client.sendall(data)
             got = b""
@@ -389,9 +447,3 @@ def until(condition: Any, seconds: float = 5.0) -> Any:
         assert time.monotonic() < deadline, "it did not come to pass in time"
         time.sleep(0.02)
     return found
-
-
-if __name__ == "__main__":
-    from gateway.plane import run_worker
-
-    run_worker(pickle.loads(Path(sys.argv[1]).read_bytes()), int(sys.argv[2]))

@@ -12,6 +12,8 @@ from audit.receipt import check_receipt
 from tests.gateway.plane_kit import Kit, until, url
 from tests.gateway.providers import json_answer
 
+pytest_plugins = ["tests.gateway.plane_fixtures"]
+
 ITEM = {"code": "1", "name": "甲", "level": 3, "active": True, "secret": "x", "undeclared": "y"}
 
 
@@ -316,7 +318,13 @@ def test_a_forwarded_address_counts_only_from_a_trusted_proxy(kit: Kit) -> None:
 
 
 def test_what_lies_beside_the_road_is_not_found(kit: Kit) -> None:
-    for target in ("/share/", "/share", "/share/x/rows", "/share/307001-000001/nothing", "/share/307001-000001"):
+    for target in (
+        "/share/",
+        "/share",
+        "/share/x/rows",
+        "/share/307001-000001/nothing",
+        "/share/307001-000001",
+    ):
         answer = kit.call(target, kit.grant("table"))
         assert (answer.status, answer.code) == (404, "no_such_path"), target
         assert kit.record(answer.record)["operation"] is None
