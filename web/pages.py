@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, session
 from flask_wtf.csrf import generate_csrf
@@ -24,7 +24,7 @@ from web.kit import Kit, kit
 from web.problems import status_of, words_of_http
 from web.words import say, words
 
-__all__ = ["Go", "Page", "Pages", "Seen", "http_page", "install", "refusal_page", "say", "stale_form"]
+__all__ = ["File", "Go", "Page", "Pages", "Seen", "http_page", "install", "refusal_page", "say", "stale_form"]
 
 Ahead = Callable[[Kit, Mapping[str, str]], Any]
 """Slow work on a form that must not hold the database: hashing a password, for one."""
@@ -77,6 +77,15 @@ class Go:
     cookies: tuple[tuple[str, str, int], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to save: never shown in place, whatever it claims to be."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
 class Pages:
     """The pages of one package, collected by decorator and registered by app.py."""
 
@@ -87,10 +96,10 @@ class Pages:
 
     def show(
         self, rule: str, *, who: frozenset[str] | set[str], summary: Text, writes: bool = False
-    ) -> Callable[[Callable[..., Page | Go]], Callable[..., Page | Go]]:
+    ) -> Callable[[Callable[..., Page | Go | File]], Callable[..., Page | Go | File]]:
         """Declare a GET page; the handler is called with (work, seen, **path parameters)."""
 
-        def declare(handler: Callable[..., Page | Go]) -> Callable[..., Page | Go]:
+        def declare(handler: Callable[..., Page | Go | File]) -> Callable[..., Page | Go | File]:
             self.routes.append(Route("GET", rule, frozenset(who), summary, handler, writes=writes))
             return handler
 
@@ -102,14 +111,14 @@ class Pages:
         *,
         who: frozenset[str] | set[str],
         summary: Text,
-        again: Callable[..., Page | Go] | None = None,
+        again: Callable[..., Page | Go | File] | None = None,
         ahead: Ahead | None = None,
-    ) -> Callable[[Callable[..., Page | Go]], Callable[..., Page | Go]]:
+    ) -> Callable[[Callable[..., Page | Go | File]], Callable[..., Page | Go | File]]:
         """Declare a POST form. On Invalid nothing is kept and `again` (the page's handler) shows the form
         once more, with what was typed in `seen.form` and the reasons in `seen.errors`. `ahead` runs before
         the transaction begins; what it returns is `seen.ahead`."""
 
-        def declare(handler: Callable[..., Page | Go]) -> Callable[..., Page | Go]:
+        def declare(handler: Callable[..., Page | Go | File]) -> Callable[..., Page | Go | File]:
             self.routes.append(Route("POST", rule, frozenset(who), summary, handler, writes=True))
             self._forms[handler.__name__] = _Form(again, ahead)
             return handler
@@ -127,7 +136,7 @@ class Pages:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    again: Callable[..., Page | Go] | None = None
+    again: Callable[..., Page | Go | File] | None = None
     ahead: Ahead | None = None
 
 
@@ -161,7 +170,7 @@ def _sign_in_address(unknown: Unauthenticated) -> str:
 
 
 def _act(
-    handler: Callable[..., Page | Go],
+    handler: Callable[..., Page | Go | File],
     route: Route,
     params: Mapping[str, str],
     errors: tuple[FieldError, ...] = (),
@@ -179,7 +188,14 @@ def _act(
         answer = handler(work, seen, **params)
         if isinstance(answer, Page):
             return _render(answer, work, seen, 422 if errors else answer.status)
-    return _go(answer)
+    return _file(answer) if isinstance(answer, File) else _go(answer)
+
+
+def _file(answer: File) -> Response:
+    response = make_response(answer.content)
+    response.content_type = answer.media_type
+    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(answer.name, safe='')}"
+    return response
 
 
 def _go(answer: Go) -> WerkzeugResponse:
