@@ -350,6 +350,7 @@ def demo(place: Place, story_only: bool) -> None:
     """Set up the demo city, start everything, play the story over HTTP, then stay up."""
     from cases.books import open_rulebooks
     from core.db import Database
+    from demo.http import Unexpected
     from demo.prepare import prepare
     from demo.story import tell
     from serve import Child
@@ -371,8 +372,11 @@ def demo(place: Place, story_only: bool) -> None:
     )
 
     def play() -> None:
-        with place.open() as begin:
-            tell(settings, begin, out)
+        try:
+            with place.open() as begin:
+                tell(settings, begin, out)
+        except Unexpected as wrong:
+            raise _Told(str(wrong)) from wrong
         shown = _shown(sign_ins)
         out.print(
             f"\n登录名和一次性密码 sign-ins: {shown}  (首次登录须更改 / change at first sign-in)",
@@ -549,8 +553,8 @@ def rulebook_due(book: str, facts: tuple[str, ...], events: tuple[str, ...], as_
     _print(due, as_json, lambda: _table(book, ("时限 clock", "到期 due", "", "依据 cite"), rows))
 
 
-def _cite(cite: Any) -> str:
-    return str(cite.get("text", cite)) if isinstance(cite, Mapping) else str(cite)
+def _cite(cite: Mapping[str, Any]) -> str:
+    return f"{cite['label']['zh']} {cite['reading'] or ''}"
 
 
 def _pairs(given: Sequence[str], option: str) -> dict[str, str]:

@@ -64,7 +64,7 @@ class Story:
             if clock["stopped_at"] is None:
                 mark = "(暂定 provisional)" if clock["provisional"] else ""
                 due = clock["due"] or "及时 promptly"
-                self.note(f"时限 clock {clock['name']}: {due} {mark} {clock['cite']['text']}")
+                self.note(f"时限 clock {clock['name']}: {due} {mark} {clock['cite']['label']['zh']}")
 
 
 def tell(settings: Settings, begin: Begin, page: Console) -> None:
@@ -73,7 +73,7 @@ def tell(settings: Settings, begin: Begin, page: Console) -> None:
     code = publish_divisions(story)
     publish_manifests(story, begin)
     system = register_system(story)
-    number = obtain_grant(story, code, "table", decider=story.manager)
+    number = obtain_grant(story, code, "table", ["code", "name", "street_code"], decider=story.manager)
     rows, refused = pull_rows(story, system, code, number)
     use_the_service(story, system)
     fetch_a_calendar(story, system)
@@ -89,18 +89,12 @@ def publish_divisions(story: Story) -> str:
     title = manifest["dataset"]["title"]
     mine = story.civil.call("GET", "/api/datasets?provider=civil_affairs").json["items"]
     known = next((d for d in mine if d["title"] == title), None)
-    if known is not None:
+    code = str(known["code"]).replace("/", "-") if known else register_divisions(story, manifest["dataset"])
+    if known is not None and known["state"] == "published":
         story.say(
             f"市民政局的“{title}”已在先前登记,代码 {known['code']}", "the dataset stands from an earlier run"
         )
-        return str(known["code"]).replace("/", "-")
-    story.say(
-        f"市民政局登记数据集“{title}”", "the Civil Affairs Bureau registers a dataset of real divisions"
-    )
-    view = story.civil.call("POST", "/api/datasets", manifest["dataset"], expect=201).json
-    code = str(view["code"]).replace("/", "-")
-    story.note(f"代码 code {view['code']}")
-    story.record(view)
+        return code
     mount = manifest["distributions"][0]
     story.say("挂接到本部门的数据库,平台当场自检", "it mounts the table; the platform checks it on the spot")
     view = story.civil.call("PUT", f"/api/datasets/{code}/distributions/{mount['kind']}", mount).json
@@ -109,6 +103,18 @@ def publish_divisions(story: Story) -> str:
     story.say("发布;潜江的规定不设审核环节", "it publishes; Qianjiang's rule has no review in between")
     story.record(story.civil.call("POST", f"/api/datasets/{code}/actions/publish", {}).json)
     return code
+
+
+def register_divisions(story: Story, draft: Mapping[str, Any]) -> str:
+    """Register the draft; return its code in URL form."""
+    story.say(
+        f"市民政局登记数据集“{draft['title']}”",
+        "the Civil Affairs Bureau registers a dataset of real divisions",
+    )
+    view = story.civil.call("POST", "/api/datasets", draft, expect=201).json
+    story.note(f"代码 code {view['code']}")
+    story.record(view)
+    return str(view["code"]).replace("/", "-")
 
 
 def publish_manifests(story: Story, begin: Begin) -> None:
@@ -146,9 +152,7 @@ def register_system(story: Story) -> Party:
 # --- the grant ------------------------------------------------------------------------------------
 
 
-def obtain_grant(
-    story: Story, code: str, kind: str, *, decider: Party, more: Mapping[str, Any] | None = None
-) -> str:
+def obtain_grant(story: Story, code: str, kind: str, fields: list[str], *, decider: Party) -> str:
     """Apply and go through every desk that the rulebook names; return the grant's number."""
     client = next(
         c["id"]
@@ -159,11 +163,11 @@ def obtain_grant(
         "dataset": code,
         "client": client,
         "kind": kind,
+        "fields": fields,
         "purpose": "健康档案地址规范化和随访时限计算",
         "reasons": "现有地址为手工录入,与区划不符",
         "duty_basis": "基本公共卫生服务职责",
         "networks": LOCAL,
-        **(more or {}),
     }
     story.say(f"市卫健委申请数据集 {code}", "the Health Commission applies")
     view = story.health.call("POST", "/api/applications", wish, expect=201).json
@@ -220,8 +224,8 @@ def pull_rows(story: Story, system: Party, code: str, number: str) -> tuple[Answ
 def use_the_service(story: Story, system: Party) -> None:
     """Call the working-day service: conditional, so the provider decides."""
     code = _code_of(story, "工作日查询服务")
-    fields = {"fields": ["date", "workday", "weekday", "holiday"]}
-    number = obtain_grant(story, code, "api", decider=story.social, more=fields)
+    fields = ["date", "workday", "weekday", "holiday"]
+    number = obtain_grant(story, code, "api", fields, decider=story.social)
     story.say(
         "系统调用工作日服务,内部备注被滤除", "the system calls the service; the internal note is masked"
     )
@@ -234,7 +238,7 @@ def use_the_service(story: Story, system: Party) -> None:
 def fetch_a_calendar(story: Story, system: Party) -> None:
     """Fetch a file."""
     code = _code_of(story, "年度工作日日历文件")
-    number = obtain_grant(story, code, "file", decider=story.manager)
+    number = obtain_grant(story, code, "file", ["date", "workday"], decider=story.manager)
     story.say("系统下载 2026 年工作日日历", "the system downloads the calendar of 2026")
     plane = bearer(story.settings.platform.gateway_url, token(story, system, number))
     answer = plane.call("GET", f"/share/{code}/files/workdays-2026.csv")

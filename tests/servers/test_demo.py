@@ -34,6 +34,7 @@ def test_a_changed_record_body_is_found_offline(deployment: Deployment) -> None:
     deployment.run("demo", "--story-only")
     bodies = sorted((deployment.data / "audit" / "bodies").rglob("*.jsonl"))
     content = bodies[0].read_bytes()
-    bodies[0].write_bytes(content.replace(b'"permit"', b'"refuse"', 1))
+    assert b'"permitted"' in content
+    bodies[0].write_bytes(content.replace(b'"permitted"', b'"refused__"', 1))
     report = json.loads(deployment.run("audit", "verify", "--json", expect=1))
     assert not report["sound"]
