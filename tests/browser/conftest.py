@@ -40,9 +40,11 @@ class Site:
         self._chromium = chromium
 
     @contextmanager
-    def window(self, actor: Actor | None, width: int = 1280) -> Iterator[Any]:
+    def window(self, actor: Actor | None, width: int = 1280, scripts: bool = True) -> Iterator[Any]:
         """Open a window of the browser; its `complaints` name whatever the page did wrong on the way."""
-        context = self._chromium.new_context(viewport={"width": width, "height": 900}, locale="zh-CN")
+        context = self._chromium.new_context(
+            viewport={"width": width, "height": 900}, locale="zh-CN", java_script_enabled=scripts
+        )
         if actor is not None:
             with self.world.work(actor) as work:
                 ensure_account(work, actor.login, actor.name, actor.department, actor.roles)
