@@ -96,9 +96,17 @@ def apply_for_fields(work: Work, draft: Mapping[str, Any]) -> Filed:
     return _submit(work, filed, {}, None) if draft.get("submit", True) else filed
 
 
+def find_offer(work: Work, code: str) -> Offer:
+    """Return a dataset as an applicant meets it. Raises NotFound for a code that nobody has."""
+    offer = store.offer(work.tx, code)
+    if offer is None:
+        raise no_such("dataset")
+    return offer
+
+
 def _published(work: Work, code: str) -> Offer:
     offer = store.offer(work.tx, code.replace("-", "/", 1))
-    if offer is None or offer.state == "draft":
+    if offer is None or offer.state in ("draft", "in_review"):
         raise invalid("/dataset", "没有这个代码的数据集", "no dataset has this code", code="unknown")
     if offer.state != "published":
         raise Conflict("该数据集未在发布状态", "the dataset is not published", code="not_published")

@@ -2,6 +2,328 @@
 
 from __future__ import annotations
 
-from web.pages import Pages
+from dataclasses import replace
+from typing import Any
+
+from cases.attachments import MOST_BYTES
+from catalog.codes import from_url, in_url
+from core.errors import FieldError, invalid
+from core.text import Text
+from core.work import Work
+from gateway.applications import (
+    MATERIAL,
+    act_on_application,
+    apply_for_fields,
+    attach,
+    demanded_papers,
+    find_application,
+    find_offer,
+    list_applications,
+    read_paper,
+)
+from gateway.clients import (
+    ACTIVE,
+    STATES,
+    approve_client,
+    disable_client,
+    find_client,
+    issue_credential,
+    list_clients,
+    register_client,
+    revoke_credential,
+)
+from gateway.forms import parent_pointers, read_application, read_decision, read_system, write_values
+from gateway.grants import act_on_grant, find_grant, list_grants
+from gateway.present import application_view, client_view, grant_view, issued_view
+from rules.rulebook import Rulebook
+from schemas import validate
+from web.pages import File, Go, Page, Pages, Seen
 
 pages = Pages("gateway")
+
+CONSUMER = {"consumer"}
+PARTIES = {"consumer", "provider", "platform_manager"}
+READERS = PARTIES | {"auditor"}
+SYSTEM_READERS = {"consumer", "platform_manager", "auditor"}
+PAGE = 25
+KINDS = {
+    "table": Text("库表", "Table"),
+    "api": Text("服务接口", "API"),
+    "file": Text("文件", "Files"),
+}
+
+
+# --- systems --------------------------------------------------------------------------------------
+
+
+@pages.show("/systems", who=SYSTEM_READERS, summary=Text("业务系统", "Systems"))
+def systems(work: Work, seen: Seen) -> Page:
+    """List the systems that the reader may know of."""
+    state = seen.query.get("state") if seen.query.get("state") in STATES else None
+    found = list_clients(work, state, PAGE, seen.query.get("cursor"))
+    rows = [client_view(work, c) for c in found.rows]
+    context = {"rows": rows, "next_cursor": found.next_cursor, "states": STATES, "state": state}
+    return Page("gateway/systems.html", context)
+
+
+@pages.show("/systems/new", who=CONSUMER, summary=Text("登记业务系统", "Register a system"))
+def new_system(work: Work, seen: Seen) -> Page:
+    """Show the form of a new system."""
+    return Page("gateway/system_new.html", {"seen": _by_field(seen)})
+
+
+@pages.form("/systems/new", who=CONSUMER, summary=Text("登记业务系统", "Register a system"), again=new_system)
+def register_system(work: Work, seen: Seen) -> Go:
+    """Register a system."""
+    draft = read_system(_typed(seen))
+    validate("request/client", draft)
+    made = register_client(work, draft)
+    return Go(f"/systems/{made.id}", Text("已登记,等待平台管理部门审核", "Registered; it waits for approval"))
+
+
+@pages.show("/systems/<client_id>", who=SYSTEM_READERS, summary=Text("查看业务系统", "System"))
+def system(work: Work, seen: Seen, client_id: str, action: str = "") -> Page:
+    """Show a system and its credentials."""
+    return Page("gateway/system.html", {"s": client_view(work, find_client(work, client_id))})
+
+
+@pages.form(
+    "/systems/<client_id>/actions/<action>",
+    who={"platform_manager"},
+    summary=Text("审核业务系统", "Decide on a system"),
+    again=system,
+)
+def decide_on_system(work: Work, seen: Seen, client_id: str, action: str) -> Go:
+    """Approve or disable a system."""
+    steps = {"approve": approve_client, "disable": disable_client}
+    if action not in steps:
+        raise invalid("/action", "没有这个操作", "there is no such action")
+    title = STATES[steps[action](work, client_id).state]
+    return Go(f"/systems/{client_id}", Text(f"状态为“{title.zh}”", f"The system is {title.en}"))
+
+
+@pages.form(
+    "/systems/<client_id>/credentials", who=CONSUMER, summary=Text("签发凭据", "Issue a credential")
+)
+def issue_secret(work: Work, seen: Seen, client_id: str) -> Page:
+    """Make a secret and show it, this once."""
+    credential, secret = issue_credential(work, client_id)
+    owner = client_view(work, find_client(work, client_id))
+    return Page("gateway/secret.html", {"issued": issued_view(work, credential, secret), "s": owner})
+
+
+@pages.form(
+    "/systems/<client_id>/credentials/<credential_id>/revoke",
+    who={"consumer", "platform_manager"},
+    summary=Text("吊销凭据", "Revoke a credential"),
+)
+def revoke_secret(work: Work, seen: Seen, client_id: str, credential_id: str) -> Go:
+    """Revoke a secret."""
+    revoke_credential(work, client_id, credential_id)
+    return Go(f"/systems/{client_id}", Text("凭据已吊销", "The credential is revoked"))
+
+
+# --- applications ---------------------------------------------------------------------------------
+
+
+@pages.show("/applications", who=READERS, summary=Text("共享申请", "Applications"))
+def applications_page(work: Work, seen: Seen) -> Page:
+    """List the applications that the reader is a party of."""
+    states = work.rulebooks.current("sharing").workflow("application").states
+    state = seen.query.get("state") if seen.query.get("state") in states else None
+    found = list_applications(work, state, PAGE, seen.query.get("cursor"))
+    context = {
+        "rows": [application_view(work, filed) for filed in found.rows],
+        "next_cursor": found.next_cursor,
+        "states": {name: s.title for name, s in states.items()},
+        "state": state,
+        "kinds": KINDS,
+    }
+    return Page("gateway/applications.html", context)
+
+
+@pages.show("/applications/new", who=CONSUMER, summary=Text("申请使用数据", "Apply for data"))
+def new_application(work: Work, seen: Seen) -> Page:
+    """Show the form of an application for one dataset."""
+    code = seen.form.get("dataset") or seen.query.get("dataset", "")
+    offer = find_offer(work, from_url(code.replace("/", "-")))
+    kinds = sorted(offer.distributions)
+    kind = seen.form.get("kind") or seen.query.get("kind") or next(iter(kinds), "")
+    book: Rulebook = work.rulebooks.current("sharing")
+    own = [c for c in list_clients(work, ACTIVE, 200, None).rows if c.department == work.actor.department]
+    context = {
+        "seen": _by_field(seen),
+        "offer": offer,
+        "kind": kind,
+        "kinds": {k: KINDS[k] for k in kinds},
+        "fields": [(a["name"], _field_label(a)) for a in _shared(offer)],
+        "operations": _operations(offer, kind),
+        "systems": [(c.id, c.name) for c in own],
+        "papers": demanded_papers(book, kind),
+        "max_term": book.policy("grant.max_term"),
+        "address": f"/applications/new?dataset={in_url(offer.code)}",
+    }
+    return Page("gateway/application_new.html", context)
+
+
+@pages.form(
+    "/applications/new", who=CONSUMER, summary=Text("申请使用数据", "Apply for data"), again=new_application
+)
+def apply_on_page(work: Work, seen: Seen) -> Go:
+    """Apply, or keep a draft to add papers to."""
+    wish = read_application(_typed(seen))
+    validate("request/application", wish)
+    filed = apply_for_fields(work, wish)
+    words = Text("已提交", "Submitted") if wish["submit"] else Text("已存为草稿", "Kept as a draft")
+    return Go(f"/applications/{filed.application.id}", words)
+
+
+@pages.show("/applications/<application_id>", who=READERS, summary=Text("查看共享申请", "Application"))
+def application_page(work: Work, seen: Seen, application_id: str, action: str = "") -> Page:
+    """Show an application, its papers, its clocks, and what the reader may do."""
+    filed = find_application(work, application_id)
+    view = application_view(work, filed)
+    grant_form = view["forms"].get("grant")
+    context = {
+        "seen": _by_field(seen),
+        "a": view,
+        "kinds": KINDS,
+        "address": f"/applications/{application_id}",
+        "forms": {**view, "forms": {name: f for name, f in view["forms"].items() if name != "grant"}},
+        "grant_form": grant_form,
+        "asked": {name: write_values(view[name]) for name in ("row_filter", "parameters")},
+        "may_attach": "submit" in view["actions"],
+        "paper_types": [(d["type"], d["title"]) for d in view["attachments_demanded"]]
+        + [(MATERIAL, Text("数据集要求的材料", "A paper that the dataset asks for"))],
+        "titles": _titles(work, filed.application.dataset_code),
+    }
+    return Page("gateway/application.html", context)
+
+
+@pages.form(
+    "/applications/<application_id>/actions/<action>",
+    who=PARTIES,
+    summary=Text("办理共享申请", "Act on an application"),
+    again=application_page,
+)
+def act_on_application_page(work: Work, seen: Seen, application_id: str, action: str) -> Go:
+    """Take a step; a decision to grant carries its terms."""
+    fields = read_decision(_typed(seen)) if action == "grant" else seen.given
+    filed = act_on_application(work, application_id, action, fields, seen.version)
+    title = application_view(work, filed)["state_title"]
+    words = Text(f"已办理,状态为“{title['zh']}”", f"Done; the application is {title['en']}")
+    return Go(f"/applications/{application_id}", words)
+
+
+@pages.form(
+    "/applications/<application_id>/attachments",
+    who=CONSUMER,
+    summary=Text("上传附件", "Add a paper"),
+    again=application_page,
+)
+def upload(work: Work, seen: Seen, application_id: str) -> Go:
+    """Add a paper to a draft."""
+    file = seen.files.get("content")
+    if file is None or not file.filename:
+        raise invalid("/content", "请选择文件", "choose a file", code="required")
+    attach(
+        work,
+        application_id,
+        type=seen.form.get("type", ""),
+        sealed=seen.form.get("sealed") == "true",
+        name=file.filename,
+        content=file.stream.read(MOST_BYTES + 1),
+    )
+    return Go(f"/applications/{application_id}", Text("已上传", "Uploaded"))
+
+
+@pages.show(
+    "/applications/<application_id>/attachments/<attachment_id>",
+    who=READERS,
+    summary=Text("下载附件", "Download a paper"),
+)
+def download(work: Work, seen: Seen, application_id: str, attachment_id: str) -> File:
+    """Send a paper to be saved."""
+    found, content = read_paper(work, application_id, attachment_id)
+    return File(found.name, found.media_type, content)
+
+
+# --- grants ---------------------------------------------------------------------------------------
+
+
+@pages.show("/grants", who=READERS, summary=Text("授权", "Grants"))
+def grants_page(work: Work, seen: Seen) -> Page:
+    """List the grants that the reader is a party of."""
+    states = work.rulebooks.current("sharing").workflow("grant").states
+    state = seen.query.get("state") if seen.query.get("state") in states else None
+    found = list_grants(work, state=state, limit=PAGE, cursor=seen.query.get("cursor"))
+    context = {
+        "rows": [grant_view(work, held) for held in found.rows],
+        "next_cursor": found.next_cursor,
+        "states": {name: s.title for name, s in states.items()},
+        "state": state,
+        "kinds": KINDS,
+    }
+    return Page("gateway/grants.html", context)
+
+
+@pages.show("/grants/<grant_id>", who=READERS, summary=Text("查看授权", "Grant"))
+def grant_page(work: Work, seen: Seen, grant_id: str, action: str = "") -> Page:
+    """Show a grant: its exact terms, its end, and what the reader may do."""
+    held = find_grant(work, grant_id)
+    view = grant_view(work, held)
+    context = {
+        "g": view,
+        "kinds": KINDS,
+        "address": f"/grants/{grant_id}",
+        "rows": write_values(view["row_filter"]),
+        "parameters": write_values(view["parameters"]),
+        "titles": _titles(work, held.grant.dataset_code),
+    }
+    return Page("gateway/grant.html", context)
+
+
+@pages.form(
+    "/grants/<grant_id>/actions/<action>",
+    who=PARTIES,
+    summary=Text("办理授权", "Act on a grant"),
+    again=grant_page,
+)
+def act_on_grant_page(work: Work, seen: Seen, grant_id: str, action: str) -> Go:
+    """Suspend, resume, take back or end a grant."""
+    held = act_on_grant(work, grant_id, action, seen.given, seen.version)
+    title = grant_view(work, held)["state_title"]
+    words = Text(f"已办理,状态为“{title['zh']}”", f"Done; the grant is {title['en']}")
+    return Go(f"/grants/{grant_id}", words)
+
+
+# --- forms ----------------------------------------------------------------------------------------
+
+
+def _typed(seen: Seen) -> dict[str, list[str]]:
+    return {name: seen.form.getlist(name) for name in seen.form}
+
+
+def _by_field(seen: Seen) -> Seen:
+    """Return what was seen with each error at the form field that it is about."""
+    parents = parent_pointers(e.pointer for e in seen.errors)
+    errors = {FieldError(parents[e.pointer], e.message, e.code): None for e in seen.errors}
+    return replace(seen, errors=tuple(errors))
+
+
+def _shared(offer: Any) -> list[Any]:
+    return [a for a in offer.attributes if a.get("share_class", offer.share_class) != "none"]
+
+
+def _field_label(attribute: Any) -> str:
+    return f"{attribute['title']}({attribute['name']})"
+
+
+def _operations(offer: Any, kind: str) -> list[tuple[str, str]]:
+    detail = offer.distributions.get(kind, {})
+    return [(o["name"], f"{o.get('title', '')}({o['name']})") for o in detail.get("operations", ())]
+
+
+def _titles(work: Work, code: str) -> dict[str, str]:
+    """Return the titles of a dataset's fields, for the names that a grant is made of."""
+    return {a["name"]: a["title"] for a in find_offer(work, code).attributes}

@@ -1,0 +1,82 @@
+"""Reads the console's forms into the documents that the API takes, and writes values into forms. Pure.
+
+Networks stand one on a line; row filters and parameters as ``name = value, value``, one name on a line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Typed = Mapping[str, list[str]]
+"""Field names to what was typed or ticked there."""
+
+_TEXTS = ("dataset", "client", "kind", "purpose", "reasons", "duty_basis", "previous_grant")
+
+
+def read_application(typed: Typed) -> dict[str, Any]:
+    """Return what was typed as a request for an application (schema request/application)."""
+    asked: dict[str, Any] = {name: _first(typed, name) for name in _TEXTS if _first(typed, name)}
+    asked |= _lists(typed)
+    asked |= _numbers(typed, ("term_days",))
+    return {**asked, "submit": _first(typed, "submit") != "false"}
+
+
+def read_decision(typed: Typed) -> dict[str, Any]:
+    """Return what was typed as a decision to grant (schema request/decision), with the step's own fields."""
+    decided: dict[str, Any] = {"fields": typed.get("fields", []), **_lists(typed)}
+    decided |= _numbers(typed, ("term_days", "row_limit"))
+    decided["sensitive"] = _first(typed, "sensitive") == "true"
+    note = _first(typed, "note")
+    return {**decided, "note": note} if note else decided
+
+
+def read_system(typed: Typed) -> dict[str, Any]:
+    """Return what was typed as a system to register (schema request/client)."""
+    texts = {name: _first(typed, name) for name in ("name", "description")}
+    return {**{n: v for n, v in texts.items() if v}, "networks": lines(_first(typed, "networks"))}
+
+
+def lines(text: str) -> list[str]:
+    """Return the lines of a text that hold something."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def read_values(text: str) -> dict[str, list[str]]:
+    """Read lines of ``name = value, value``; one without values gives an empty list, which none takes."""
+    found = {}
+    for line in lines(text):
+        name, _, values = line.replace("\uff1d", "=").partition("=")
+        found[name.strip()] = [v.strip() for v in re.split("[,\uff0c\u3001]", values) if v.strip()]
+    return found
+
+
+def write_values(values: Mapping[str, Sequence[str]]) -> str:
+    """Write values the way that `read_values` reads them."""
+    return "\n".join(f"{name} = {', '.join(some)}" for name, some in values.items())
+
+
+def parent_pointers(pointers: Iterable[str]) -> dict[str, str]:
+    """Return each pointer with that of its form field: ``/networks/1`` is about ``/networks``."""
+    return {pointer: "/" + pointer.split("/")[1] if "/" in pointer else pointer for pointer in pointers}
+
+
+def _first(typed: Typed, name: str) -> str:
+    return (typed.get(name) or [""])[0].strip()
+
+
+def _lists(typed: Typed) -> dict[str, Any]:
+    found: dict[str, Any] = {name: typed[name] for name in ("fields", "operations") if typed.get(name)}
+    if lines(_first(typed, "networks")):
+        found["networks"] = lines(_first(typed, "networks"))
+    for name in ("row_filter", "parameters"):
+        if lines(_first(typed, name)):
+            found[name] = read_values(_first(typed, name))
+    return found
+
+
+def _numbers(typed: Typed, names: Iterable[str]) -> dict[str, Any]:
+    """Return whole numbers, or the text as it is, for the schema to say what is wrong with it."""
+    found = {name: _first(typed, name) for name in names}
+    return {n: int(v) if re.fullmatch("[0-9]{1,9}", v) else v for n, v in found.items() if v}
