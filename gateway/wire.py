@@ -60,6 +60,7 @@ class Wire(asyncio.Protocol):
         self._buffered = 0
         self._complete = False
         self._until_close = False
+        self._keeps = False
         self._fault: Objection | None = None
         self._touched = False
 
@@ -97,13 +98,7 @@ class Wire(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether another call may be made on this connection."""
-        return (
-            self.open
-            and self._complete
-            and self._fault is None
-            and not self._until_close
-            and bool(self._parser.should_keep_alive())
-        )
+        return self.open and self._keeps and self._fault is None
 
     @property
     def untouched(self) -> bool:
@@ -240,5 +235,6 @@ class Wire(asyncio.Protocol):
         """Note the end of the answer (an interim one is none)."""
         if self._head is not None and self._fault is None:
             self._complete = True
+            self._keeps = not self._until_close and self._parser.should_keep_alive()
             self._stop_timer()
             self._wake()

@@ -43,6 +43,7 @@ class Provider:
         self.asked: list[tuple[str, bytes]] = []
         """Request line and the whole request, in order."""
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.connections = 0
         self.port: int = self._socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -67,6 +68,7 @@ class Provider:
                 client, _ = self._socket.accept()
             except OSError:
                 return
+            self.connections += 1
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:

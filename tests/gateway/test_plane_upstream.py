@@ -209,8 +209,11 @@ def test_a_stream_that_breaks_off_is_cut_off_and_on_record(kit: Kit, whole: Acce
 
 
 def test_connections_are_used_again_and_a_stale_one_costs_nothing(kit: Kit, access: Access) -> None:
+    assert ask(kit, access, json_answer({"code": "1"})).status == 200
+    before = kit.provider.connections
     for _ in range(3):
         assert ask(kit, access, json_answer({"code": "1"})).status == 200
+    assert kit.provider.connections == before
 
     def once_and_close(client: socket.socket) -> None:
         client.sendall(json_answer({"code": "1"}))
