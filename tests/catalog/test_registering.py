@@ -30,10 +30,13 @@ def test_the_platform_counts_the_datasets_of_each_category(world: Any) -> None:
 
 
 def test_a_registration_that_is_not_kept_uses_no_number(world: Any) -> None:
-    with pytest.raises(Conflict), world.work(alice) as work:
-        made = register_dataset(work, entry())
-        expect(made, made.version + 1)
+    def register_and_fail() -> None:
+        with world.work(alice) as work:
+            made = register_dataset(work, entry())
+            expect(made, made.version + 1)
 
+    with pytest.raises(Conflict):
+        register_and_fail()
     assert registered(world).code == "307001/000001"
 
 
