@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID
 
 import orjson
 from sqlalchemy.exc import DatabaseError
@@ -77,8 +76,9 @@ def _entries(folder: Path, start: int, size: int, offset: int) -> Iterator[store
     for at, begin, raw in read_bodies(folder / "bodies", start, size, offset):
         try:
             body = orjson.loads(raw)
-            UUID(body["id"])
-        except (ValueError, KeyError, TypeError):
+            if len(bytes.fromhex(body["id"].replace("-", ""))) != 16:
+                raise ValueError("not a record id")
+        except (ValueError, KeyError, TypeError, AttributeError):
             _log.error("the body of record %d cannot be read and is not indexed", at)
             continue
         yield store.NewEntry(at, begin, len(raw), body)

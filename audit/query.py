@@ -40,7 +40,7 @@ class Filters:
     """What to look for; all that is given must hold. `until` is exclusive.
 
     `department` finds the records that concern a department as consumer, provider or actor. `equal` maps
-    fields of the body (`store.FIELDS`) to their value.
+    fields of the body (`record.FIELDS`) to their value.
     """
 
     since: datetime | None = None
@@ -152,7 +152,7 @@ def _not_found() -> NotFound:
 
 
 def _least_id(instant: datetime) -> str:
-    return str(UUID(int=millis(instant) << 80))
+    return str(UUID(int=max(0, millis(instant)) << 80))
 
 
 def _cursor(cursor: str) -> str:

@@ -1,247 +1,44 @@
-"""The sealer: the one process that takes durable records into the tree and signs for it.
-
-One step, in an order that a crash may cut anywhere:
-
-    read frames and outbox rows -> bodies -> bundles and tiles -> sum the root up again from the files
-    -> state, which is the commit -> checkpoint -> outbox rows, anchor, index -> drained segments deleted
-
-What lies behind the state is removed at the next start; what the state holds and later parts had not seen
-yet is made up for. So a record is in the log exactly once, and only what the state holds is ever signed.
-"""
+"""The sealer as a process of the deployment, as one command, and what can be said of it from outside."""
 
 from __future__ import annotations
 
-import base64
-import fcntl
 import logging
-import os
-import shutil
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import orjson
-
 from audit import store
-from audit.beat import beat
-from audit.bodies import append_bodies
-from audit.drain import Drained, Gap, drain_journal, find_journals
-from audit.files import Inconsistent, write_file, write_files
-from audit.index import catch_up, ready_index
-from audit.note import Checkpoint, NoteSigner
-from audit.record import make_record
-from audit.recovery import check_past, check_state, drop_beyond, read_checkpoint
-from audit.segments import segment_path
-from audit.state import Place, State, load_state, save_state
-from audit.tiles import ENTRIES, WIDTH, hashes_at, levels_of, tile_path
-from audit.tree import Edge, check_growth, grow
+from audit.beat import beat_path
+from audit.drain import unsealed_frames
+from audit.note import NoteSigner
+from audit.proofs import published_checkpoint
+from audit.sealing import Sealed, Sealer
+from audit.state import load_state
 from core.db import Database
-from core.errors import Unavailable
-from core.times import instant_of, utc_now
-
-STEP_RECORDS = 8_192
-STEP_BYTES = 32 * 1024 * 1024
-"""About what one step takes at most, so that memory is bounded whatever has piled up."""
-GAP = "journal.gap"
-"""Kind of the record by which the log itself states that records may be missing."""
+from core.errors import NotFound, Unavailable
+from core.settings import Settings
+from core.times import instant_of, local_iso, utc_now
 
 _RETRY_SECONDS = 1.0
-_Entry = tuple[bytes, bytes]
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """What one step did: how many records it sealed, the log's size then, and whether more was waiting."""
-
-    count: int
-    size: int
-    more: bool = False
+def log_folder(settings: Settings) -> Path:
+    """Return the audit folder of a deployment."""
+    return settings.data / "audit"
 
 
-class Sealer:
-    """The holder of the log's lock. After an exception of `step`, close it and make a new one."""
-
-    def __init__(
-        self, folder: Path, database: Database, signer: NoteSigner, origin: str, now: datetime | None = None
-    ) -> None:
-        """Take over the log in the audit folder and bring it in order.
-
-        Raises Unavailable when another process holds it, Inconsistent when its files contradict each other
-        or when it is older than what was signed or anchored before.
-        """
-        self._folder = folder
-        self._log = folder / "log"
-        self._database = database
-        self._signer = signer
-        self._origin = origin
-        for part in (self._log / ".state", folder / "bodies", folder / "journal", folder / "query"):
-            part.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self._lock = _take_lock(self._log / ".state" / "lock")
-        self._index: Database | None = None
-        try:
-            self._state = load_state(folder)
-            self._edge = self._recover(now or utc_now())
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Let another process take over."""
-        if self._index is not None:
-            self._index.close()
-        os.close(self._lock)
-
-    @property
-    def size(self) -> int:
-        """How many records the log holds."""
-        return self._state.size
-
-    def step(self, now: datetime) -> Sealed:
-        """Seal what is durable by now, at most about STEP_RECORDS records, and publish the checkpoint."""
-        drained = self._drain()
-        rows = self._outbox()
-        entries = [(row.envelope, row.body) for row in rows]
-        for part in drained.values():
-            entries += [(frame.envelope, frame.body) for frame in part.frames]
-            entries += [self._report(gap, now) for gap in part.gaps]
-        places = {journal: part.place for journal, part in drained.items()}
-        if entries or places != self._state.journals:
-            self._commit(entries, places, tuple(row.seq for row in rows))
-        self._delete_drained()
-        more = len(rows) == STEP_RECORDS or any(part.more for part in drained.values())
-        if entries:
-            self._settle(now)
-        beat(self._folder, _oldest(entries) if more else now)
-        return Sealed(len(entries), self._state.size, more)
-
-    # --- reading ----------------------------------------------------------------------------------
-
-    def _drain(self) -> Mapping[str, Drained]:
-        """Read on in every journal; those that are done and deleted are left out and so forgotten."""
-        found = find_journals(self._folder / "journal")
-        places = {n: p for n, p in self._state.journals.items() if n in found or not p.done}
-        names = sorted(found.keys() | places.keys())
-        most, most_bytes = STEP_RECORDS // max(1, len(names)) + 1, STEP_BYTES // max(1, len(names))
-        return {
-            name: drain_journal(name, places.get(name, Place()), found.get(name, {}), most, most_bytes)
-            for name in names
-        }
-
-    def _outbox(self) -> Sequence[store.OutboxRow]:
-        with self._database.read() as tx:
-            return store.select_outbox(tx, STEP_RECORDS)
-
-    def _report(self, gap: Gap, now: datetime) -> _Entry:
-        """Put it on record that records may be lost, and keep a torn segment from being deleted."""
-        _log.error("journal %s, segment %d: %s after %d", gap.journal, gap.segment, gap.reason, gap.after_seq)
-        if gap.reason == "torn tail":
-            segment = segment_path(self._folder / "journal", gap.journal, gap.segment)
-            kept = self._folder / "journal" / "torn" / segment.name
-            kept.parent.mkdir(mode=0o700, exist_ok=True)
-            if not kept.exists():
-                os.link(segment, kept)
-        body = {"journal": gap.journal, "segment": gap.segment, "after_seq": gap.after_seq}
-        made = make_record(GAP, now, "sealer", {**body, "reason": gap.reason})
-        return made.envelope, made.body
-
-    # --- writing ----------------------------------------------------------------------------------
-
-    def _commit(
-        self, entries: Sequence[_Entry], places: Mapping[str, Place], outbox: tuple[int, ...]
-    ) -> None:
-        """Write bodies, bundles and tiles, check them as written, commit to them, and sign."""
-        old = self._state
-        end = append_bodies(self._folder / "bodies", old.size, old.bodies_end, [body for _, body in entries])
-        edge, files = grow(self._edge, [envelope for envelope, _ in entries])
-        write_files(self._log, files)
-        if check_growth(old.size, edge.size, self._read_tile) != edge.root:
-            raise Inconsistent(f"the files of {edge.size} entries have another root than was summed up")
-        state = State(edge.size, edge.root, end, places, outbox)
-        save_state(self._folder, state)
-        self._state, self._edge = state, edge
-        if edge.size != old.size:
-            self._publish()
-            self._drop_partials(old.size)
-
-    def _publish(self) -> None:
-        checkpoint = Checkpoint(self._origin, self._state.size, self._state.root)
-        write_file(self._log / "checkpoint", self._signer.sign_note(checkpoint.text).encode())
-
-    def _settle(self, now: datetime) -> None:
-        """Do what follows from the state and may be done twice: outbox, anchor, index."""
-        state = self._state
-        with self._database.begin() as tx:
-            store.delete_outbox(tx, state.outbox)
-            store.put_anchor(tx, self._origin, state.size, base64.b64encode(state.root).decode(), now)
-        if self._index is None:
-            self._index = ready_index(self._folder, state.size)
-        catch_up(self._index, self._folder, state.size)
-
-    def _drop_partials(self, old: int) -> None:
-        """Delete the partial tiles of tiles that are full now (C2SP tlog-tiles, partial tiles)."""
-        for level in (ENTRIES, *range(levels_of(old))):
-            index, width = divmod(hashes_at(level, old), WIDTH)
-            if width and hashes_at(level, self._state.size) // WIDTH > index:
-                shutil.rmtree((self._log / tile_path(level, index, width)).parent, ignore_errors=True)
-
-    def _delete_drained(self) -> None:
-        """Delete the segments whose every record is in bodies that the state holds."""
-        for name, segments in find_journals(self._folder / "journal").items():
-            place = self._state.journals.get(name)
-            for number, path in segments.items():
-                if place is not None and (number < place.segment or (place.done and number == place.segment)):
-                    path.unlink()
-
-    # --- taking over ------------------------------------------------------------------------------
-
-    def _recover(self, now: datetime) -> Edge:
-        state = self._state
-        edge = check_state(state, self._read_tile)
-        published = read_checkpoint(self._log / "checkpoint", self._signer.verifier, self._origin)
-        if published is not None:
-            check_past("checkpoint", published.size, published.root, state, self._read_tile)
-        with self._database.read() as tx:
-            anchor = store.select_anchor(tx, self._origin)
-        if anchor is not None:
-            check_past("anchor", anchor[0], base64.b64decode(anchor[1]), state, self._read_tile)
-        drop_beyond(self._folder, state)
-        if published is None or published.size != state.size:
-            self._publish()
-        self._settle(now)
-        return edge
-
-    def _read_tile(self, level: int, index: int, width: int) -> bytes:
-        return (self._log / tile_path(level, index, width)).read_bytes()
+def open_sealer(settings: Settings, database: Database, now: datetime) -> Sealer:
+    """Take over the deployment's log. Raises what `Sealer` raises, and ConfigError without a key."""
+    signer = NoteSigner.parse(settings.key("log.key").decode())
+    return Sealer(log_folder(settings), database, signer, settings.platform.log_origin, now)
 
 
-def _take_lock(path: Path) -> int:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as held:
-        os.close(fd)
-        raise Unavailable("另一进程正在封存日志", "another process seals the log") from held
-    return fd
-
-
-def _oldest(entries: Sequence[_Entry]) -> datetime:
-    return instant_of(min(orjson.loads(envelope)["t"] for envelope, _ in entries))
-
-
-def run(
-    folder: Path,
-    database: Database,
-    signer: NoteSigner,
-    origin: str,
-    seconds: float,
-    clock: Callable[[], datetime] = utc_now,
-) -> None:
-    """Seal every `seconds` until SIGTERM or SIGINT, then once more.
+def run(settings: Settings, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
+    """Seal every `seal_seconds` until SIGTERM or SIGINT, then once more.
 
     A step that fails is tried again from the files. While another process holds the log, this one waits.
     Raises Inconsistent when the log must not be continued.
@@ -251,12 +48,12 @@ def run(
         signal.signal(number, lambda *_: stop.set())
     while not stop.is_set():
         try:
-            sealer = Sealer(folder, database, signer, origin, clock())
+            sealer = open_sealer(settings, database, clock())
         except Unavailable:
             stop.wait(_RETRY_SECONDS)
             continue
         with closing(sealer):
-            _seal_until(stop, sealer, seconds, clock)
+            _seal_until(stop, sealer, settings.platform.seal_seconds, clock)
 
 
 def _seal_until(
@@ -273,3 +70,40 @@ def _seal_until(
     except Exception:
         _log.exception("a step of the sealer failed; the log is read again from its files")
         stop.wait(_RETRY_SECONDS)
+
+
+def seal_once(settings: Settings, database: Database, now: datetime | None = None) -> Sealed:
+    """Seal all that waits. Raises Unavailable while another process seals."""
+    instant = now or utc_now()
+    with closing(open_sealer(settings, database, instant)) as sealer:
+        sealed, count = sealer.step(instant), 0
+        while sealed.more:
+            count += sealed.count
+            sealed = sealer.step(instant)
+        return Sealed(count + sealed.count, sealed.size)
+
+
+def status(settings: Settings) -> Mapping[str, str | int | None]:
+    """Return how far the log has come and what waits to be sealed."""
+    folder = log_folder(settings)
+    state = load_state(folder)
+    with closing(Database(settings.database_url)) as database, database.read() as tx:
+        outbox = store.count_outbox(tx)
+    try:
+        signed: int | None = published_checkpoint(folder)[1].size
+    except NotFound:
+        signed = None
+    frames = unsealed_frames(folder / "journal", state.journals)
+    return {
+        "origin": settings.platform.log_origin,
+        "size": state.size,
+        "checkpoint_size": signed,
+        "checkpoint_at": _changed_at(folder / "log" / "checkpoint"),
+        "sealed_to": _changed_at(beat_path(folder)),
+        "waiting_in_journals": sum(1 for _ in frames),
+        "waiting_in_outbox": outbox,
+    }
+
+
+def _changed_at(path: Path) -> str | None:
+    return local_iso(instant_of(int(path.stat().st_mtime * 1000))) if path.exists() else None

@@ -8,9 +8,11 @@ checkpoint with one kept elsewhere, such as the anchor, a witness or a receipt.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -66,9 +68,33 @@ class Report:
     gaps: list[int] = field(default_factory=list)
 
     @property
-    def ok(self) -> bool:
+    def sound(self) -> bool:
         """Whether nothing is wrong."""
         return not self.faults
+
+    def __str__(self) -> str:
+        if self.faults:
+            lines = (f"  {fault}" for fault in self.faults)
+            return "\n".join([f"{self.origin}: {len(self.faults)} 处问题 / faults", *lines])
+        signed = "签名有效 / signature good" if self.is_signed else "未核对签名 / signature not checked"
+        root_hash = base64.b64encode(self.root).decode()
+        lost = f"; 日志自述可能缺失 / stated losses: {len(self.gaps)}" if self.gaps else ""
+        return f"{self.origin}: {self.size} 条记录完好 / records sound, {root_hash}, {signed}{lost}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report for a script."""
+        return {
+            "sound": self.sound,
+            "origin": self.origin,
+            "size": self.size,
+            "root": base64.b64encode(self.root).decode(),
+            "signature_checked": self.is_signed,
+            "bodies": self.bodies,
+            "gaps": self.gaps,
+            "faults": [
+                {"file": f.file, "what": f.what, "first": f.first, "last": f.last} for f in self.faults
+            ],
+        }
 
     def add(self, file: str, what: str, index: int | None = None) -> None:
         """Note a fault; faults of one sort on neighbouring records become one."""

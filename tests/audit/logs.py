@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import schemas
 from audit import store
 from audit.journal import Journal
 from audit.note import NoteSigner
 from audit.record import Record, make_record
-from audit.sealer import Sealed, Sealer
+from audit.sealing import Sealed, Sealer
 from audit.verify import Report, verify
 from core.db import Database, metadata
+from core.settings import Settings, load_settings
 
 ORIGIN = "audit.example.cn/log"
 SIGNER = NoteSigner(ORIGIN, bytes(range(32)))
@@ -37,6 +39,17 @@ def access(at: datetime = START, source: str = "w", **body: object) -> Record:
         "status": 200,
     }
     return make_record("access", at, source, {**usual, **body})
+
+
+def settings_of(folder: Path) -> Settings:
+    """The demo deployment around an audit folder, with our key and a sealer in a hurry."""
+    key = folder.parent / "keys" / "log.key"
+    if not key.exists():
+        key.parent.mkdir()
+        key.touch(0o600)
+        key.write_text(SIGNER.export())
+    settings = load_settings(Path(__file__).parents[2] / "config" / "demo", folder.parent, schemas.errors)
+    return replace(settings, platform=replace(settings.platform, log_origin=ORIGIN, seal_seconds=0.01))
 
 
 @dataclass

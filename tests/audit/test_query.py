@@ -54,7 +54,7 @@ def test_a_record_is_found_between_sealing_and_indexing(log: Log, monkeypatch: p
     late = access()
     log.put([late])
     with monkeypatch.context() as patch:
-        patch.setattr("audit.sealer.catch_up", lambda *_: None)
+        patch.setattr("audit.sealing.catch_up", lambda *_: None)
         log.seal()
     assert len(find(log).items) == 6
     with log.database.read() as tx:

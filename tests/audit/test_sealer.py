@@ -14,8 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit import sealer as sealer_module
-from audit import store
+from audit import sealing, store
 from audit.beat import beat_path
 from audit.bodies import read_bodies
 from audit.files import Inconsistent, tile_reader, write_files
@@ -47,7 +46,7 @@ def ids(bodies: list[bytes]) -> list[str]:
 def test_an_empty_log_publishes_the_empty_tree(log: Log) -> None:
     log.seal()
     assert checkpoint(log).size == 0
-    assert log.verify().ok
+    assert log.verify().sound
 
 
 def test_records_of_both_planes_are_in_the_log_once_and_in_order(log: Log) -> None:
@@ -58,7 +57,7 @@ def test_records_of_both_planes_are_in_the_log_once_and_in_order(log: Log) -> No
     assert ids(sealed_bodies(log)) == [r.id for r in [*acts, *calls]]
     assert log.seal().count == 0
     report = log.verify()
-    assert (report.ok, report.size, report.bodies, report.is_signed) == (True, 303, 303, True)
+    assert (report.sound, report.size, report.bodies, report.is_signed) == (True, 303, 303, True)
 
 
 def test_the_envelopes_are_the_entries_and_hold_nothing_of_the_body(log: Log) -> None:
@@ -123,7 +122,7 @@ def test_the_heartbeat_says_up_to_when_all_is_sealed(log: Log) -> None:
 
 
 def test_one_step_takes_a_bounded_share_of_every_source(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sealer_module, "STEP_RECORDS", 50)
+    monkeypatch.setattr(sealing, "STEP_RECORDS", 50)
     log.journal([access() for _ in range(200)], "a")
     log.journal([access() for _ in range(10)], "b")
     log.put([access() for _ in range(60)])
@@ -136,7 +135,7 @@ def test_one_step_takes_a_bounded_share_of_every_source(log: Log, monkeypatch: p
         while sealer.step(log.now).more:
             pass
         assert sealer.size == 270
-    assert log.verify().ok
+    assert log.verify().sound
     assert len(set(ids(sealed_bodies(log)))) == 270
 
 
@@ -171,14 +170,14 @@ def test_a_crash_at_any_point_loses_and_doubles_nothing(
     log.journal(records[400:600])
     crashing = log.sealer()
     with monkeypatch.context() as patch:
-        real = getattr(sealer_module, point)
+        real = getattr(sealing, point)
 
         def crash(*args: object, **kwargs: object) -> None:
             if when == "after":
                 real(*args, **kwargs)
             raise Crash
 
-        patch.setattr(sealer_module, point, crash)
+        patch.setattr(sealing, point, crash)
         with pytest.raises(Crash):
             crashing.step(log.now)
     crashing.close()
@@ -189,7 +188,7 @@ def test_a_crash_at_any_point_loses_and_doubles_nothing(
         while recovered.step(log.now).more:
             pass
     assert sorted(ids(sealed_bodies(log))) == sorted(r.id for r in records)
-    assert log.verify().ok
+    assert log.verify().sound
     with log.database.read() as tx:
         assert not store.select_outbox(tx, 10)
 
@@ -222,7 +221,7 @@ def test_an_interrupted_write_leaves_nothing_that_the_next_start_cannot_mend(
     crashing.close()
     log.seal()
     assert ids(sealed_bodies(log))[start:] == [r.id for r in fresh]
-    assert log.verify().ok
+    assert log.verify().sound
 
 
 # --- refusing to go on ----------------------------------------------------------------------------
@@ -300,13 +299,13 @@ def test_a_tile_that_reads_back_wrong_is_never_signed(log: Log, monkeypatch: pyt
         def flip(folder: Path, files: dict[str, bytes]) -> None:
             write_files(folder, {name: bytes([raw[0] ^ 1]) + raw[1:] for name, raw in files.items()})
 
-        monkeypatch.setattr(sealer_module, "write_files", flip)
+        monkeypatch.setattr(sealing, "write_files", flip)
         with pytest.raises((Inconsistent, ValueError)):
             sealer.step(log.now)
     assert checkpoint(log) == signed
     monkeypatch.undo()
     assert log.seal().size == 11
-    assert log.verify().ok
+    assert log.verify().sound
 
 
 # --- damage to journals ---------------------------------------------------------------------------

@@ -23,7 +23,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     log = Log(tmp_path_factory.mktemp("template") / "audit")
     log.put([access(status=200 + i % 3) for i in range(SIZE)])
     log.seal()
-    assert log.verify().ok
+    assert log.verify().sound
     log.database.close()
     return log.folder
 
@@ -140,7 +140,7 @@ def test_the_check_names(sealed: Log, what: str) -> None:
     tamper, expected = MATRIX[what]
     tamper(sealed.folder)
     report = sealed.verify()
-    assert not report.ok
+    assert not report.sound
     assert any(expected in str(fault) for fault in report.faults), [str(f) for f in report.faults]
 
 
@@ -157,7 +157,7 @@ def test_every_bit_of_the_signed_root_counts(sealed: Log) -> None:
 
 def test_without_a_key_the_report_says_that_nobody_signed_for_it(sealed: Log) -> None:
     report = verify(sealed.folder)
-    assert report.ok
+    assert report.sound
     assert not report.is_signed
     stranger = NoteSigner.generate(ORIGIN).verifier
     assert [f.what for f in verify(sealed.folder, str(stranger)).faults] == ["no signature of a known key"]
@@ -174,6 +174,6 @@ def test_a_log_that_grows_meanwhile_is_checked_up_to_its_checkpoint(sealed: Log)
             sealed.seal()
         seen.append((done, size))
 
-    assert verify(sealed.folder, VKEY, grow).ok
+    assert verify(sealed.folder, VKEY, grow).sound
     assert seen == [(256, 600), (512, 600), (600, 600)]
     assert sealed.verify().size == 900

@@ -1,0 +1,180 @@
+"""The audit log over HTTP: for auditors the records, for everybody the log that proves itself.
+
+`/audit/checkpoint` and `/audit/tile/...` are the public files of C2SP tlog-tiles. They hold envelopes and
+hashes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+
+from audit.files import tile_reader
+from audit.proofs import entry_at, prove_inclusion, published_checkpoint
+from audit.query import Filters, Found, open_record, search_records
+from audit.record import FIELDS
+from audit.sealer import log_folder
+from audit.tiles import WIDTH, hashes_at, parse_path
+from core.errors import Conflict, FieldError, Invalid, NotFound
+from core.text import Text
+from core.times import local_iso, parse_instant
+from core.work import Work
+from web.auth import PUBLIC
+from web.http import Call, Reply, Routes, listing
+
+routes = Routes("audit")
+public = Routes("log")
+
+AUDITOR = frozenset({"auditor"})
+_FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+FILTERS = {
+    "since": Text("起始时刻", "from this instant on"),
+    "until": Text("截止时刻(不含)", "before this instant"),
+    "department": Text("涉及的部门", "a department that used, provided or acted"),
+    "kind": Text("记录类别", "kind of record"),
+    "consumer": Text("使用部门", "the department that used data"),
+    "provider": Text("提供部门", "the department that provided data"),
+    "client": Text("业务系统", "the system that called"),
+    "grant": Text("授权", "the grant"),
+    "dataset": Text("政务信息资源代码", "code of the dataset"),
+    "decision": Text("决定", "what was decided"),
+    "case": Text("办件", "the case"),
+    "actor": Text("操作者假名", "pseudonym of the actor"),
+}
+
+
+@routes.add(
+    "GET",
+    "/api/audit/records",
+    who=AUDITOR,
+    summary=Text("查询访问记录", "Search the records"),
+    response="response/audit_records",
+    query=FILTERS,
+    paged=True,
+    writes=True,
+)
+def records(work: Work, call: Call) -> Reply:
+    """Return records that match all filters, newest first. The search is put on record."""
+    page = search_records(work, _filters(call.query), limit=call.limit, cursor=call.cursor)
+    return listing([_view(found) for found in page.items], page.next_cursor)
+
+
+@routes.add(
+    "GET",
+    "/api/audit/records/<record_id>",
+    who=AUDITOR,
+    summary=Text("查看一条访问记录", "Read one record"),
+    response="response/audit_record",
+    writes=True,
+)
+def one_record(work: Work, call: Call, record_id: str) -> Reply:
+    """Return a record with its body and, once it is sealed, its envelope. That is put on record."""
+    found = open_record(work, _record_id(record_id))
+    return Reply({**_view(found), "envelope": _envelope(work, found)})
+
+
+@routes.add(
+    "GET",
+    "/api/audit/records/<record_id>/proof",
+    who=AUDITOR,
+    summary=Text("一条记录的存在性证明", "Proof that a record is in the log"),
+    writes=True,
+)
+def proof(work: Work, call: Call, record_id: str) -> Reply:
+    """Return a C2SP tlog-proof, which anybody can check with the record's envelope and the log's key."""
+    found = open_record(work, _record_id(record_id))
+    if found.log_index is None:
+        raise Conflict(
+            "记录已保存,尚未封入日志,请稍后再试",
+            "the record is kept but not sealed into the log yet; try again in a moment",
+            code="not_sealed_yet",
+        )
+    text = prove_inclusion(log_folder(work.settings), found.log_index)
+    name = f'attachment; filename="{found.id}.tlog-proof"'
+    return Reply(text, media_type="text/plain; charset=utf-8", headers={"Content-Disposition": name})
+
+
+@public.add("GET", "/audit/checkpoint", who=PUBLIC, summary=Text("日志检查点", "The log's signed checkpoint"))
+def checkpoint(work: Work, call: Call) -> Reply:
+    """Return the latest checkpoint as a signed note."""
+    note, _ = published_checkpoint(log_folder(work.settings))
+    return Reply(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
+
+
+@public.add(
+    "GET", "/audit/tile/<path:tile>", who=PUBLIC, summary=Text("日志分块", "A tile or an entry bundle")
+)
+def tile(work: Work, call: Call, tile: str) -> Reply:
+    """Return a tile of hashes or a bundle of entries that the checkpoint covers."""
+    folder = log_folder(work.settings)
+    _, signed = published_checkpoint(folder)
+    try:
+        level, index, width = parse_path(f"tile/{tile}")
+        if index * WIDTH + width > hashes_at(level, signed.size):
+            raise ValueError("beyond the checkpoint")
+        raw = tile_reader(folder / "log")(level, index, width)
+    except (ValueError, OSError):
+        raise NotFound("日志中没有这个分块", "the log has no such tile") from None
+    return Reply(raw, media_type="application/octet-stream", headers=_FOR_EVER)
+
+
+def register(app: Flask) -> None:
+    """Give the public files of the log to a Flask application."""
+    public.register(app)
+
+
+def _filters(query: Mapping[str, str]) -> Filters:
+    """Read the filters. Raises Invalid with one entry per wrong one."""
+    wrong: list[FieldError] = []
+    since, until = (_instant(query, name, wrong) for name in ("since", "until"))
+    if wrong:
+        raise Invalid(wrong)
+    equal = {name: query[name] for name in FIELDS if query.get(name)}
+    if "dataset" in equal and "/" not in equal["dataset"]:
+        equal["dataset"] = equal["dataset"].replace("-", "/", 1)  # as the code is written in addresses
+    return Filters(since, until, query.get("department") or None, equal)
+
+
+def _instant(query: Mapping[str, str], name: str, wrong: list[FieldError]) -> datetime | None:
+    if not query.get(name):
+        return None
+    try:
+        return parse_instant(query[name])
+    except ValueError:
+        words = Text("应为时间,如 2026-02-13T10:00:00+08:00", "must be an instant, 2026-02-13T10:00:00+08:00")
+        wrong.append(FieldError(f"/{name}", words))
+        return None
+
+
+def _record_id(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise NotFound("没有这条记录", "no such record") from None
+
+
+def _view(found: Found) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "kind": found.kind,
+        "at": local_iso(found.at),
+        "log_index": found.log_index,
+        "url": f"/api/audit/records/{found.id}",
+        "body": found.body,
+    }
+
+
+def _envelope(work: Work, found: Found) -> str | None:
+    try:
+        return (
+            None
+            if found.log_index is None
+            else entry_at(log_folder(work.settings), found.log_index).decode("ascii")
+        )
+    except (Conflict, NotFound):  # sealed this instant, the checkpoint follows
+        return None

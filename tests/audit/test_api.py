@@ -1,0 +1,191 @@
+"""The log over HTTP: auditors search it, everybody can check it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+import schemas
+from audit import store
+from audit.log import record
+from audit.merkle import leaf_hash, root_of_list
+from audit.note import Checkpoint, NoteVerifier, open_note
+from audit.proofs import check_inclusion
+from audit.sealer import seal_once, status
+from audit.sealing import Sealed
+from audit.tiles import decode_bundle
+from core.work import SYSTEM
+from tests.audit.logs import access
+from tests.cast import alice, carol, dave
+from tests.conftest import World
+
+
+def put(world: World, *records: Any) -> None:
+    with world.database.begin() as tx:
+        for made in records:
+            store.insert_outbox(tx, made)
+
+
+def seal(world: World) -> Sealed:
+    return seal_once(world.settings, world.database, world.now)
+
+
+def verifier(world: World) -> NoteVerifier:
+    return NoteVerifier.parse(world.settings.key_file("log.vkey").read_text(encoding="utf-8"))
+
+
+def test_an_act_and_its_record_are_committed_together_or_not_at_all(world: World) -> None:
+    with world.work(alice) as work:
+        kept = record(work, "decision.dataset", {"case": "c1", "action": "submit"})
+    with suppress(RuntimeError), world.work(alice) as work:
+        record(work, "decision.dataset", {"case": "c2"})
+        raise RuntimeError("the act fails")
+    seal(world)
+    items = world.client(dave).get("/api/audit/records?kind=decision.dataset").json["items"]
+    assert [i["id"] for i in items] == [kept]
+    assert items[0]["body"] | {"nonce": ""} == {
+        "v": 1,
+        "k": "decision.dataset",
+        "t": int(world.now.timestamp() * 1000),
+        "id": kept,
+        "nonce": "",
+        "case": "c1",
+        "action": "submit",
+        "actor": alice.pseudonym,
+        "department": alice.department,
+        "roles": ["provider"],
+    }
+
+
+def test_nobody_can_record_in_the_name_of_another(world: World) -> None:
+    with world.work(SYSTEM) as work, pytest.raises(ValueError, match="actor"):
+        record(work, "decision.dataset", {"actor": "bob"})
+
+
+def test_an_auditor_finds_a_record_reads_it_and_checks_its_proof(world: World) -> None:
+    made = access(world.now, dataset="307001/000001", decision="refused", reason="grant_suspended")
+    put(world, made, access(world.now))
+    auditor = world.client(dave)
+    found = auditor.get("/api/audit/records?decision=refused&dataset=307001-000001")
+    schemas.validate("response/audit_records", found.json)
+    assert [i["id"] for i in found.json["items"]] == [made.id]
+    assert found.json["items"][0]["log_index"] is None
+    waiting = auditor.get(f"/api/audit/records/{made.id}/proof")
+    assert (waiting.status_code, waiting.json["code"]) == (409, "not_sealed_yet")
+
+    seal(world)
+    one = auditor.get(f"/api/audit/records/{made.id}").json
+    schemas.validate("response/audit_record", one)
+    proof = auditor.get(f"/api/audit/records/{made.id}/proof")
+    assert proof.mimetype == "text/plain"
+    index = check_inclusion(proof.text, one["envelope"].encode(), verifier(world))
+    assert index == one["log_index"]
+    # What is shown as the body has the digest that the log commits to.
+    shown = orjson.dumps(one["body"], option=orjson.OPT_SORT_KEYS)
+    digest = base64.b64encode(hashlib.sha256(shown).digest()).decode()
+    assert orjson.loads(one["envelope"])["b"] == digest
+
+
+def test_who_searches_is_on_record(world: World) -> None:
+    auditor = world.client(dave)
+    auditor.get("/api/audit/records?department=health&since=2026-01-01T00:00")
+    entry = auditor.get("/api/audit/records?kind=audit.query").json["items"][0]["body"]
+    assert (entry["department"], entry["roles"]) == (dave.department, ["auditor"])
+    assert "dave" not in str(entry)
+    assert entry["query"]["department"] == "health"
+    assert entry["rows"] == 0
+    known = auditor.get("/api/audit/records?kind=audit.query").json["items"][0]["id"]
+    world.now += timedelta(seconds=1)
+    auditor.get(f"/api/audit/records/{known}")
+    world.now += timedelta(seconds=1)
+    latest = auditor.get("/api/audit/records?kind=audit.query").json["items"][0]["body"]
+    assert latest["query"] == {"id": known}
+
+
+def test_pages_follow_each_other_without_gap_or_overlap(world: World) -> None:
+    put(world, *(access(world.now) for _ in range(7)))
+    auditor = world.client(dave)
+    seen: list[str] = []
+    url = "/api/audit/records?kind=access&limit=3"
+    while url:
+        page = auditor.get(url).json
+        seen += [i["id"] for i in page["items"]]
+        url = page["next"]
+    assert len(seen) == 7
+    assert seen == sorted(seen, reverse=True)
+
+
+@pytest.mark.parametrize("path", ["/api/audit/records", "/api/audit/records/x", "/api/audit/records/x/proof"])
+def test_only_auditors_read_records(world: World, path: str) -> None:
+    assert world.client(carol).get(path).status_code == 403
+    assert world.app.test_client().get(path).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("since=yesterday", "/since"),
+        ("until=2026-13-01", "/until"),
+        ("cursor=x", "/cursor"),
+        ("limit=0", "/limit"),
+        ("who=me", "/who"),
+    ],
+)
+def test_a_wrong_filter_is_named(world: World, query: str, pointer: str) -> None:
+    answer = world.client(dave).get(f"/api/audit/records?{query}")
+    assert answer.status_code == 400
+    assert [e["pointer"] for e in answer.json["errors"]] == [pointer]
+
+
+def test_a_search_may_reach_back_further_than_any_record(world: World) -> None:
+    put(world, access(world.now))
+    answer = world.client(dave).get("/api/audit/records?kind=access&since=0001-01-01&until=9999-12-31")
+    assert len(answer.json["items"]) == 1
+
+
+def test_an_unknown_record_is_not_found(world: World) -> None:
+    auditor = world.client(dave)
+    for name in ("nonsense", access().id):
+        assert auditor.get(f"/api/audit/records/{name}").status_code == 404
+        assert auditor.get(f"/api/audit/records/{name}/proof").status_code == 404
+
+
+def test_anybody_can_rebuild_the_tree_from_the_public_files(world: World) -> None:
+    anybody = world.app.test_client()
+    assert anybody.get("/audit/checkpoint").status_code == 404
+    put(world, *(access(world.now) for _ in range(300)))
+    seal(world)
+    note = anybody.get("/audit/checkpoint").text
+    signed = Checkpoint.parse(open_note(note, [verifier(world)]))
+    assert signed.size == 300
+    bundles = [anybody.get(f"/audit/tile/entries/{n}").data for n in ("000", "001.p/44")]
+    entries = [e for bundle in bundles for e in decode_bundle(bundle)]
+    assert root_of_list([leaf_hash(e) for e in entries]) == signed.root
+    assert anybody.get("/audit/tile/0/000").data == b"".join(leaf_hash(e) for e in entries[:256])
+    assert "immutable" in anybody.get("/audit/tile/1/000.p/1").headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    "tile",
+    ["0/001", "0/000.p/2", "1/000.p/1", "0/x", "entries/../../checkpoint", "9/000", ".state/state.json"],
+)
+def test_what_the_checkpoint_does_not_cover_is_not_served(world: World, tile: str) -> None:
+    put(world, access(world.now))
+    seal(world)
+    assert world.app.test_client().get(f"/audit/tile/{tile}").status_code == 404
+
+
+def test_the_status_tells_what_waits(world: World) -> None:
+    put(world, access(world.now), access(world.now))
+    before = status(world.settings)
+    assert (before["size"], before["checkpoint_size"], before["waiting_in_outbox"]) == (0, None, 2)
+    assert seal(world) == Sealed(2, 2)
+    after = status(world.settings)
+    assert (after["size"], after["checkpoint_size"], after["waiting_in_outbox"]) == (2, 2, 0)
+    assert after["sealed_to"] == "2026-02-10T10:00:00+08:00"
