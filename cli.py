@@ -335,7 +335,7 @@ def run_workday_service(place: Place) -> None:
 @explained
 def sweep(place: Place, as_json: bool) -> None:
     """Put on record what fell due by now: lapses and breaches, each once."""
-    from cases.procedure import sweep as sweep_cases
+    from cases.sweep import sweep as sweep_cases
 
     with place.work() as work:
         moved = sweep_cases(work)

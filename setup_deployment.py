@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from accounts.keys import make_keys
 from accounts.people import create_account, list_accounts
 from cases.books import open_rulebooks
-from cases.procedure import sweep
+from cases.sweep import sweep
 from core.db import Database
 from core.migrate import migrate
 from core.settings import Settings

@@ -9,8 +9,8 @@ from datetime import datetime
 from cases import store
 from cases.model import Case, roles_in
 from cases.present import state_now
-from cases.procedure import book_of, clocks
 from cases.store import Party, Turn
+from cases.timing import book_of, clocks
 from core.db import Page
 from core.text import Text
 from core.work import Work

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from cases.model import Case, roles_in
-from cases.procedure import book_of, clocks
+from cases.timing import book_of, clocks
 from core.text import Text
 from core.times import local_iso
 from core.work import Work
 from rules.clocks import ClockState
-from rules.rulebook import FieldRule
+from rules.values import FieldRule
 from rules.workflow import Transition, Workflow
 
 

@@ -1,4 +1,4 @@
-"""The procedure of every case: open, take an action, extend a clock, fall due.
+"""The procedure of every case: open it, find it, take an action, let a timer run out.
 
 Each function checks, moves, times and records in the caller's one transaction; whoever calls it inherits
 the record, the clocks and the guard against acting on something that changed meanwhile.
@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from audit.log import record
 from cases import store
 from cases.fields import check_fields
 from cases.model import Case, Event, may_see, roles_in
+from cases.timing import book_of, recorded_events, timed, watch_at
 from core.errors import Conflict, NotFound, NotPermitted
 from core.ids import new_id
-from core.times import millis, parse_instant
+from core.times import millis
 from core.work import SYSTEM, Work
-from rules.clocks import ClockState, Recorded, clock_states
+from rules.clocks import extended_due
 from rules.rulebook import Rulebook
 from rules.workflow import Transition, Workflow
 
@@ -56,7 +56,7 @@ def open_case(
     role = min(roles_in(case, work.actor), default="system")
     record_id = _record(work, case, "open", None, flow.initial, role, None, {})
     event = _event(case, work, "open", flow.opening, None, flow.initial, role, {}, record_id)
-    case = _timed(work, replace(case, events=(event,)))
+    case = timed(work, replace(case, events=(event,)))
     store.insert_case(work.tx, case, watch_at(work, case))
     store.insert_event(work.tx, case.id, event)
     return case
@@ -101,13 +101,30 @@ def take(
             "it changed since you read it; read it again",
             code="changed_meanwhile",
         )
-    current = _settle(work, current)
+    current = settle(work, current)
+    current = replace(current, facts={**current.facts, **(facts or {})})
     book, flow = book_of(work, current)
     transition, role = _permitted(flow, current, action, work)
-    return _move(work, current, book, transition, role, check_fields(book, transition, fields), facts or {})
+    checked = check_fields(book, transition, fields)
+    return _move(work, current, book, transition, role, _extending(work, current, book, transition, checked))
 
 
-def _settle(work: Work, case: Case) -> Case:
+def _extending(
+    work: Work, case: Case, book: Rulebook, transition: Transition, fields: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the fields of an action that gives more time, with the clock's name, once it may be given."""
+    extended = [
+        rule.name
+        for rule in book.clocks
+        if rule.workflow == case.workflow and rule.extension and rule.extension.event in transition.emits
+    ]
+    for name in extended:
+        calendar, events = work.rulebooks.calendar, recorded_events(case)
+        extended_due(book, case.workflow, case.facts, events, calendar, work.now, name, fields)
+    return {**fields, "clock": extended[0]} if extended else fields
+
+
+def settle(work: Work, case: Case) -> Case:
     """Take the timer transition first when its instant has come, as if somebody had been watching."""
     if case.lapses_at is None or case.lapses_at > work.now:
         return case
@@ -115,7 +132,7 @@ def _settle(work: Work, case: Case) -> Case:
     transition = flow.lapse(case.state, case.facts)
     if transition is None:
         return case
-    return _move(work.acting_as(SYSTEM), case, book, transition, "system", {}, {})
+    return _move(work.acting_as(SYSTEM), case, book, transition, "system", {})
 
 
 def _permitted(flow: Workflow, case: Case, action: str, work: Work) -> tuple[Transition, str]:
@@ -152,7 +169,6 @@ def _move(
     transition: Transition,
     role: str,
     fields: Mapping[str, Any],
-    facts: Mapping[str, Any],
 ) -> Case:
     record_id = _record(
         work, case, transition.action, case.state, transition.target, role, transition, fields
@@ -172,13 +188,12 @@ def _move(
     moved = replace(
         case,
         state=transition.target,
-        facts={**case.facts, **facts},
         version=case.version + 1,
         changed_at=work.now,
         closed_at=work.now if final else None,
         events=(*case.events, event),
     )
-    moved = _timed(work, moved)
+    moved = timed(work, moved)
     store.update_case(work.tx, moved, case.version, watch_at(work, moved))
     store.insert_event(work.tx, moved.id, event)
     return moved
@@ -238,89 +253,3 @@ def _record(
         },
     }
     return record(work, f"decision.{case.kind}", body)
-
-
-# --- clocks ---------------------------------------------------------------------------------------
-
-
-def book_of(work: Work, case: Case) -> tuple[Rulebook, Workflow]:
-    """Return the rulebook version that the case was opened under, and its workflow there."""
-    book: Rulebook = work.rulebooks.get(case.rulebook, case.rulebook_version)
-    return book, book.workflow(case.workflow)
-
-
-def clocks(work: Work, case: Case) -> tuple[ClockState, ...]:
-    """Return every clock of the case that has started, as it stands at `work.now`."""
-    book, _ = book_of(work, case)
-    events = [Recorded(name, e.at, e.fields) for e in case.events for name in e.names]
-    return clock_states(book, case.workflow, case.facts, events, work.rulebooks.calendar, work.now)
-
-
-def _timed(work: Work, case: Case) -> Case:
-    """Fill in the two instants that lists and the sweep look at; both derive from events and facts."""
-    _, flow = book_of(work, case)
-    lapse = flow.lapse(case.state, case.facts)
-    lapses_at = (
-        parse_instant(case.facts[lapse.timer])
-        if lapse and lapse.timer and case.facts.get(lapse.timer)
-        else None
-    )
-    running = (
-        [c.due for c in clocks(work, case) if c.stopped_at is None and c.due]
-        if case.closed_at is None
-        else []
-    )
-    return replace(case, lapses_at=lapses_at, next_due_at=min(running, default=None))
-
-
-def watch_at(work: Work, case: Case) -> datetime | None:
-    """Return the next instant at which the sweep has something to put on record for this case."""
-    recorded = store.recorded_breaches(work.tx, case.id)
-    dues = [
-        c.due
-        for c in (clocks(work, case) if case.closed_at is None else ())
-        if c.stopped_at is None and c.due and (c.name, c.due) not in recorded
-    ]
-    return min([*dues, *([case.lapses_at] if case.lapses_at else [])], default=None)
-
-
-def sweep(work: Work, limit: int = 200) -> int:
-    """Put on record what fell due by `work.now`: lapses and breaches, each once; return how many cases moved.
-
-    Nothing depends on the sweep being on time: readers compute state and breach from the clock themselves.
-    """
-    due = store.cases_to_watch(work.tx, work.now, limit)
-    for case_id in due:
-        case = store.case(work.tx, case_id, lock=True)
-        if case is None:
-            continue
-        before = case.version
-        case = _settle(work, case)
-        if case.version != before:
-            work.policy_changed(work.tx)
-        _record_breaches(work.acting_as(SYSTEM), case)
-        store.set_watch(work.tx, case.id, watch_at(work, case))
-    return len(due)
-
-
-def _record_breaches(work: Work, case: Case) -> None:
-    recorded = store.recorded_breaches(work.tx, case.id)
-    for clock in clocks(work, case):
-        if (
-            clock.stopped_at is None
-            and clock.breached
-            and clock.due
-            and (clock.name, clock.due) not in recorded
-        ):
-            body = {
-                "case": case.id,
-                "case_kind": case.kind,
-                "action": "breach",
-                "clock": clock.name,
-                "due": clock.due.isoformat(),
-                "provisional": clock.provisional,
-                "cite": str(clock.cite),
-            }
-            store.insert_breach(
-                work.tx, case.id, clock.name, clock.due, work.now, record(work, "clock.breached", body)
-            )

@@ -321,9 +321,7 @@ def tasks(
     return page(tx, query, [due, cases.c.id], limit=limit, cursor=cursor, descending=False)
 
 
-def late(
-    tx: Connection, now: datetime, whose: Party | None, limit: int, cursor: str | None = None
-) -> Page:
+def late(tx: Connection, now: datetime, whose: Party | None, limit: int, cursor: str | None = None) -> Page:
     """Return ids of open cases with a limit that has passed, the longest overdue first; None looks at all."""
     due = cases.c.next_due_at.label("due")
     query = select(cases.c.id, due).where(_is_late(now, whose))

@@ -12,7 +12,9 @@ from audit.store import audit_outbox
 from cases import store
 from cases.model import Case
 from cases.present import case_view
-from cases.procedure import clocks, find_case, open_case, sweep, take
+from cases.procedure import find_case, open_case, take
+from cases.sweep import sweep
+from cases.timing import clocks
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.times import local_iso
 from core.work import SYSTEM, Work
