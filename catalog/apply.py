@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Any
 
 from cases.model import roles_in
-from cases.procedure import book_of
+from cases.timing import book_of
 from catalog import store
 from catalog.datasets import (
     PUBLISHED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ from catalog.titles import choices
 from core.errors import NotFound
 from core.text import Text
 from core.work import Work
+from schemas import schema
 from web.auth import SIGNED_IN
 from web.kit import kit
 from web.pages import Go, Page, Pages, Seen
@@ -58,13 +60,23 @@ def dataset(work: Work, seen: Seen, code: str, action: str = "", kind: str = "")
     context = {
         "d": view,
         "here_url": f"/datasets/{in_url(shown.code)}",
-        "revisions": revisions_view(work, shown),
+        "revisions": _readable(revisions_view(work, shown)),
         "choices": choices(work),
         "may_change": mine and shown.case.state in ("draft", "published", "offline"),
         "forms": {**view, "forms": {a: f for a, f in view["forms"].items() if a != "revise"}},
         "gateway_url": work.settings.platform.gateway_url,
     }
     return Page("catalog/dataset.html", context)
+
+
+def _readable(revisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the revisions with every value as words."""
+    for change in (c for r in revisions for c in r["changes"]):
+        for side in ("before", "after"):
+            value = change[side]
+            if value is not None and not isinstance(value, str):
+                change[side] = json.dumps(value, ensure_ascii=False)
+    return revisions
 
 
 def _roles(work: Work, shown: Dataset) -> set[str]:
@@ -77,6 +89,10 @@ def _roles(work: Work, shown: Dataset) -> set[str]:
 @pages.show("/datasets/new", who={"provider"}, summary=Text("登记数据集", "Register a dataset"))
 def new(work: Work, seen: Seen) -> Page:
     """Show the form of a new entry."""
+    return _new_page(work, seen)
+
+
+def _new_page(work: Work, seen: Seen) -> Page:
     return _entry_page(work, seen, read_form(_typed(seen), ENTRY) or {"share_method": ["platform"]})
 
 
@@ -84,7 +100,7 @@ def new(work: Work, seen: Seen) -> Page:
 def register(work: Work, seen: Seen) -> Page | Go:
     """Register what was typed as a draft, or offer more rows for its attributes."""
     if "more" in seen.form:
-        return new(work, seen)
+        return _new_page(work, seen)
     made = register_dataset(work, read_form(_typed(seen), ENTRY))
     words = Text(f"已登记,代码为 {made.code}", f"Registered under the code {made.code}")
     return Go(f"/datasets/{in_url(made.code)}", words)
@@ -93,6 +109,10 @@ def register(work: Work, seen: Seen) -> Page | Go:
 @pages.show("/datasets/<code>/revise", who={"provider"}, summary=Text("修改目录条目", "Revise an entry"))
 def revising(work: Work, seen: Seen, code: str) -> Page:
     """Show the form with the entry as it stands, or as it was typed."""
+    return _revising_page(work, seen, code)
+
+
+def _revising_page(work: Work, seen: Seen, code: str) -> Page:
     shown = find_dataset(work, from_url(code))
     entry = read_form(_typed(seen), ENTRY) if seen.form else shown.document
     return _entry_page(work, seen, entry, shown)
@@ -107,7 +127,7 @@ def revising(work: Work, seen: Seen, code: str) -> Page:
 def revise(work: Work, seen: Seen, code: str) -> Page | Go:
     """Keep what was typed as the entry's next wording, or offer more rows for its attributes."""
     if "more" in seen.form:
-        return revising(work, seen, code)
+        return _revising_page(work, seen, code)
     shown = find_dataset(work, from_url(code))
     changes = revision_of(shown.document, read_form(_typed(seen), ENTRY))
     cause = seen.form.get("cause", "").strip() or None
@@ -122,7 +142,8 @@ def _entry_page(work: Work, seen: Seen, entry: Mapping[str, Any], shown: Dataset
         ROWS if "more" in seen.form or not entry.get("attributes") else 1
     )
     context = {
-        "typed": _prefilled(seen, entry, ENTRY),
+        "typed": (typed := _prefilled(seen, entry, ENTRY)),
+        "summary": _named(typed, "request/dataset"),
         "rows": min(rows, 500),
         "choices": choices(work),
         "shown": shown,
@@ -138,6 +159,10 @@ def _entry_page(work: Work, seen: Seen, entry: Mapping[str, Any], shown: Dataset
 @pages.show("/datasets/<code>/attach", who={"provider"}, summary=Text("挂接资源", "Attach data"))
 def attaching(work: Work, seen: Seen, code: str) -> Page:
     """Show the form for one kind of distribution, filled in with what is attached already."""
+    return _attaching_page(work, seen, code)
+
+
+def _attaching_page(work: Work, seen: Seen, code: str) -> Page:
     shown = find_dataset(work, from_url(code))
     own = own_connections(work)
     kinds = [kind for kind in KINDS if any(c.kind == kind for c in own)]
@@ -149,7 +174,8 @@ def attaching(work: Work, seen: Seen, code: str) -> Page:
     operations = detail.get("operations", [])
     more = "more" in seen.form
     context = {
-        "typed": _prefilled(seen, {**detail, "kind": kind}, DISTRIBUTION),
+        "typed": (typed := _prefilled(seen, {**detail, "kind": kind}, DISTRIBUTION)),
+        "summary": _named(typed, "request/distribution"),
         "kind": kind,
         "kinds": kinds,
         "connections": {c.id: c.title for c in own if c.kind == kind},
@@ -170,7 +196,7 @@ def attaching(work: Work, seen: Seen, code: str) -> Page:
 def attach(work: Work, seen: Seen, code: str) -> Page | Go:
     """Attach what was typed after a look at the provider's side, or offer more rows."""
     if "more" in seen.form:
-        return attaching(work, seen, code)
+        return _attaching_page(work, seen, code)
     detail = read_form(_typed(seen), DISTRIBUTION)
     mount = plan_mount(work, from_url(code), detail.get("kind", ""), detail, expect_version=seen.version)
     with attached_after_check(work, kit().database, mount) as (_, changed):
@@ -221,3 +247,16 @@ def _prefilled(seen: Seen, document: Mapping[str, Any], shape: Mapping[str, Kind
     if cause:
         fields["cause"] = cause
     return replace(seen, form=fields)
+
+
+def _named(typed: Seen, schema_name: str) -> Seen:
+    """Return the same errors for the list above the form, where each must say which field it is about."""
+    properties = schema(schema_name)["properties"]
+    errors = []
+    for error in typed.errors:
+        member, _, row = error.pointer.removeprefix("/").partition("/")
+        zh, _, en = properties.get(member, {}).get("title", member).partition(" / ")
+        number = f" {int(row.partition('/')[0]) + 1}" if row.partition("/")[0].isdigit() else ""
+        words = Text(f"{zh}{number}:{error.message.zh}", f"{en or zh}{number}: {error.message.en}")
+        errors.append(replace(error, message=words) if member else error)
+    return replace(typed, errors=tuple(errors))

@@ -8,7 +8,8 @@ from typing import Any
 
 from audit.log import record
 from cases.model import Case, roles_in
-from cases.procedure import book_of, open_case, take
+from cases.procedure import open_case, take
+from cases.timing import book_of
 from catalog import store
 from catalog.codes import next_code, no_such_dataset
 from catalog.details import check_distribution

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cases.procedure import book_of
+from cases.timing import book_of
 from catalog import store
 from catalog.datasets import (
     PUBLISHED,

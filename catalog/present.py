@@ -6,7 +6,7 @@ from typing import Any
 
 from cases.model import roles_in
 from cases.present import case_view, label
-from cases.procedure import book_of
+from cases.timing import book_of
 from catalog.codes import in_url
 from catalog.datasets import list_revisions
 from catalog.guards import warnings

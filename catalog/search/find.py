@@ -65,6 +65,14 @@ def index_dataset(work: Work, dataset: Dataset) -> None:
     index.index_dataset(work.tx, dataset.id, words)
 
 
+def reindex(work: Work, limit: int = 500) -> int:
+    """Make anew what another version of the tokeniser made; return how many, 0 when nothing is left to do."""
+    stale = index.stale_documents(work.tx, limit)
+    for dataset in store.datasets_by_id(work.tx, stale):
+        index_dataset(work, dataset)
+    return len(stale)
+
+
 def _question(work: Work, asked: Mapping[str, str]) -> index.Asked:
     flow = work.rulebooks.current("sharing").workflow("dataset")
     choices: dict[str, Any] = {

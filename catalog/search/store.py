@@ -88,11 +88,10 @@ def _forget(tx: Connection, dataset_id: str) -> None:
     tx.execute(delete(search_documents).where(c.number == row.number))
 
 
-def stale_documents(tx: Connection, limit: int = 500) -> list[str]:
+def stale_documents(tx: Connection, limit: int) -> list[str]:
     """Return datasets whose tokens another version of the tokeniser made."""
     c = search_documents.c
-    query = select(c.dataset_id).where(c.tokens_version != VERSION).limit(limit)
-    return list(tx.execute(query).scalars())
+    return list(tx.execute(select(c.dataset_id).where(c.tokens_version != VERSION).limit(limit)).scalars())
 
 
 def _vector(words: Indexed) -> str:

@@ -13,7 +13,7 @@ import unicodedata
 from dataclasses import dataclass
 
 VERSION = 1
-"""Raise it whenever `tokens` changes what it returns: the index is then built anew."""
+"""Raise it whenever `tokens` changes what it returns; `catalog.search.find.reindex` then makes them anew."""
 
 MOST_TERMS = 20
 """Runs of a question beyond this many are not looked at."""

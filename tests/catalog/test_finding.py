@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.datasets import revise_dataset
-from catalog.search.find import Found, find_datasets
+from catalog.search.find import Found, find_datasets, reindex
 from catalog.search.tokens import Term, terms, tokens
+from catalog.store import search_documents
 from core.errors import Invalid
 from tests.cast import alice, ann, bob, carol, dave
 from tests.catalog.entries import acted, published, registered
@@ -209,3 +210,14 @@ def test_an_entry_is_found_by_its_new_words_and_no_longer_by_the_old(city: Any) 
 
     assert titles(search(city, "断面")) == ["河道断面名录"]
     assert search(city, "水质").total == 0
+
+
+def test_what_an_older_tokeniser_made_is_made_anew_once(world: Any) -> None:
+    dataset = published(world)
+    with world.work(bob) as work:
+        work.tx.execute(search_documents.update().values(tokens_version=0))
+
+    for expected in (1, 0):
+        with world.work(bob) as work:
+            assert reindex(work) == expected
+    assert titles(search(world, "区划")) == [dataset.title]
