@@ -530,6 +530,16 @@ def rulebook_show(book: str, as_json: bool) -> None:
     _print([dict(zip(names, r, strict=True)) for r in rows], as_json, lambda: _table(book, names, rows))
 
 
+@rulebook.command("glossary")
+@explained
+def rulebook_glossary() -> None:
+    """Print the words of the platform and of every rulebook as Markdown (docs/glossary.md)."""
+    from rules.glossary import glossary
+
+    for line in glossary([_book(name)[0] for name in _all_books()]):
+        click.echo(line)
+
+
 @rulebook.command("due")
 @click.argument("book")
 @click.option(

@@ -40,7 +40,7 @@ def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
         ("platform.yaml", "manager: bigdata", "manager: nobody", "/manager"),
         ("platform.yaml", "id: qianjiang\n", "", "/id"),
         ("platform.yaml", "127.0.0.1:8000\n", "127.0.0.1:8001\n", "/gateway_listen"),
-        ("platform.yaml", "seal_seconds: 0.5", "seal_secs: 0.5", ""),
+        ("platform.yaml", "seal_seconds: 0.5", "seal_secs: 0.5", "/seal_secs"),
         ("departments.yaml", "11429005MB100001X", "11429005MB100002X", "/departments/0/uscc"),
         ("departments.yaml", "id: audit", "id: bigdata", "/departments/1/id"),
         ("connections.yaml", "department: civil_affairs", "department: nowhere", "/connections/0/department"),

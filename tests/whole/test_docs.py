@@ -10,10 +10,12 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import cli
 import schemas
 from cases.books import RULEBOOKS
+from gateway import messages, objections
 from rules.rulebook import load_rulebooks
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +91,11 @@ def test_every_link_between_documents_leads_somewhere(path: Path) -> None:
         assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 
+def test_the_glossary_is_the_one_that_the_rulebooks_give() -> None:
+    printed = CliRunner().invoke(cli.main, ["rulebook", "glossary"])
+    assert printed.output == read("docs/glossary.md")
+
+
 def raised_codes() -> set[str]:
     """Every problem code that the product can answer with."""
     import core.errors as errors
@@ -104,6 +111,8 @@ def raised_codes() -> set[str]:
             r"(?:Conflict|NotPermitted|NotFound|Unavailable|TooMany)\([^)]*code=\"(\w+)\"", source
         ):
             own.add(call)
+    own |= {o.code for o in vars(objections).values() if isinstance(o, objections.Objection)}
+    own |= {f.code for f in vars(messages).values() if isinstance(f, messages.Fault)}
     return own - {"refused"}
 
 
