@@ -75,7 +75,7 @@ class Report:
     def __str__(self) -> str:
         if self.faults:
             lines = (f"  {fault}" for fault in self.faults)
-            return "\n".join([f"{self.origin}: {len(self.faults)} 处问题 / faults", *lines])
+            return "\n".join([f"{self.origin or '?'}: {len(self.faults)} 处问题 / faults", *lines])
         signed = "签名有效 / signature good" if self.is_signed else "未核对签名 / signature not checked"
         root_hash = base64.b64encode(self.root).decode()
         lost = f"; 日志自述可能缺失 / stated losses: {len(self.gaps)}" if self.gaps else ""
