@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from cases.attachments import add_attachment, attachments_of, read_attachment
 from cases.model import Attachment, Case, roles_in
-from cases.procedure import book_of, find_case, no_such, open_case, take
+from cases.procedure import find_case, no_such, open_case, take
+from cases.timing import book_of
 from core.db import Page
 from core.errors import Conflict, FieldError, Invalid, NotPermitted, invalid
 from core.text import Text, text_of

@@ -59,6 +59,11 @@ def share_class(offer: Offer, fields: Sequence[str]) -> str:
     return CLASSES[max(CLASSES.index(c) for c in [offer.share_class, *chosen])]
 
 
+def is_personal(offer: Offer, fields: Sequence[str]) -> bool:
+    """Tell whether a chosen field holds personal data, so that each call is on record before it is made."""
+    return any(a.get("sensitivity") in PERSONAL for a in offer.attributes if a["name"] in fields)
+
+
 def _kind(asked: str | None, offer: Offer) -> str:
     kinds = sorted(offer.distributions)
     if not kinds:
@@ -138,7 +143,6 @@ def decide(asked: Mapping[str, Any], decision: Mapping[str, Any], offer: Offer) 
     ]
     if wrong:
         raise Invalid(wrong)
-    sensitive = any(a.get("sensitivity") in PERSONAL for a in offer.attributes if a["name"] in fields)
     return Terms(
         kind=kind,
         fields=tuple(fields),
@@ -148,7 +152,7 @@ def decide(asked: Mapping[str, Any], decision: Mapping[str, Any], offer: Offer) 
         row_limit=decision.get("row_limit"),
         networks=networks,
         purpose=asked["purpose"],
-        sensitive=decision.get("sensitive", sensitive),
+        sensitive=decision.get("sensitive", is_personal(offer, fields)),
     )
 
 

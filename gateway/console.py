@@ -21,6 +21,7 @@ from gateway.applications import (
     list_applications,
     read_paper,
 )
+from gateway.asking import is_personal
 from gateway.clients import (
     ACTIVE,
     STATES,
@@ -81,46 +82,46 @@ def register_system(work: Work, seen: Seen) -> Go:
     return Go(f"/systems/{made.id}", Text("已登记,等待平台管理部门审核", "Registered; it waits for approval"))
 
 
-@pages.show("/systems/<client_id>", who=SYSTEM_READERS, summary=Text("查看业务系统", "System"))
-def system(work: Work, seen: Seen, client_id: str, action: str = "") -> Page:
+@pages.show("/systems/<id>", who=SYSTEM_READERS, summary=Text("查看业务系统", "System"))
+def system(work: Work, seen: Seen, id: str, action: str = "") -> Page:
     """Show a system and its credentials."""
-    return Page("gateway/system.html", {"s": client_view(work, find_client(work, client_id))})
+    return Page("gateway/system.html", {"s": client_view(work, find_client(work, id))})
 
 
 @pages.form(
-    "/systems/<client_id>/actions/<action>",
+    "/systems/<id>/actions/<action>",
     who={"platform_manager"},
     summary=Text("审核业务系统", "Decide on a system"),
     again=system,
 )
-def decide_on_system(work: Work, seen: Seen, client_id: str, action: str) -> Go:
+def decide_on_system(work: Work, seen: Seen, id: str, action: str) -> Go:
     """Approve or disable a system."""
     steps = {"approve": approve_client, "disable": disable_client}
     if action not in steps:
         raise invalid("/action", "没有这个操作", "there is no such action")
-    title = STATES[steps[action](work, client_id).state]
-    return Go(f"/systems/{client_id}", Text(f"状态为“{title.zh}”", f"The system is {title.en}"))
+    title = STATES[steps[action](work, id).state]
+    return Go(f"/systems/{id}", Text(f"状态为“{title.zh}”", f"The system is {title.en}"))
 
 
 @pages.form(
-    "/systems/<client_id>/credentials", who=CONSUMER, summary=Text("签发凭据", "Issue a credential")
+    "/systems/<id>/credentials", who=CONSUMER, summary=Text("签发凭据", "Issue a credential")
 )
-def issue_secret(work: Work, seen: Seen, client_id: str) -> Page:
+def issue_secret(work: Work, seen: Seen, id: str) -> Page:
     """Make a secret and show it, this once."""
-    credential, secret = issue_credential(work, client_id)
-    owner = client_view(work, find_client(work, client_id))
+    credential, secret = issue_credential(work, id)
+    owner = client_view(work, find_client(work, id))
     return Page("gateway/secret.html", {"issued": issued_view(work, credential, secret), "s": owner})
 
 
 @pages.form(
-    "/systems/<client_id>/credentials/<credential_id>/revoke",
+    "/systems/<id>/credentials/<credential>/revoke",
     who={"consumer", "platform_manager"},
     summary=Text("吊销凭据", "Revoke a credential"),
 )
-def revoke_secret(work: Work, seen: Seen, client_id: str, credential_id: str) -> Go:
+def revoke_secret(work: Work, seen: Seen, id: str, credential: str) -> Go:
     """Revoke a secret."""
-    revoke_credential(work, client_id, credential_id)
-    return Go(f"/systems/{client_id}", Text("凭据已吊销", "The credential is revoked"))
+    revoke_credential(work, id, credential)
+    return Go(f"/systems/{id}", Text("凭据已吊销", "The credential is revoked"))
 
 
 # --- applications ---------------------------------------------------------------------------------
@@ -178,17 +179,17 @@ def apply_on_page(work: Work, seen: Seen) -> Go:
     return Go(f"/applications/{filed.application.id}", words)
 
 
-@pages.show("/applications/<application_id>", who=READERS, summary=Text("查看共享申请", "Application"))
-def application_page(work: Work, seen: Seen, application_id: str, action: str = "") -> Page:
+@pages.show("/applications/<id>", who=READERS, summary=Text("查看共享申请", "Application"))
+def application_page(work: Work, seen: Seen, id: str, action: str = "") -> Page:
     """Show an application, its papers, its clocks, and what the reader may do."""
-    filed = find_application(work, application_id)
+    filed = find_application(work, id)
     view = application_view(work, filed)
     grant_form = view["forms"].get("grant")
     context = {
         "seen": _by_field(seen),
         "a": view,
         "kinds": KINDS,
-        "address": f"/applications/{application_id}",
+        "address": f"/applications/{id}",
         "forms": {**view, "forms": {name: f for name, f in view["forms"].items() if name != "grant"}},
         "grant_form": grant_form,
         "asked": {name: write_values(view[name]) for name in ("row_filter", "parameters")},
@@ -196,55 +197,56 @@ def application_page(work: Work, seen: Seen, application_id: str, action: str = 
         "paper_types": [(d["type"], d["title"]) for d in view["attachments_demanded"]]
         + [(MATERIAL, Text("数据集要求的材料", "A paper that the dataset asks for"))],
         "titles": _titles(work, filed.application.dataset_code),
+        "sensitive": is_personal(find_offer(work, filed.application.dataset_code), view["fields"]),
     }
     return Page("gateway/application.html", context)
 
 
 @pages.form(
-    "/applications/<application_id>/actions/<action>",
+    "/applications/<id>/actions/<action>",
     who=PARTIES,
     summary=Text("办理共享申请", "Act on an application"),
     again=application_page,
 )
-def act_on_application_page(work: Work, seen: Seen, application_id: str, action: str) -> Go:
+def act_on_application_page(work: Work, seen: Seen, id: str, action: str) -> Go:
     """Take a step; a decision to grant carries its terms."""
     fields = read_decision(_typed(seen)) if action == "grant" else seen.given
-    filed = act_on_application(work, application_id, action, fields, seen.version)
+    filed = act_on_application(work, id, action, fields, seen.version)
     title = application_view(work, filed)["state_title"]
     words = Text(f"已办理,状态为“{title['zh']}”", f"Done; the application is {title['en']}")
-    return Go(f"/applications/{application_id}", words)
+    return Go(f"/applications/{id}", words)
 
 
 @pages.form(
-    "/applications/<application_id>/attachments",
+    "/applications/<id>/attachments",
     who=CONSUMER,
     summary=Text("上传附件", "Add a paper"),
     again=application_page,
 )
-def upload(work: Work, seen: Seen, application_id: str) -> Go:
+def upload(work: Work, seen: Seen, id: str) -> Go:
     """Add a paper to a draft."""
     file = seen.files.get("content")
     if file is None or not file.filename:
         raise invalid("/content", "请选择文件", "choose a file", code="required")
     attach(
         work,
-        application_id,
+        id,
         type=seen.form.get("type", ""),
         sealed=seen.form.get("sealed") == "true",
         name=file.filename,
         content=file.stream.read(MOST_BYTES + 1),
     )
-    return Go(f"/applications/{application_id}", Text("已上传", "Uploaded"))
+    return Go(f"/applications/{id}", Text("已上传", "Uploaded"))
 
 
 @pages.show(
-    "/applications/<application_id>/attachments/<attachment_id>",
+    "/applications/<id>/attachments/<attachment>",
     who=READERS,
     summary=Text("下载附件", "Download a paper"),
 )
-def download(work: Work, seen: Seen, application_id: str, attachment_id: str) -> File:
+def download(work: Work, seen: Seen, id: str, attachment: str) -> File:
     """Send a paper to be saved."""
-    found, content = read_paper(work, application_id, attachment_id)
+    found, content = read_paper(work, id, attachment)
     return File(found.name, found.media_type, content)
 
 
@@ -267,15 +269,15 @@ def grants_page(work: Work, seen: Seen) -> Page:
     return Page("gateway/grants.html", context)
 
 
-@pages.show("/grants/<grant_id>", who=READERS, summary=Text("查看授权", "Grant"))
-def grant_page(work: Work, seen: Seen, grant_id: str, action: str = "") -> Page:
+@pages.show("/grants/<id>", who=READERS, summary=Text("查看授权", "Grant"))
+def grant_page(work: Work, seen: Seen, id: str, action: str = "") -> Page:
     """Show a grant: its exact terms, its end, and what the reader may do."""
-    held = find_grant(work, grant_id)
+    held = find_grant(work, id)
     view = grant_view(work, held)
     context = {
         "g": view,
         "kinds": KINDS,
-        "address": f"/grants/{grant_id}",
+        "address": f"/grants/{id}",
         "rows": write_values(view["row_filter"]),
         "parameters": write_values(view["parameters"]),
         "titles": _titles(work, held.grant.dataset_code),
@@ -284,17 +286,17 @@ def grant_page(work: Work, seen: Seen, grant_id: str, action: str = "") -> Page:
 
 
 @pages.form(
-    "/grants/<grant_id>/actions/<action>",
+    "/grants/<id>/actions/<action>",
     who=PARTIES,
     summary=Text("办理授权", "Act on a grant"),
     again=grant_page,
 )
-def act_on_grant_page(work: Work, seen: Seen, grant_id: str, action: str) -> Go:
+def act_on_grant_page(work: Work, seen: Seen, id: str, action: str) -> Go:
     """Suspend, resume, take back or end a grant."""
-    held = act_on_grant(work, grant_id, action, seen.given, seen.version)
+    held = act_on_grant(work, id, action, seen.given, seen.version)
     title = grant_view(work, held)["state_title"]
     words = Text(f"已办理,状态为“{title['zh']}”", f"Done; the grant is {title['en']}")
-    return Go(f"/grants/{grant_id}", words)
+    return Go(f"/grants/{id}", words)
 
 
 # --- forms ----------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from audit.log import record
 from cases.model import Case
 from cases.present import state_now
-from cases.procedure import book_of, find_case, no_such, open_case, take
+from cases.procedure import find_case, no_such, open_case, take
+from cases.timing import book_of
 from core.db import Page
 from core.errors import invalid
 from core.ids import digest

@@ -7,7 +7,7 @@ from typing import Any
 
 from cases.model import Attachment
 from cases.present import case_view, label
-from cases.procedure import book_of
+from cases.timing import book_of
 from catalog.codes import in_url
 from core.times import local_iso
 from core.work import Work
