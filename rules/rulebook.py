@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -214,23 +214,27 @@ def _calendar(root: Path, hours: Hours, day_end: str, findings: list[Finding]) -
 
 def _read(path: Path, findings: list[Finding]) -> Rulebook | None:
     """Read and check one file; its faults go to `findings`."""
+    book, faults = _checked(path, hashlib.sha256(path.read_bytes()).hexdigest())
+    findings += faults
+    return book
+
+
+@lru_cache(maxsize=64)
+def _checked(path: Path, content: str) -> tuple[Rulebook | None, tuple[Finding, ...]]:
+    """Check a file once for each `content` (its digest): the checks take most of a second."""
     id = f"{path.parent.name}/{path.stem}"
     try:
         document = read_yaml(path)
     except ConfigError as wrong:
-        findings += wrong.findings
-        return None
+        return None, wrong.findings
     schema = f"rulebook/{path.parent.name}"
     if schema not in schema_names():
-        findings.append(
-            _finding(str(path), "", "没有这一领域的规则集", "there are no rulebooks of this domain")
-        )
-        return None
+        fault = _finding(str(path), "", "没有这一领域的规则集", "there are no rulebooks of this domain")
+        return None, (fault,)
+    book = Rulebook(id, document)
     faults = [Finding(str(path), e.pointer, e.message) for e in schema_errors(schema, document)]
-    if not faults:
-        faults = check(Rulebook(id, document), str(path))
-    findings += faults
-    return None if faults else Rulebook(id, document)
+    faults = faults or check(book, str(path))
+    return (None if faults else book), tuple(faults)
 
 
 def _finding(file: str, pointer: str, zh: str, en: str) -> Finding:
