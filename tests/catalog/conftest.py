@@ -1,30 +1,23 @@
-"""The two cities side by side."""
+"""The two cities' rulebooks, read once: what an entry must hold is asked of them without a database."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.conftest import World, _make_world
+from rules.rulebook import SHIPPED, Rulebook, load_rulebooks
 
 
 class Cities(NamedTuple):
-    """The same deployment under two rulebooks."""
+    """The rulebooks of two cities."""
 
-    qianjiang: World
-    ganzhou: World
+    qianjiang: Rulebook
+    ganzhou: Rulebook
 
 
-@pytest.fixture
-def cities(tmp_path: Path, template_database: Path) -> Iterator[Cities]:
+@pytest.fixture(scope="session")
+def cities() -> Cities:
     """Qianjiang and Ganzhou."""
-    made = [
-        _make_world(tmp_path / name, template_database, f"sharing/{name}")
-        for name in ("qianjiang", "ganzhou")
-    ]
-    yield Cities(*made)
-    for world in made:
-        world.database.close()
+    books = load_rulebooks(SHIPPED, {}).books
+    return Cities(books["sharing/qianjiang"], books["sharing/ganzhou"])

@@ -7,15 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from catalog.datasets import act_on_dataset, find_dataset, register_dataset
+import pytest
+
+from catalog.datasets import act_on_dataset, find_dataset, register_dataset, with_defaults
 from catalog.distributions import attach_distribution, plan_mount
+from catalog.guards import check_entry
 from catalog.model import Dataset
+from core.errors import Invalid
 from core.settings import Connection
 from core.text import Text
 from core.work import Actor
+from rules.rulebook import Rulebook
 from tests.cast import alice, bob
 
 TABLE = {"kind": "table", "connection": "divisions_db", "table": "divisions", "order": ["code"]}
+BASIS = {"level": "law", "title": "中华人民共和国数据安全法", "article": "第二十一条"}
+WITHHELD = {"share_class": "none", "class_reason": "涉及未公开的执法线索", "basis": BASIS}
 OPERATION = {
     "name": "day",
     "title": "查询一天",
@@ -44,6 +51,24 @@ def entry(**changes: Any) -> dict[str, Any]:
         "required_materials": ["申请表"],
     }
     return {k: v for k, v in {**whole, **changes}.items() if v is not None}
+
+
+def allowed(book: Rulebook, **changes: Any) -> dict[str, Any]:
+    """Return an entry that the rulebook lets pass, with its defaults."""
+    document = with_defaults(book, entry(**changes))
+    check_entry(book, document)
+    return document
+
+
+def objections(book: Rulebook, **changes: Any) -> Invalid:
+    """Return what the rulebook says of an entry that it does not allow."""
+    with pytest.raises(Invalid) as refused:
+        allowed(book, **changes)
+    return refused.value
+
+
+def pointers(refused: Invalid) -> list[str]:
+    return [e.pointer for e in refused.errors]
 
 
 def registered(world: Any, actor: Actor = alice, **changes: Any) -> Dataset:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +17,8 @@ from catalog.search.tokens import Term, terms, tokens
 from catalog.store import search_documents
 from core.errors import Invalid
 from tests.cast import alice, ann, bob, carol, dave
-from tests.catalog.entries import acted, published, registered
-from tests.catalog.test_share_class_guards import WITHHELD
+from tests.catalog.entries import WITHHELD, acted, published, registered
+from tests.conftest import _make_world
 
 
 def search(world: Any, q: str = "", actor: Any = carol, **how: Any) -> Found:
@@ -81,8 +83,7 @@ def test_what_a_question_finds_is_what_a_substring_search_would(text: str, asked
 # --- finding --------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def city(world: Any) -> Any:
+def populate(world: Any) -> Any:
     """Four datasets for everybody and a draft."""
     published(world, title="住房公积金缴存信息", theme="全民住房保障")
     world.now += timedelta(minutes=1)
@@ -97,10 +98,17 @@ def city(world: Any) -> Any:
         attributes=[{"name": "code", "title": "公积金账号", "type": "string"}],
     )
     world.now += timedelta(minutes=1)
-    made = registered(world, title="涉密线索目录", **WITHHELD)
-    acted(world, made, "publish")
+    acted(world, registered(world, title="涉密线索目录", **WITHHELD), "publish")
     registered(world, title="公积金草稿")
     return world
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory, template_database: Path) -> Iterator[Any]:
+    """A populated city that the stories only look at."""
+    made = populate(_make_world(tmp_path_factory.mktemp("city"), template_database, "sharing/qianjiang"))
+    yield made
+    made.database.close()
 
 
 @pytest.mark.parametrize(
@@ -150,7 +158,8 @@ def test_everybody_finds_what_they_may_see(city: Any) -> None:
     assert search(city, "草稿", actor=dave).total == 0
 
 
-def test_what_went_off_line_is_found_by_its_parties_and_the_auditor(city: Any) -> None:
+def test_what_went_off_line_is_found_by_its_parties_and_the_auditor(world: Any) -> None:
+    city = populate(world)
     dataset = search(city, "水质").datasets[0]
     acted(city, dataset, "take_offline", reason="维护")
 
@@ -201,7 +210,8 @@ def test_a_cursor_of_another_list_is_refused(city: Any) -> None:
             search(city, "公积金 水" if wrong == cursor else "", limit=1, cursor=wrong)
 
 
-def test_an_entry_is_found_by_its_new_words_and_no_longer_by_the_old(city: Any) -> None:
+def test_an_entry_is_found_by_its_new_words_and_no_longer_by_the_old(world: Any) -> None:
+    city = populate(world)
     dataset = search(city, "水质").datasets[0]
     with city.work(alice) as work:
         revise_dataset(

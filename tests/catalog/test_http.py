@@ -8,8 +8,7 @@ import pytest
 
 from schemas import validate
 from tests.cast import alice, bob, carol, mallory
-from tests.catalog.entries import TABLE, divisions, entry
-from tests.catalog.test_share_class_guards import WITHHELD
+from tests.catalog.entries import TABLE, WITHHELD, divisions, entry
 
 
 def pointers(answer: Any) -> set[str]:

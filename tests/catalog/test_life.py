@@ -12,8 +12,7 @@ from catalog.present import dataset_view
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from gateway.store import policy_version
 from tests.cast import alice, ann, bob, carol, dave
-from tests.catalog.entries import acted, attached, divisions, published, registered, seen_by
-from tests.catalog.test_share_class_guards import WITHHELD
+from tests.catalog.entries import WITHHELD, acted, attached, divisions, published, registered, seen_by
 
 
 def revised(world: Any, dataset: Any, cause: str | None = "名称更正", **changes: Any) -> Any:

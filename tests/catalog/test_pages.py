@@ -11,6 +11,7 @@ from tests.cast import alice, bob, carol
 from tests.catalog.entries import (
     OPERATION,
     TABLE,
+    WITHHELD,
     acted,
     connect,
     divisions,
@@ -19,7 +20,6 @@ from tests.catalog.entries import (
     registered,
     seen_by,
 )
-from tests.catalog.test_share_class_guards import WITHHELD
 
 
 def send(browser: Any, page: str, fields: Any, action: str | None = None) -> Any:
