@@ -3,7 +3,7 @@
 Records that arrive within one turn of the event loop are handed over together and written by a thread with
 one O_DSYNC write (group commit). The first write that fails poisons the journal for good, since nobody can
 tell what the disk holds afterwards (a failed fsync must not be tried again); the worker then refuses calls
-until a new process opens a new journal.
+until it could open a new journal in new files.
 """
 
 from __future__ import annotations
@@ -153,6 +153,10 @@ class Journal:
         if self._failure is not None or self._closing:
             return self._failure or "closed"
         return self._disk_trouble() or self._time_trouble(now or utc_now())
+
+    def is_poisoned(self) -> bool:
+        """Tell whether a write failed, so that only a new journal helps."""
+        return self._failure is not None
 
     async def close(self) -> None:
         """Write what waits, let go of the segments and remove the unused spare."""

@@ -123,13 +123,17 @@ class Worker:
     # --- chores -----------------------------------------------------------------------------------
 
     async def _open_journal(self) -> None:
-        """Open the journal unless it is open. One that failed later stays failed until the process ends."""
-        if self._recorder.journal is not None:
+        """Open the journal, or another in place of one that a failed write has poisoned.
+
+        A journal that somebody removed is not replaced: what happened there is for people to look at.
+        """
+        poisoned = self._recorder.journal
+        if poisoned is not None and not poisoned.is_poisoned():
             return
         platform = self._settings.platform
         folder = self._settings.data / "audit"
         try:
-            self._recorder.journal = await Journal.open(
+            opened = await Journal.open(
                 folder / "journal",
                 f"gw{self._index}-{os.getpid()}",
                 segment_bytes=platform.journal_segment_bytes,
@@ -140,6 +144,11 @@ class Worker:
             if self._recorder.failure != failed.reason:
                 log.error("the journal cannot be opened: %s", failed.reason)
             self._recorder.failure = failed.reason
+        else:
+            self._recorder.journal = opened
+            if poisoned is not None:
+                log.error("journal %s is poisoned; %s takes its place", poisoned.name, opened.name)
+                await poisoned.close()
 
     async def _tend(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -152,7 +152,7 @@ class Kit:
                 )
             )
         self.beat()
-        self._workers: list[subprocess.Popen[bytes]] = []
+        self.workers: list[subprocess.Popen[bytes]] = []
 
     # --- the deployment ---------------------------------------------------------------------------
 
@@ -346,25 +346,25 @@ class Kit:
         environment = {**os.environ, "SHUXIANG_TEST_KEY": "provider-secret", "PYTHONPATH": str(ROOT)}
         for index in range(workers):
             command = [sys.executable, "-c", WORKER, str(settings), str(index)]
-            self._workers.append(subprocess.Popen(command, cwd=ROOT, env=environment))
+            self.workers.append(subprocess.Popen(command, cwd=ROOT, env=environment))
             private = self.settings.platform.private_listen[1] + index
             until(lambda private=private: answers(private), 15)
         return self
 
     def stop(self) -> list[int]:
         """End the workers and return how they ended."""
-        for worker in self._workers:
+        for worker in self.workers:
             worker.send_signal(signal.SIGTERM)
-        codes = [worker.wait(15) for worker in self._workers]
-        self._workers.clear()
+        codes = [worker.wait(15) for worker in self.workers]
+        self.workers.clear()
         return codes
 
     def kill(self) -> None:
         """End the workers at once."""
-        for worker in self._workers:
+        for worker in self.workers:
             worker.kill()
             worker.wait(5)
-        self._workers.clear()
+        self.workers.clear()
 
     def close(self) -> None:
         """Let go of everything."""

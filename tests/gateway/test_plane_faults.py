@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import resource
 import shutil
 import socket
 import threading
@@ -221,6 +222,23 @@ def test_a_worker_that_cannot_open_its_journal_says_so_until_it_can(own_kit: Kit
     assert "journal" in kit.call("/readyz").json["reasons"][0]
     folder.unlink()
     until(lambda: kit.call(url("table", "rows"), access).status == 200, 5)
+
+
+def test_a_journal_that_a_failed_write_poisoned_is_replaced_when_the_disk_works_again(own_kit: Kit) -> None:
+    kit = own_kit.start()
+    access = kit.grant("table")
+    assert kit.call(url("table", "rows"), access).status == 200
+    [worker] = kit.workers
+    _bound_files_of(worker.pid, 1)
+    assert kit.call(url("table", "rows"), access).code == "journal_unavailable"
+    assert "write failed" in kit.call("/readyz").json["reasons"][0]
+    _bound_files_of(worker.pid, resource.RLIM_INFINITY)
+    until(lambda: kit.call(url("table", "rows"), access).status == 200, 10)
+
+
+def _bound_files_of(pid: int, size: int) -> None:
+    """Let a process write no file beyond `size` bytes, as a full disk would."""
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 def test_a_database_that_cannot_be_read_closes_the_road(kit: Kit) -> None:
