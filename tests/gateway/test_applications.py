@@ -10,7 +10,7 @@ import pytest
 
 import schemas
 from cases.present import case_view
-from cases.procedure import sweep
+from cases.sweep import sweep
 from core.errors import Conflict, FieldError, Invalid, NotFound, NotPermitted
 from core.times import SHANGHAI
 from core.work import Actor
@@ -313,15 +313,13 @@ def test_an_api_needs_the_sealed_scan_in_ganzhou(ganzhou: Any) -> None:
         attach(work, draft.application.id, sealed=True, **paper)
 
 
-@pytest.mark.parametrize(
-    ("content", "name"),
-    [(b"", "a.pdf"), (b"MZ\x90", "a.pdf"), (b"<svg/>", "a.png"), (b"PK\x03\x04rubbish", "a.ofd")],
-)
-def test_a_paper_is_what_its_content_says(ganzhou: Any, content: bytes, name: str) -> None:
+def test_a_paper_is_what_its_content_says(ganzhou: Any) -> None:
     draft = submitted_application(ganzhou, term_days=30, submit=False)
-    with pytest.raises(Invalid) as refused, ganzhou.work(carol) as work:
-        attach(work, draft.application.id, type="material", sealed=False, name=name, content=content)
-    assert pointers(refused) == ["/content"]
+    papers = {b"": "a.pdf", b"MZ\x90": "b.pdf", b"<svg/>": "c.png", b"PK\x03\x04rubbish": "d.ofd"}
+    for content, name in papers.items():
+        with pytest.raises(Invalid) as refused, ganzhou.work(carol) as work:
+            attach(work, draft.application.id, type="material", sealed=False, name=name, content=content)
+        assert pointers(refused) == ["/content"]
 
 
 def test_a_term_is_stated_in_days_and_three_years_at_most(ganzhou: Any) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 import schemas
 from tests.cast import alice, bob, carol, dave, mallory
-from tests.stories import STATEMENT, active_client, offered
+from tests.stories import STATEMENT, active_client, active_grant, offered
 
 PDF = b"%PDF-1.7\n% a scan\n"
 
@@ -41,8 +39,6 @@ def test_a_script_goes_through_the_whole_cycle(world: Any) -> None:
 
 def test_measures_on_a_grant_take_the_roles_and_reasons_of_the_book(ganzhou: Any) -> None:
     """GZ art. 5(一): suspended, resumed, ended by the provider, with evidence, on record."""
-    from tests.stories import active_grant
-
     held = active_grant(ganzhou, term_days=30)
     address = f"/api/grants/{held.grant.id}"
     provider, manager, consumer = ganzhou.client(alice), ganzhou.client(bob), ganzhou.client(carol)
@@ -98,19 +94,16 @@ def test_a_paper_that_is_too_large_or_no_paper_is_refused(ganzhou: Any) -> None:
     assert list((ganzhou.settings.data / "attachments").rglob("*.*")) == []
 
 
-@pytest.mark.parametrize("path", ["applications", "grants", "clients"])
-def test_an_unknown_id_and_a_foreign_one_look_alike(world: Any, path: str) -> None:
-    from tests.stories import active_grant
-
+def test_an_unknown_id_and_a_foreign_one_look_alike(world: Any) -> None:
     held = active_grant(world)
-    ids = {
-        "applications": held.grant.application_id,
-        "grants": held.grant.id,
-        "clients": held.grant.client_id,
-    }
     stranger, auditor = world.client(mallory), world.client(dave)
     unknown = "00000000-0000-7000-8000-000000000000"
-    answers = [stranger.get(f"/api/{path}/{i}") for i in (ids[path], unknown)]
-    assert [a.status_code for a in answers] == [404, 404]
-    assert answers[0].json == answers[1].json
-    assert auditor.get(f"/api/{path}/{ids[path]}").status_code == 200
+    for path, known in (
+        ("applications", held.grant.application_id),
+        ("grants", held.grant.id),
+        ("clients", held.grant.client_id),
+    ):
+        answers = [stranger.get(f"/api/{path}/{id}") for id in (known, unknown)]
+        assert [a.status_code for a in answers] == [404, 404]
+        assert answers[0].json == answers[1].json
+        assert auditor.get(f"/api/{path}/{known}").status_code == 200
