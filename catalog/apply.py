@@ -71,17 +71,13 @@ def check_manifests(settings: Settings, manifests: Iterable[Manifest]) -> Report
     }
 
 
-def apply_manifests(
-    work: Work, manifests: Iterable[Manifest], reports: Reports | None = None
-) -> list[Change]:
+def apply_manifests(work: Work, manifests: Iterable[Manifest], reports: Reports) -> list[Change]:
     """Do what `plan_manifests` shows, and return it; a second run changes nothing.
 
     `reports` is what `check_manifests` found before the transaction began. Raises Invalid for a manifest that
     the rulebook does not allow; nothing of any manifest is kept then.
     """
-    manifests = tuple(manifests)
-    found = check_manifests(work.settings, manifests) if reports is None else reports
-    return [_applied(work, manifest, found) for manifest in manifests]
+    return [_applied(work, manifest, reports) for manifest in manifests]
 
 
 def _planned(work: Work, manifest: Manifest) -> Change:

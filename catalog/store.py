@@ -125,11 +125,6 @@ def dataset_by_code(tx: Connection, code: str) -> Dataset | None:
     return _one(tx, datasets.c.code == code)
 
 
-def dataset_by_id(tx: Connection, dataset_id: str) -> Dataset | None:
-    """Return the dataset of this case, or None."""
-    return _one(tx, datasets.c.id == dataset_id)
-
-
 def dataset_by_manifest(tx: Connection, manifest: str) -> Dataset | None:
     """Return the dataset that a manifest keeps, or None."""
     return _one(tx, datasets.c.manifest == manifest)
