@@ -52,7 +52,7 @@ class Child:
     def pause(self, now: float) -> float:
         """Return how long to wait before the next start: 0.5 s, doubled with each early death."""
         self.deaths = 1 if now - self.started > 60 else self.deaths + 1
-        return min(0.5 * 2 ** (self.deaths - 1), LONGEST_PAUSE)
+        return min(0.5 * 2.0 ** (self.deaths - 1), LONGEST_PAUSE)
 
 
 def _die_with_parent() -> None:

@@ -48,7 +48,7 @@ class Work:
     actor: Actor
     now: datetime
     settings: Settings
-    policy_changed: Callable[[Connection], None] = nobody_listens
+    policy_changed: Callable[[Connection], object] = nobody_listens
     """To be called by whatever may turn a permit into a refusal, inside the transaction that does it."""
 
     def acting_as(self, actor: Actor) -> Work:

@@ -136,15 +136,15 @@ def register_system(story: Story) -> Party:
     known = next((c for c in mine if c["name"] == SYSTEM_NAME and c["state"] == "active"), None)
     if known is None:
         story.say(f"市卫健委登记业务系统“{SYSTEM_NAME}”", "the Health Commission registers its system")
-        wish = {"name": SYSTEM_NAME, "networks": LOCAL}
-        known = story.health.call("POST", "/api/clients", wish, expect=201).json
+        draft = {"name": SYSTEM_NAME, "networks": LOCAL}
+        known = story.health.call("POST", "/api/clients", draft, expect=201).json
         story.say("平台管理部门核准该系统", "the platform manager approves the system")
         story.manager.call("POST", f"/api/clients/{known['id']}/actions/approve", {})
     story.say(
         "系统领取新凭据,只显示一次,旧凭据即刻失效", "it gets a secret, shown once; older ones end at once"
     )
-    wish = {"retire_after_hours": 0}
-    issued = story.health.call("POST", f"/api/clients/{known['id']}/credentials", wish, expect=201).json
+    address = f"/api/clients/{known['id']}/credentials"
+    issued = story.health.call("POST", address, {"retire_after_hours": 0}, expect=201).json
     story.note(f"client_id {issued['client_id']}")
     return basic(story.settings.platform.control_url, issued["client_id"], issued["client_secret"])
 

@@ -106,7 +106,8 @@ def pointer(error: ValidationError) -> str:
     """
     parts = [str(p) for p in error.absolute_path]
     if error.validator == "required" and isinstance(error.instance, Mapping):
-        missing = [p for p in error.validator_value if p not in error.instance and f"'{p}'" in error.message]
+        wanted: Any = error.validator_value
+        missing = [p for p in wanted if p not in error.instance and f"'{p}'" in error.message]
         parts += missing[:1]
     if error.validator == "additionalProperties" and isinstance(error.instance, Mapping):
         known = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}

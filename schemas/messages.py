@@ -37,6 +37,14 @@ def _show(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def _instance(error: ValidationError) -> Any:
+    return error.instance
+
+
+def _wanted(error: ValidationError) -> Any:
+    return error.validator_value
+
+
 def _required(error: ValidationError) -> Text:
     return Text("缺少必填项", "is required")
 
@@ -44,13 +52,13 @@ def _required(error: ValidationError) -> Text:
 def _additional(error: ValidationError) -> Text:
     known: Mapping[str, Any] = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}
     patterns = error.schema.get("patternProperties", {}) if isinstance(error.schema, Mapping) else {}
-    extra = [str(k) for k in error.instance if k not in known] if not patterns else []
+    extra = [str(k) for k in _instance(error) if k not in known] if not patterns else []
     names = "、".join(_show(k) for k in extra[:5])
     return Text(f"有不认识的字段:{names}", f"has unknown fields: {', '.join(_show(k) for k in extra[:5])}")
 
 
 def _enum(error: ValidationError) -> Text:
-    choices = [str(v) for v in error.validator_value]
+    choices = [str(v) for v in _wanted(error)]
     return Text(
         f"“{_show(error.instance)}”不在可选值中({'、'.join(choices)})",
         f"{_show(error.instance)!r} is not one of {', '.join(choices)}",
@@ -58,7 +66,7 @@ def _enum(error: ValidationError) -> Text:
 
 
 def _type(error: ValidationError) -> Text:
-    wanted = error.validator_value
+    wanted = _wanted(error)
     kinds = [_TYPES[t] for t in ([wanted] if isinstance(wanted, str) else wanted)]
     return Text("应为" + "或".join(k.zh for k in kinds), "must be " + " or ".join(k.en for k in kinds))
 
@@ -71,7 +79,7 @@ def _format(error: ValidationError) -> Text:
 
 def _bound(zh: str, en: str, size: bool) -> Callable[[ValidationError], Text]:
     def say(error: ValidationError) -> Text:
-        is_now = len(error.instance) if size else _show(error.instance)
+        is_now = len(_instance(error)) if size else _show(error.instance)
         limit = error.validator_value
         return Text(zh.format(limit=limit, now=is_now), en.format(limit=limit, now=is_now))
 

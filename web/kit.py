@@ -27,7 +27,7 @@ class Kit:
     """Who a person's API token stands for."""
     actor_of_session: Callable[[Connection, str, datetime], Actor | None]
     """Who is signed in with a session cookie."""
-    policy_changed: Callable[[Connection], None]
+    policy_changed: Callable[[Connection], object]
 
     def work(self, tx: Connection, actor: Actor) -> Work:
         """Return the unit of work of one request."""

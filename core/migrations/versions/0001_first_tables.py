@@ -20,7 +20,7 @@ SEARCH = {
 """The full-text index over search_documents, which no table definition can say."""
 
 
-def _document():
+def _document() -> sa.JSON:
     return sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
