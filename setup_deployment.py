@@ -13,6 +13,7 @@ from accounts.keys import make_keys
 from accounts.people import create_account, list_accounts
 from cases.books import open_rulebooks
 from cases.sweep import sweep
+from catalog.search.find import reindex
 from core.db import Database
 from core.migrate import migrate
 from core.settings import Settings
@@ -35,6 +36,8 @@ def initialise(settings: Settings, now: datetime) -> dict[str, str]:
         books = open_rulebooks(settings, database, now)
         with database.begin() as tx:
             work = Work(tx, books, SYSTEM, now, settings)
+            while reindex(work):
+                pass
             known = {a.login for a in list_accounts(work)}
             return {
                 a.login: create_account(work, a.login, a.name, a.department, a.roles)

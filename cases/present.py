@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cases.model import Case, roles_in
+from cases.model import Case, Event, roles_in
 from cases.timing import book_of, clocks
 from core.text import Text
 from core.times import local_iso
@@ -85,11 +85,10 @@ def _field(rule: FieldRule) -> dict[str, Any]:
     }
 
 
-def _step(event: Any, flow: Workflow) -> dict[str, Any]:
-    titles = {t.action: t.title for t in flow.transitions}
+def _step(event: Event, flow: Workflow) -> dict[str, Any]:
     return {
         "action": event.action,
-        "title": label(titles.get(event.action, Text("建立", "Open"))),
+        "title": label(_title(event, flow)),
         "at": local_iso(event.at),
         "state": event.to_state,
         "by": event.actor_department,
@@ -97,3 +96,10 @@ def _step(event: Any, flow: Workflow) -> dict[str, Any]:
         "fields": dict(event.fields),
         "record": event.record_id,
     }
+
+
+def _title(event: Event, flow: Workflow) -> Text:
+    """What a step is called: of several transitions of one action, the one that it was."""
+    named = [t for t in flow.transitions if t.action == event.action]
+    taken = [t for t in named if event.from_state in t.sources and t.target == event.to_state]
+    return next((t.title for t in (*taken, *named)), Text("建立", "Open"))
