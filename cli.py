@@ -185,12 +185,21 @@ def check(place: Place, as_json: bool) -> None:
 @explained
 def init(place: Place, passwords: Path | None, as_json: bool) -> None:
     """Make folders, keys, database and first accounts; print their one-time passwords. Safe to repeat."""
-    from setup_deployment import initialise
-
-    made = initialise(place.settings(), utc_now())
+    made = _initialised(place.settings())
     if passwords is not None and made:
         _write_private(passwords, "".join(f"{login}\t{password}\n" for login, password in made.items()))
     _print(made, as_json, lambda: _sign_ins(made))
+
+
+def _initialised(settings: Settings) -> dict[str, str]:
+    """Initialise a deployment, the demo with its upstream data; return the one-time passwords made."""
+    from demo.prepare import prepare
+    from setup_deployment import initialise
+
+    made = initialise(settings, utc_now())
+    if settings.platform.demo:
+        prepare(settings)
+    return made
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -246,20 +255,22 @@ def _changes_table(rows: Sequence[Mapping[str, Any]], dry_run: bool) -> Table:
 @explained
 def serve(place: Place) -> None:
     """Start and watch both planes, the sealer and the sweeper; SIGTERM or Ctrl-C stops them in order."""
-    _serve(place, (), lambda: None)
+    _serve(place, lambda: None)
 
 
-def _serve(place: Place, extra: Sequence[Any], once_ready: Callable[[], None]) -> None:
+def _serve(place: Place, once_ready: Callable[[], None]) -> None:
     from serve import Supervisor, children, lock, wait_until_ready
 
     settings = place.settings()
+    settings.check_secrets()
+    settings.key("log.key")
     try:
         held = lock(settings.data)
     except BlockingIOError as busy:
         raise _Told(
             f"{settings.data} 上已有一个 serve 在运行 / another serve runs on this data folder"
         ) from busy
-    supervisor = Supervisor(children(settings, extra), lambda line: err.print(line, markup=False))
+    supervisor = Supervisor(children(settings), lambda line: err.print(line, markup=False))
     supervisor.start()
     try:
         if not wait_until_ready(supervisor, settings, 60):
@@ -348,28 +359,15 @@ def sweep(place: Place, as_json: bool) -> None:
 @explained
 def demo(place: Place, story_only: bool) -> None:
     """Set up the demo city, start everything, play the story over HTTP, then stay up."""
-    from cases.books import open_rulebooks
-    from core.db import Database
     from demo.http import Unexpected
-    from demo.prepare import prepare
     from demo.story import tell
-    from serve import Child
-    from setup_deployment import initialise
 
     settings = place.settings()
     settings.data.mkdir(parents=True, exist_ok=True)
-    made = initialise(settings, utc_now())
+    made = _initialised(settings)
     sign_ins = settings.data / "first-sign-in.txt"
     if made:
         _write_private(sign_ins, "".join(f"{login}\t{password}\n" for login, password in made.items()))
-    database = Database(settings.database_url)
-    prepare(settings, open_rulebooks(settings, database, utc_now()).calendar)
-    database.close()
-    service = Child(
-        "workday-service",
-        [sys.executable, "-m", "cli", "run", "workday-service"],
-        environment={"SHUXIANG_CONFIG": str(settings.folder), "SHUXIANG_DATA": str(settings.data)},
-    )
 
     def play() -> None:
         try:
@@ -387,7 +385,7 @@ def demo(place: Place, story_only: bool) -> None:
         else:
             out.print("Ctrl-C 停止 / to stop", markup=False)
 
-    _serve(place, (service,), play)
+    _serve(place, play)
 
 
 def _shown(path: Path) -> str:

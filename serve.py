@@ -62,7 +62,7 @@ def _die_with_parent() -> None:
     os.setpgid(0, 0)
 
 
-def children(settings: Settings, extra: Sequence[Child] = ()) -> list[Child]:
+def children(settings: Settings) -> list[Child]:
     """Return the processes of a deployment, not started yet."""
     host, port = settings.platform.control_listen
     environment = {"SHUXIANG_CONFIG": str(settings.folder), "SHUXIANG_DATA": str(settings.data)}
@@ -81,20 +81,19 @@ def children(settings: Settings, extra: Sequence[Child] = ()) -> list[Child]:
         ),
         *("--workers-kill-timeout", str(int(GRACE_SECONDS)), "--respawn-failed-workers", "wsgi:app"),
     ]
-    made = [Child("control", control, environment=environment)]
-    made += [
-        Child(
-            f"gateway-{i}",
-            [sys.executable, "-m", "cli", "run", "gateway", "--index", str(i)],
-            environment=environment,
-        )
-        for i in range(settings.platform.gateway_workers)
+    own = [f"gateway-{i}" for i in range(settings.platform.gateway_workers)] + ["sealer", "sweeper"]
+    if settings.platform.demo:
+        own.insert(0, "workday-service")
+    return [
+        Child("control", control, environment=environment),
+        *(Child(name, _run(name), environment=environment) for name in own),
     ]
-    made += [
-        Child(name, [sys.executable, "-m", "cli", "run", name], environment=environment)
-        for name in ("sealer", "sweeper")
-    ]
-    return [*extra, *made]
+
+
+def _run(name: str) -> list[str]:
+    """Return the command line of one of our own processes; `gateway-1` is worker 1 of the data plane."""
+    what, _, index = name.partition("-") if name.startswith("gateway-") else (name, "", "")
+    return [sys.executable, "-m", "cli", "run", what, *(["--index", index] if index else [])]
 
 
 class Supervisor:

@@ -18,6 +18,7 @@ from core.db import Database
 from core.migrate import migrate
 from core.settings import Settings
 from core.work import SYSTEM, Work
+from gateway.issuing import forget_old
 from web.store import forget_answers
 
 FOLDERS = ("run", "keys", "audit", "attachments")
@@ -58,6 +59,7 @@ def sweep_until_stopped(begin: Callable[[], AbstractContextManager[Work]], every
             with begin() as work:
                 moved = sweep(work)
                 forget_answers(work.tx, work.now - KEPT_ANSWERS)
+                forget_old(work)
         except Exception as wrong:
             print(f"sweep: {type(wrong).__name__}: {wrong}", file=sys.stderr, flush=True)
             moved = 0

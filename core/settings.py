@@ -106,6 +106,8 @@ class Platform:
     max_body_bytes: int
     code_pattern: str
     """What a dataset's classification code must look like; the sequence number is the platform's."""
+    demo: bool
+    """Make up the demo's upstream data at `init`, and run its working-day service with `serve`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,18 @@ class Settings:
                 [_finding(path, "", "缺少密钥,请先运行 shuxiang init", "key missing, run shuxiang init")]
             )
         return read_secret_file(path)
+
+    def check_secrets(self) -> None:
+        """Raise ConfigError naming every secret that is missing or open to others."""
+        findings: list[Finding] = []
+        for connection in self.connections.values():
+            for reference in (connection.headers or {}).values():
+                try:
+                    self.secret(reference)
+                except ConfigError as wrong:
+                    findings += wrong.findings
+        if findings:
+            raise ConfigError(findings)
 
     def secret(self, reference: str) -> str:
         """Return the secret behind ``env:NAME`` or ``file:PATH``.
@@ -304,6 +318,7 @@ def _platform(raw: Mapping[str, Any]) -> Platform:
         disk_reserve_bytes=raw.get("disk_reserve_bytes", 256 * 1024 * 1024),
         max_body_bytes=raw.get("max_body_bytes", 1024 * 1024),
         code_pattern=raw.get("code_pattern", "^[123][0-9]{5,11}$"),
+        demo=raw.get("demo", False),
     )
 
 

@@ -11,15 +11,17 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from core.settings import Settings
-from rules.workdays import Calendar
+from rules.workdays import Calendar, load_calendar
 
 DIVISIONS = Path(__file__).parent / "data" / "divisions-429005.csv"
+CALENDARS = Path(__file__).parent.parent / "rulebooks" / "calendars"
 YEARS = (2024, 2025, 2026)
 
 
-def prepare(settings: Settings, calendar: Calendar) -> None:
+def prepare(settings: Settings) -> None:
     """Make the upstream data of the demo under ``<data>/demo``; what is there already is left alone."""
     folder = settings.data / "demo"
+    calendar = load_calendar(CALENDARS)
     (folder / "calendars").mkdir(parents=True, exist_ok=True)
     _service_key(folder / "workday-service.key")
     _divisions(folder / "divisions.sqlite")

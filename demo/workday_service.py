@@ -13,13 +13,11 @@ import json
 import re
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from demo.prepare import CALENDARS
 from rules.workdays import Calendar, load_calendar
-
-CALENDARS = Path(__file__).parent.parent / "rulebooks" / "calendars"
 
 
 def describe(calendar: Calendar, day: date) -> dict[str, Any]:

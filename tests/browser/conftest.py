@@ -62,7 +62,7 @@ class Site:
         return address.startswith((self.url, "data:"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """Debian's Chromium, driven by Playwright."""
     if not CHROMIUM.exists():
@@ -77,7 +77,7 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(
     chromium: Any, template_database: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:

@@ -63,10 +63,10 @@ class Deployment:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a command that stays up."""
-        log = (self.data.parent / "log.txt").open("a")
-        process = subprocess.Popen(
-            self.command(*words), stdout=log, stderr=subprocess.STDOUT, text=True, start_new_session=True
-        )
+        with (self.data.parent / "log.txt").open("a") as log:
+            process = subprocess.Popen(
+                self.command(*words), stdout=log, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            )
         self._running.append(process)
         return process
 
