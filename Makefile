@@ -24,8 +24,8 @@ run: install ## Set up the demo city, start everything, play the story over HTTP
 test: install ## The default test suite (under two minutes).
 	$(BIN)/python -m pytest
 
-test-all: install ## Every test, with the slow and the browser ones.
-	$(BIN)/python -m pytest -o addopts='-q --strict-markers'
+test-all: test ## Every test: also those that drive a browser and the real processes.
+	$(BIN)/python -m pytest -n 0 -m 'browser or servers'
 
 lint: install ## Style and types.
 	$(BIN)/ruff check .

@@ -63,7 +63,7 @@ def create_app(
                 Finding(
                     settings.database_url,
                     "",
-                    Text("数据库结构不是最新,请先运行 shuxiang init", "run shuxiang init"),
+                    Text("数据库结构不是最新，请先运行 shuxiang init", "run shuxiang init"),
                 )
             ]
         )

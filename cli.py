@@ -86,7 +86,7 @@ class Place:
         settings = self.settings()
         database = Database(settings.database_url)
         if not at_head(database):
-            raise _Told("数据库尚未建立,请先运行 shuxiang init / no database yet: run shuxiang init")
+            raise _Told("数据库尚未建立，请先运行 shuxiang init / no database yet: run shuxiang init")
         counter = PolicyCounter(settings.data / "run" / "policy")
         books = open_rulebooks(settings, database, utc_now())
 
@@ -211,9 +211,9 @@ def _write_private(path: Path, text: str) -> None:
 
 def _sign_ins(made: Mapping[str, str]) -> Table | str:
     if not made:
-        return "已初始化,没有新账号 / initialised before; no new account"
+        return "已初始化，没有新账号 / initialised before; no new account"
     return _table(
-        "一次性密码,首次登录须更改 / one-time passwords",
+        "一次性密码，首次登录须更改 / one-time passwords",
         ("登录名 login", "密码 password"),
         list(made.items()),
     )

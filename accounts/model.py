@@ -99,5 +99,3 @@ def is_live(session: Session, now: datetime, idle: timedelta, most: timedelta) -
     if session.ended_at is not None:
         return False
     return now < session.last_seen_at + idle and now < session.created_at + most
-
-

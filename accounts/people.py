@@ -176,9 +176,7 @@ def count_failure(work: Work, account: Account, at: str) -> None:
         note(work, "sign_in_failed", account, at=at, locked=True)
         return
     count, since, until = after_failure(account, work.now)
-    store.update_account(
-        work.tx, account.login, failed_count=count, failed_since=since, locked_until=until
-    )
+    store.update_account(work.tx, account.login, failed_count=count, failed_since=since, locked_until=until)
     note(work, "sign_in_failed", account, at=at, locked=until is not None)
 
 

@@ -34,7 +34,7 @@ _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 FILTERS = {
     "since": Text("起始时刻", "from this instant on"),
-    "until": Text("截止时刻(不含)", "before this instant"),
+    "until": Text("截止时刻（不含）", "before this instant"),
     "department": Text("涉及的部门", "a department that used, provided or acted"),
     "kind": Text("记录类别", "kind of record"),
     "consumer": Text("使用部门", "the department that used data"),
@@ -90,7 +90,7 @@ def proof(work: Work, call: Call, record_id: str) -> Reply:
     found = open_record(work, _record_id(record_id))
     if found.log_index is None:
         raise Conflict(
-            "记录已保存,尚未封入日志,请稍后再试",
+            "记录已保存，尚未封入日志，请稍后再试",
             "the record is kept but not sealed into the log yet; try again in a moment",
             code="not_sealed_yet",
         )
@@ -146,7 +146,9 @@ def _instant(query: Mapping[str, str], name: str, wrong: list[FieldError]) -> da
     try:
         return parse_instant(query[name])
     except ValueError:
-        words = Text("应为时间,如 2026-02-13T10:00:00+08:00", "must be an instant, 2026-02-13T10:00:00+08:00")
+        words = Text(
+            "应为时间，如 2026-02-13T10:00:00+08:00", "must be an instant, 2026-02-13T10:00:00+08:00"
+        )
         wrong.append(FieldError(f"/{name}", words))
         return None
 

@@ -49,7 +49,7 @@ class JournalFailed(Unavailable):
     code = "journal_failed"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"访问记录无法写入:{reason}", f"the access record cannot be written: {reason}")
+        super().__init__(f"访问记录无法写入：{reason}", f"the access record cannot be written: {reason}")
         self.reason = reason
 
 

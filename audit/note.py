@@ -1,10 +1,10 @@
 """C2SP signed notes and checkpoints, with Ed25519 keys.
 
-    verifier key   <name>+<key id, hex>+<base64(0x01 || public key)>
-    signer key     PRIVATE+KEY+<name>+<key id, hex>+<base64(0x01 || seed)>
-    note           text ending in a line feed, an empty line, then one line per signature:
-                   — <name> <base64(key id || signature)>
-    checkpoint     a note whose text is origin, tree size and base64(root), one per line
+verifier key   <name>+<key id, hex>+<base64(0x01 || public key)>
+signer key     PRIVATE+KEY+<name>+<key id, hex>+<base64(0x01 || seed)>
+note           text ending in a line feed, an empty line, then one line per signature:
+               — <name> <base64(key id || signature)>
+checkpoint     a note whose text is origin, tree size and base64(root), one per line
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def _covering(folder: Path, index: int) -> tuple[str, Checkpoint]:
     note, checkpoint = published_checkpoint(folder)
     if index >= checkpoint.size:
         raise Conflict(
-            "记录已保存,尚未封入日志,请稍后再试",
+            "记录已保存，尚未封入日志，请稍后再试",
             "the record is kept but not sealed into the log yet; try again in a moment",
             code="not_sealed_yet",
         )

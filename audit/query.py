@@ -160,7 +160,7 @@ def _cursor(cursor: str) -> str:
         return str(UUID(cursor))
     except ValueError as wrong:
         raise invalid(
-            "/cursor", "游标无效,请从第一页开始", "not a cursor of this list; start over"
+            "/cursor", "游标无效，请从第一页开始", "not a cursor of this list; start over"
         ) from wrong
 
 

@@ -56,9 +56,7 @@ def run(settings: Settings, database: Database, clock: Callable[[], datetime] = 
             _seal_until(stop, sealer, settings.platform.seal_seconds, clock)
 
 
-def _seal_until(
-    stop: threading.Event, sealer: Sealer, seconds: float, clock: Callable[[], datetime]
-) -> None:
+def _seal_until(stop: threading.Event, sealer: Sealer, seconds: float, clock: Callable[[], datetime]) -> None:
     try:
         while True:
             last = stop.is_set()

@@ -97,7 +97,7 @@ def take(
         raise no_such(case.kind)
     if expect_version is not None and current.version != expect_version:
         raise Conflict(
-            "内容已被他人更改,请刷新后重试",
+            "内容已被他人更改，请刷新后重试",
             "it changed since you read it; read it again",
             code="changed_meanwhile",
         )
@@ -144,7 +144,7 @@ def _permitted(flow: Workflow, case: Case, action: str, work: Work) -> tuple[Tra
         if known is None:
             raise NotFound(f"没有“{action}”这个操作", f"there is no action {action!r}")
         raise Conflict(
-            f"状态为“{state.zh}”,不能“{known.zh}”",
+            f"状态为“{state.zh}”，不能“{known.zh}”",
             f"cannot {known.en} a {case.kind} that is {state.en}",
             code="wrong_state",
         )

@@ -102,7 +102,7 @@ def register(work: Work, seen: Seen) -> Page | Go:
     if "more" in seen.form:
         return _new_page(work, seen)
     made = register_dataset(work, read_form(_typed(seen), ENTRY))
-    words = Text(f"已登记,代码为 {made.code}", f"Registered under the code {made.code}")
+    words = Text(f"已登记，代码为 {made.code}", f"Registered under the code {made.code}")
     return Go(f"/datasets/{in_url(made.code)}", words)
 
 
@@ -202,8 +202,8 @@ def attach(work: Work, seen: Seen, code: str) -> Page | Go:
     with attached_after_check(work, kit().database, mount) as (_, changed):
         attached = changed.distribution(detail["kind"])
     passed = attached is not None and attached.report.passed
-    good = Text("已挂接,自检通过", "Attached; the self-check passed")
-    bad = Text("已挂接,但自检未通过,见下", "Attached, but the self-check failed; see below")
+    good = Text("已挂接，自检通过", "Attached; the self-check passed")
+    bad = Text("已挂接，但自检未通过，见下", "Attached, but the self-check failed; see below")
     return Go(f"/datasets/{in_url(mount.dataset.code)}", good if passed else bad)
 
 
@@ -229,7 +229,7 @@ def act(work: Work, seen: Seen, code: str, action: str) -> Go:
     """Take a step of the workflow."""
     changed = act_on_dataset(work, from_url(code), action, seen.given, expect_version=seen.version)
     title = dataset_row(work, changed)["state_title"]
-    words = Text(f"已办理,状态为“{title['zh']}”", f"Done; the dataset is {title['en']}")
+    words = Text(f"已办理，状态为“{title['zh']}”", f"Done; the dataset is {title['en']}")
     return Go(f"/datasets/{in_url(changed.code)}", words)
 
 

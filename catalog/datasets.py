@@ -137,7 +137,7 @@ def _merged(work: Work, dataset: Dataset, changes: Mapping[str, Any]) -> dict[st
     validate("request/dataset", merged)
     if merged["category_code"] != dataset.document["category_code"]:
         raise invalid(
-            "/category_code", "代码已经分配,分类码不能更改", "the code is given out; its category stays"
+            "/category_code", "代码已经分配，分类码不能更改", "the code is given out; its category stays"
         )
     book, _ = book_of(work, dataset.case)
     document = with_defaults(book, merged)
@@ -210,7 +210,7 @@ def _must_be_ready(dataset: Dataset) -> None:
     if dataset.share_class == "none" or any(d.report.passed for d in dataset.distributions):
         return
     raise Conflict(
-        "尚未挂接通过自检的资源,不能发布",
+        "尚未挂接通过自检的资源，不能发布",
         "cannot publish a dataset without a distribution that passed its self-check",
         code="not_attached",
     )
@@ -268,7 +268,7 @@ def expect(dataset: Dataset, version: int | None) -> None:
     """Refuse to act on something that changed since it was read. Raises Conflict."""
     if version is not None and version != dataset.version:
         raise Conflict(
-            "内容已被他人更改,请刷新后重试",
+            "内容已被他人更改，请刷新后重试",
             "it changed since you read it; read it again",
             code="changed_meanwhile",
         )
@@ -281,7 +281,7 @@ def must_be_editable(work: Work, dataset: Dataset) -> None:
     if state not in (flow.initial, PUBLISHED, OFFLINE):
         title = flow.states[state].title
         raise Conflict(
-            f"状态为“{title.zh}”,不能更改", f"cannot change a dataset that is {title.en}", code="wrong_state"
+            f"状态为“{title.zh}”，不能更改", f"cannot change a dataset that is {title.en}", code="wrong_state"
         )
 
 

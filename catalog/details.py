@@ -66,7 +66,7 @@ def _path(at: str, operation: Mapping[str, Any]) -> Iterator[FieldError]:
         yield field_error(f"{at}/path", "路径不能含空段、. 或 ..", "must not have empty, . or .. segments")
     used = [s[1:-1] for s in segments if s.startswith("{") and s.endswith("}")]
     if path.count("{") != len(used) or path.count("}") != len(used) or len(set(used)) < len(used):
-        words = ("参数应独占一段路径,且各用一次", "each parameter must be a whole segment, once")
+        words = ("参数应独占一段路径，且各用一次", "each parameter must be a whole segment, once")
         yield field_error(f"{at}/path", *words)
         return
     for name in sorted(set(used) ^ declared):

@@ -108,7 +108,7 @@ def attach_distribution(work: Work, mount: Mount, report: CheckReport) -> Datase
     if before.case.state == PUBLISHED and not report.passed:
         failed = next(item for item in report.items if not item.passed)
         raise Conflict(
-            f"自检未通过,已发布的资源保持原样:{failed.found.zh}",
+            f"自检未通过，已发布的资源保持原样：{failed.found.zh}",
             f"the self-check failed, the published dataset stays as it was: {failed.found.en}",
             code="self_check_failed",
         )
@@ -138,7 +138,7 @@ def detach_distribution(work: Work, code: str, kind: str, *, expect_version: int
     others = [d for d in dataset.distributions if d.kind != kind and d.report.passed]
     if dataset.case.state == PUBLISHED and not others:
         raise Conflict(
-            "已发布的资源须保留至少一项挂接,请先下线",
+            "已发布的资源须保留至少一项挂接，请先下线",
             "a published dataset keeps at least one distribution; take it off line first",
             code="last_distribution",
         )

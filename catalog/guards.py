@@ -35,7 +35,7 @@ def warnings(book: Rulebook, document: Document) -> list[tuple[Text, Citation]]:
     policy = book.policy("catalog.themes_not_withheld")
     if policy.value and document.get("theme") and document["share_class"] == "none":
         words = Text(
-            "主题资源原则上应予共享,请确认不予共享的依据",
+            "主题资源原则上应予共享，请确认不予共享的依据",
             "theme data should be shared; make sure of the basis for withholding them",
         )
         return [(words, policy.cite)]
@@ -80,10 +80,10 @@ def _reason(book: Rulebook, document: Document) -> Objections:
     if document.get("class_reason"):
         return
     if policy.value and share_class != "unconditional":
-        words = ("不是无条件共享的,应说明理由", "a class other than unconditional needs a reason")
+        words = ("不是无条件共享的，应说明理由", "a class other than unconditional needs a reason")
         yield field_error("/class_reason", *words, "required"), policy.cite
     elif share_class == "none" and withheld.value["reason"]:
-        words = ("不予共享的,应说明理由", "withholding needs a reason")
+        words = ("不予共享的，应说明理由", "withholding needs a reason")
         yield field_error("/class_reason", *words, "required"), withheld.cite
 
 
@@ -91,7 +91,7 @@ def _condition(book: Rulebook, document: Document) -> Objections:
     """Conditional sharing states its condition."""
     policy = book.policy("catalog.condition_required")
     if policy.value and document["share_class"] == "conditional" and not document.get("share_condition"):
-        words = ("有条件共享的,应写明共享条件", "conditional sharing must state its condition")
+        words = ("有条件共享的，应写明共享条件", "conditional sharing must state its condition")
         yield field_error("/share_condition", *words, "required"), policy.cite
 
 
@@ -106,7 +106,7 @@ def _basis(book: Rulebook, document: Document) -> Objections:
         yield field_error("/basis", *words, "required"), policy.cite
     elif levels is not None and basis["level"] not in levels:
         words = (
-            f"此级别的依据不足以不予共享,只认:{'、'.join(levels)}",
+            f"此级别的依据不足以不予共享，只认：{'、'.join(levels)}",
             f"a basis of this level does not do; these do: {', '.join(levels)}",
         )
         yield field_error("/basis/level", *words, "basis_level"), policy.cite
@@ -155,7 +155,7 @@ def _listed(word: str, names: Mapping[str, Mapping[str, str]]) -> bool:
 def _not_listed(pointer: str, names: Mapping[str, Mapping[str, str]]) -> FieldError:
     known = [title["zh"] for title in names.values()]
     return field_error(
-        pointer, f"不在名录中:{'、'.join(known)}", f"is not listed; these are: {', '.join(names)}", "enum"
+        pointer, f"不在名录中：{'、'.join(known)}", f"is not listed; these are: {', '.join(names)}", "enum"
     )
 
 
@@ -167,7 +167,7 @@ def _items(book: Rulebook, document: Document) -> Objections:
     for i, share_class in enumerate(classes):
         if _STRICTNESS[share_class] > _STRICTNESS[whole]:
             words = (
-                f"信息项为“{SHARE_CLASSES[share_class].zh}”,比整个资源更严",
+                f"信息项为“{SHARE_CLASSES[share_class].zh}”，比整个资源更严",
                 f"the item is {share_class!r}, stricter than the dataset",
             )
             yield field_error(f"/attributes/{i}/share_class", *words, "item_class"), cite

@@ -192,7 +192,7 @@ def update_dataset(tx: Connection, dataset: Dataset, from_version: int) -> None:
     )
     if done.rowcount != 1:
         raise Conflict(
-            "内容已被他人更改,请刷新后重试",
+            "内容已被他人更改，请刷新后重试",
             "it changed since you read it; read it again",
             code="changed_meanwhile",
         )

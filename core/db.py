@@ -202,7 +202,7 @@ def _decode_cursor(cursor: str, size: int) -> list[Any]:
 
 
 def _no_cursor() -> Invalid:
-    return invalid("/cursor", "游标无效,请从第一页开始", "not a cursor of this list; start over")
+    return invalid("/cursor", "游标无效，请从第一页开始", "not a cursor of this list; start over")
 
 
 # --- schema ---------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ class Settings:
         path = self.key_file(name)
         if not path.is_file():
             raise ConfigError(
-                [_finding(path, "", "缺少密钥,请先运行 shuxiang init", "key missing, run shuxiang init")]
+                [_finding(path, "", "缺少密钥，请先运行 shuxiang init", "key missing, run shuxiang init")]
             )
         return read_secret_file(path)
 
@@ -188,7 +188,11 @@ def read_secret_file(path: Path) -> bytes:
         raise ConfigError([_finding(path, "", "密钥文件不存在", "secret file is missing")]) from missing
     if stat.S_IMODE(mode) & 0o077:
         raise ConfigError(
-            [_finding(path, "", "密钥文件权限过宽,应为 0600", "secret file is open to others; use mode 0600")]
+            [
+                _finding(
+                    path, "", "密钥文件权限过宽，应为 0600", "secret file is open to others; use mode 0600"
+                )
+            ]
         )
     return path.read_bytes()
 

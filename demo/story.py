@@ -92,15 +92,15 @@ def publish_divisions(story: Story) -> str:
     code = str(known["code"]).replace("/", "-") if known else register_divisions(story, manifest["dataset"])
     if known is not None and known["state"] == "published":
         story.say(
-            f"市民政局的“{title}”已在先前登记,代码 {known['code']}", "the dataset stands from an earlier run"
+            f"市民政局的“{title}”已在先前登记，代码 {known['code']}", "the dataset stands from an earlier run"
         )
         return code
     mount = manifest["distributions"][0]
-    story.say("挂接到本部门的数据库,平台当场自检", "it mounts the table; the platform checks it on the spot")
+    story.say("挂接到本部门的数据库，平台当场自检", "it mounts the table; the platform checks it on the spot")
     view = story.civil.call("PUT", f"/api/datasets/{code}/distributions/{mount['kind']}", mount).json
     for item in view["distributions"][0]["check"]["items"]:
         story.note(f"自检 check: {item['found']['zh']} {item['found']['en']}")
-    story.say("发布;潜江的规定不设审核环节", "it publishes; Qianjiang's rule has no review in between")
+    story.say("发布；潜江的规定不设审核环节", "it publishes; Qianjiang's rule has no review in between")
     story.record(story.civil.call("POST", f"/api/datasets/{code}/actions/publish", {}).json)
     return code
 
@@ -141,7 +141,7 @@ def register_system(story: Story) -> Party:
         story.say("平台管理部门核准该系统", "the platform manager approves the system")
         story.manager.call("POST", f"/api/clients/{known['id']}/actions/approve", {})
     story.say(
-        "系统领取新凭据,只显示一次,旧凭据即刻失效", "it gets a secret, shown once; older ones end at once"
+        "系统领取新凭据，只显示一次，旧凭据即刻失效", "it gets a secret, shown once; older ones end at once"
     )
     address = f"/api/clients/{known['id']}/credentials"
     issued = story.health.call("POST", address, {"retire_after_hours": 0}, expect=201).json
@@ -165,14 +165,14 @@ def obtain_grant(story: Story, code: str, kind: str, fields: list[str], *, decid
         "kind": kind,
         "fields": fields,
         "purpose": "健康档案地址规范化和随访时限计算",
-        "reasons": "现有地址为手工录入,与区划不符",
+        "reasons": "现有地址为手工录入，与区划不符",
         "duty_basis": "基本公共卫生服务职责",
         "networks": LOCAL,
     }
     story.say(f"市卫健委申请数据集 {code}", "the Health Commission applies")
     view = story.health.call("POST", "/api/applications", wish, expect=201).json
     address = f"/api/applications/{view['id']}"
-    story.note(f"{view['number']},由 decided by {view['decider']}")
+    story.note(f"{view['number']}，由 decided by {view['decider']}")
     story.record(view)
     story.say("平台管理部门查验材料后受理", "the platform manager checks the papers and accepts")
     story.record(story.manager.call("POST", f"{address}/actions/accept", {}).json)
@@ -203,7 +203,8 @@ def token(story: Story, system: Party, number: str) -> str:
 def pull_rows(story: Story, system: Party, code: str, number: str) -> tuple[Answer, Answer]:
     """Pull rows, be refused beyond the grant, and find a revoked token dead; return the first two answers."""
     story.say(
-        "业务系统领取令牌,调取园林街道的社区", "the system gets a token and pulls the communities of a street"
+        "业务系统领取令牌，调取园林街道的社区",
+        "the system gets a token and pulls the communities of a street",
     )
     held = token(story, system, number)
     plane = bearer(story.settings.platform.gateway_url, held)
@@ -211,11 +212,11 @@ def pull_rows(story: Story, system: Party, code: str, number: str) -> tuple[Answ
     for row in rows.json["rows"]:
         story.note(f"{row['code']} {row['name']}")
     _on_record(story, rows)
-    story.say("越权调用:索取授权以外的信息项,被拒绝", "a call for a field beyond the grant is refused")
+    story.say("越权调用：索取授权以外的信息项，被拒绝", "a call for a field beyond the grant is refused")
     refused = plane.call("GET", f"/share/{code}/rows?select=code,id_number", expect=403)
     story.note(f"{refused.status} {refused.json['detail']} / {refused.json['detail_en']}")
     _on_record(story, refused)
-    story.say("令牌吊销后,下一次调用即被拒绝", "the token is revoked; the very next call is refused")
+    story.say("令牌吊销后，下一次调用即被拒绝", "the token is revoked; the very next call is refused")
     system.call("POST", "/oauth/revoke", form={"token": held})
     _on_record(story, plane.call("GET", f"/share/{code}/rows", expect=401))
     return rows, refused
@@ -227,7 +228,7 @@ def use_the_service(story: Story, system: Party) -> None:
     fields = ["date", "workday", "weekday", "holiday"]
     number = obtain_grant(story, code, "api", fields, decider=story.social)
     story.say(
-        "系统调用工作日服务,内部备注被滤除", "the system calls the service; the internal note is masked"
+        "系统调用工作日服务，内部备注被滤除", "the system calls the service; the internal note is masked"
     )
     plane = bearer(story.settings.platform.gateway_url, token(story, system, number))
     answer = plane.call("GET", f"/share/{code}/call/day?date=2026-02-14")

@@ -27,7 +27,7 @@ def describe(calendar: Calendar, day: date) -> dict[str, Any]:
         "workday": calendar.is_workday(day),
         "weekday": day.isoweekday(),
         "holiday": "" if calendar.is_workday(day) else "周末" if day.weekday() >= 5 else "法定节假日",
-        "note": "内部备注:未公布的年份仅供参考" if calendar.is_provisional(day) else "内部备注:已核对",
+        "note": "内部备注：未公布的年份仅供参考" if calendar.is_provisional(day) else "内部备注：已核对",
     }
 
 

@@ -120,13 +120,13 @@ def disable(work: Work, call: Call, client_id: str) -> Reply:
     request="request/credential",
     response="response/credential_issued",
     status=201,
-    summary=Text("签发凭据(只显示一次)", "Issue a credential, shown once"),
+    summary=Text("签发凭据（只显示一次）", "Issue a credential, shown once"),
 )
 def issue(work: Work, call: Call, client_id: str) -> Reply:
     """Make a secret for a system. The answer is kept nowhere, so it cannot be repeated."""
     if "Idempotency-Key" in request.headers:
         raise invalid(
-            "/Idempotency-Key", "凭据只显示一次,不能重放", "a secret is shown once and is never replayed"
+            "/Idempotency-Key", "凭据只显示一次，不能重放", "a secret is shown once and is never replayed"
         )
     credential, secret = issue_credential(work, client_id, call.body.get("retire_after_hours"))
     return Reply(
@@ -200,11 +200,11 @@ def application(work: Work, call: Call, application_id: str) -> Reply:
     status=201,
     query={
         "type": Text("附件类型", "what the paper is"),
-        "sealed": Text("已盖章(true 或 false)", "whether it bears a seal (true or false)"),
+        "sealed": Text("已盖章（true 或 false）", "whether it bears a seal (true or false)"),
         "name": Text("文件名", "file name"),
     },
     takes_bytes=MOST_BYTES,
-    summary=Text("上传附件(请求体为文件内容)", "Add a paper; the body is the file"),
+    summary=Text("上传附件（请求体为文件内容）", "Add a paper; the body is the file"),
 )
 def add_paper(work: Work, call: Call, application_id: str) -> Reply:
     """Add a paper to a draft."""
@@ -311,9 +311,7 @@ def download_headers(name: str) -> dict[str, str]:
     }
 
 
-def _application(
-    work: Work, filed: Filed, status: int = 200, headers: dict[str, str] | None = None
-) -> Reply:
+def _application(work: Work, filed: Filed, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
     return Reply(application_view(work, filed), status, headers or {}, version=filed.case.version)
 
 

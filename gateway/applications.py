@@ -206,9 +206,7 @@ def demanded_papers(book: Rulebook, kind: str) -> tuple[Demanded, ...]:
     """Return the papers that an application for this kind of distribution must bring along (GZ art. 9)."""
     leaf = book.policy("application.attachments")
     entries = (leaf.value or {}).get(kind, ())
-    return tuple(
-        Demanded(e["type"], text_of(e["title"]), e.get("sealed", False), leaf.cite) for e in entries
-    )
+    return tuple(Demanded(e["type"], text_of(e["title"]), e.get("sealed", False), leaf.cite) for e in entries)
 
 
 def attach(
@@ -220,7 +218,7 @@ def attach(
     if "consumer" not in roles_in(filed.case, work.actor):
         raise NotPermitted("只有申请部门可以添加附件", "only the applicant adds papers")
     if filed.case.state != flow.initial:
-        raise Conflict("申请已提交,不能再添加附件", "it is submitted already", code="wrong_state")
+        raise Conflict("申请已提交，不能再添加附件", "it is submitted already", code="wrong_state")
     types = [d.type for d in demanded_papers(book, filed.application.document["kind"])] + [MATERIAL]
     if type not in types:
         raise invalid("/type", f"应为 {'、'.join(types)} 之一", f"must be one of {', '.join(types)}")
@@ -245,7 +243,7 @@ def _check_papers(book: Rulebook, kind: str, papers: Sequence[Attachment]) -> No
                 FieldError(
                     "/attachments",
                     Text(
-                        f"缺少附件:{d.title.zh};请先存为草稿(submit: false),上传后再提交",
+                        f"缺少附件：{d.title.zh};请先存为草稿(submit: false),上传后再提交",
                         f"missing: {d.title.en}; keep a draft (submit: false), upload it, then submit",
                     ),
                     "required",
@@ -359,13 +357,11 @@ def _still_offered(work: Work, application: Application) -> Offer:
         raise Conflict(
             "该数据集已不再提供所申请的资源", "the dataset no longer offers this", code="not_published"
         )
-    shared = {
-        a["name"] for a in offer.attributes if a.get("share_class", offer.share_class) != "none"
-    }
+    shared = {a["name"] for a in offer.attributes if a.get("share_class", offer.share_class) != "none"}
     gone = [name for name in application.document["fields"] if name not in shared]
     if gone:
         raise Conflict(
-            f"信息项已不再共享:{'、'.join(gone)}",
+            f"信息项已不再共享：{'、'.join(gone)}",
             f"no longer shared: {', '.join(gone)}",
             code="not_shared",
         )
@@ -376,7 +372,7 @@ def _check_decider(book: Rulebook, case: Case, offer: Offer, application: Applic
     """Refuse to grant when the dataset's class has changed so that somebody else would have to decide."""
     if _dimensions(book, offer, application.document).get("decider") != case.facts.get("decider"):
         raise Conflict(
-            "数据集的共享类型已变更,请重新申请",
+            "数据集的共享类型已变更，请重新申请",
             "the dataset's share class has changed; a new application is needed",
             code="class_changed",
         )

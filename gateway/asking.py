@@ -85,7 +85,7 @@ def _wrong_fields(fields: Sequence[str], kind: str, offer: Offer) -> Iterable[Fi
         elif classes[name] == "none":
             yield _error(f"/fields/{i}", f"“{name}”不予共享", f"{name!r} is not shared", "not_shared")
     if kind == "file" and not set(classes) <= set(fields):
-        yield _error("/fields", "文件只能整体申请,请全选", "a file is shared whole; choose all of it")
+        yield _error("/fields", "文件只能整体申请，请全选", "a file is shared whole; choose all of it")
 
 
 def _wrong_filter(row_filter: Values, kind: str, offer: Offer) -> Iterable[FieldError]:

@@ -124,7 +124,7 @@ def issue_credential(
         _retire(work, active_credentials(work, found.id), end)
     if len(active_credentials(work, found.id)) >= MOST_CREDENTIALS:
         raise Conflict(
-            f"最多同时有 {MOST_CREDENTIALS} 个有效凭据,请先吊销一个",
+            f"最多同时有 {MOST_CREDENTIALS} 个有效凭据，请先吊销一个",
             f"a system has {MOST_CREDENTIALS} active credentials at most; revoke one first",
             code="too_many_credentials",
         )
@@ -187,7 +187,7 @@ def plain_networks(given: Sequence[str], pointer: str) -> tuple[str, ...]:
         network = ip_network(text)
         if network.prefixlen == 0:
             raise invalid(
-                f"{pointer}/{i}", "不能是全部地址,请写明来源网段", "must name networks, not every address"
+                f"{pointer}/{i}", "不能是全部地址，请写明来源网段", "must name networks, not every address"
             )
         plain.append(str(network))
     return tuple(dict.fromkeys(plain))

@@ -79,7 +79,9 @@ def register_system(work: Work, seen: Seen) -> Go:
     draft = read_system(_typed(seen))
     validate("request/client", draft)
     made = register_client(work, draft)
-    return Go(f"/systems/{made.id}", Text("已登记,等待平台管理部门审核", "Registered; it waits for approval"))
+    return Go(
+        f"/systems/{made.id}", Text("已登记，等待平台管理部门审核", "Registered; it waits for approval")
+    )
 
 
 @pages.show("/systems/<id>", who=SYSTEM_READERS, summary=Text("查看业务系统", "System"))
@@ -103,9 +105,7 @@ def decide_on_system(work: Work, seen: Seen, id: str, action: str) -> Go:
     return Go(f"/systems/{id}", Text(f"状态为“{title.zh}”", f"The system is {title.en}"))
 
 
-@pages.form(
-    "/systems/<id>/credentials", who=CONSUMER, summary=Text("签发凭据", "Issue a credential")
-)
+@pages.form("/systems/<id>/credentials", who=CONSUMER, summary=Text("签发凭据", "Issue a credential"))
 def issue_secret(work: Work, seen: Seen, id: str) -> Page:
     """Make a secret and show it, this once."""
     credential, secret = issue_credential(work, id)
@@ -213,7 +213,7 @@ def act_on_application_page(work: Work, seen: Seen, id: str, action: str) -> Go:
     fields = read_decision(_typed(seen)) if action == "grant" else seen.given
     filed = act_on_application(work, id, action, fields, seen.version)
     title = application_view(work, filed)["state_title"]
-    words = Text(f"已办理,状态为“{title['zh']}”", f"Done; the application is {title['en']}")
+    words = Text(f"已办理，状态为“{title['zh']}”", f"Done; the application is {title['en']}")
     return Go(f"/applications/{id}", words)
 
 
@@ -295,7 +295,7 @@ def act_on_grant_page(work: Work, seen: Seen, id: str, action: str) -> Go:
     """Suspend, resume, take back or end a grant."""
     held = act_on_grant(work, id, action, seen.given, seen.version)
     title = grant_view(work, held)["state_title"]
-    words = Text(f"已办理,状态为“{title['zh']}”", f"Done; the grant is {title['en']}")
+    words = Text(f"已办理，状态为“{title['zh']}”", f"Done; the grant is {title['en']}")
     return Go(f"/grants/{id}", words)
 
 

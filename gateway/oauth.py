@@ -136,9 +136,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
     def handle_error_response(self, request: object, error: OAuth2Error) -> Response:
         """Return a refusal (RFC 6749 section 5.2) and put it on record."""
         reason = getattr(error, "reason", error.error)
-        note_refusal(
-            self.work, self.endpoint, error.error, reason, self.client.id if self.client else None
-        )
+        note_refusal(self.work, self.endpoint, error.error, reason, self.client.id if self.client else None)
         body = {"error": error.error, "error_description": _DESCRIPTIONS[error.error]}
         response = _json(body, error.status_code)
         if error.status_code == 401:

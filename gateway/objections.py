@@ -138,7 +138,7 @@ PARAMETER_NOT_GRANTED = _scope(
 )
 FIELDS_NOT_SEPARABLE = _scope(
     "fields_not_separable",
-    "此操作的结果无法按信息项裁剪,而授权只含部分信息项",
+    "此操作的结果无法按信息项裁剪，而授权只含部分信息项",
     "the answer cannot be cut down to the granted fields",
 )
 
@@ -161,7 +161,7 @@ BUSY = replace(
 INTERNAL = Objection(
     500,
     "internal",
-    Text("平台出现内部错误,已记录", "a fault of the gateway; it has been logged"),
+    Text("平台出现内部错误，已记录", "a fault of the gateway; it has been logged"),
     proxy="proxy_internal_error",
 )
 

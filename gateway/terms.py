@@ -39,7 +39,7 @@ def check_term(book: Rulebook, calendar: Calendar, days: int | None, now: dateti
     if days is None:
         raise invalid(
             "/term_days",
-            "请填写使用期限(天)",
+            "请填写使用期限（天）",
             "state the term in days",
             code="required",
             cite=str(leaf.cite),

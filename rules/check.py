@@ -34,7 +34,7 @@ def check(book: Rulebook, file: str = "") -> list[Finding]:
 
 def _identity(book: Rulebook) -> Iterator[Fault]:
     if book.document["id"] != book.id:
-        yield "/id", f"应与文件位置一致:{book.id}", f"must agree with the file's place: {book.id}"
+        yield "/id", f"应与文件位置一致：{book.id}", f"must agree with the file's place: {book.id}"
 
 
 # --- citations ------------------------------------------------------------------------------------
@@ -179,10 +179,10 @@ def _gaps(book: Rulebook, rows: tuple[Row, ...], at: str) -> Iterator[Fault]:
     cases = [dict(zip(asked, values, strict=True)) for values in product(*ranges)]
     hole = next((facts for facts in cases if first_match(rows, facts) is None), None)
     if hole is not None:
-        yield at, f"没有规定这种情形:{_told(hole)}", f"no row for {_told(hole)}"
+        yield at, f"没有规定这种情形：{_told(hole)}", f"no row for {_told(hole)}"
     for i, row in enumerate(rows):
         if all(any(matches(r.when, facts) for r in rows[:i]) for facts in cases if matches(row.when, facts)):
-            yield f"{at}/{i}", "前面的行已经覆盖,永远不会用到", "is never reached, earlier rows decide"
+            yield f"{at}/{i}", "前面的行已经覆盖，永远不会用到", "is never reached, earlier rows decide"
 
 
 def _told(facts: Mapping[str, Any]) -> str:

@@ -72,7 +72,7 @@ def _timer(book: Rulebook, transition: Transition, at: str) -> Iterator[Fault]:
     ):
         yield (
             f"{at}/timer",
-            "定时步骤只能由系统执行,系统只执行定时步骤",
+            "定时步骤只能由系统执行，系统只执行定时步骤",
             "timers are for the system alone, and it needs one",
         )
     if transition.timer is not None:

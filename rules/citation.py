@@ -11,7 +11,7 @@ TEXT, INTERPRETATION, PRODUCT_DEFAULT = "text", "interpretation", "product_defau
 KINDS = {
     TEXT: Text("条文规定", "text"),
     INTERPRETATION: Text("条文解读", "interpretation"),
-    PRODUCT_DEFAULT: Text("平台缺省(非条文)", "product default, not in the text"),
+    PRODUCT_DEFAULT: Text("平台缺省（非条文）", "product default, not in the text"),
 }
 
 
@@ -35,7 +35,8 @@ class Citation:
         """Return the Chinese form: ``《潜江市政务信息资源共享管理办法》第19条``."""
         if self.article is None:
             return self.document.zh
-        return f"《{self.document.zh}》第{self.article}条{self.item or ''}"
+        item = (self.item or "").replace("(", "（").replace(")", "）")
+        return f"《{self.document.zh}》第{self.article}条{item}"
 
     def in_language(self, language: str) -> str:
         """Return ``Art. 8(一), Qianjiang Measures ...`` for ``en``, the Chinese form otherwise."""

@@ -78,7 +78,7 @@ def _wrong_events(
         if name is None:
             known = "、".join(f"{title.zh}({key})" for key, title in book.events.items())
             english = f"the rulebook knows no event {word!r}; it knows {', '.join(book.events)}"
-            yield FieldError(at, Text(f"规则中没有“{word}”这一事件,可用:{known}", english), "unknown")
+            yield FieldError(at, Text(f"规则中没有“{word}”这一事件，可用：{known}", english), "unknown")
         elif not FIRST_YEAR < events[word].year < LAST_YEAR - MARGIN:
             first, last = FIRST_YEAR + 1, LAST_YEAR - MARGIN - 1
             yield FieldError(

@@ -49,7 +49,7 @@ def read_value(rule: FieldRule, raw: Any, pointer: str) -> Any:
 
 def _text(rule: FieldRule, raw: Any, pointer: str) -> str:
     if not isinstance(raw, str) or not raw.strip():
-        raise invalid(pointer, "应为文字,且不能为空", "must be a text that is not blank")
+        raise invalid(pointer, "应为文字，且不能为空", "must be a text that is not blank")
     if rule.max is not None and len(raw) > rule.max:
         raise invalid(pointer, f"最多 {rule.max} 个字", f"must have at most {rule.max} characters")
     return raw
@@ -65,7 +65,7 @@ def _choice(rule: FieldRule, raw: Any, pointer: str) -> str:
     known = "、".join(f"{title.zh}({key})" for key, title in rule.choices.items())
     raise invalid(
         pointer,
-        f"“{word}”不在可选值中:{known}",
+        f"“{word}”不在可选值中：{known}",
         f"{word!r} is not one of {', '.join(rule.choices)}",
         code="enum",
     )
@@ -110,10 +110,12 @@ def _as_it_is(rule: FieldRule, raw: Any, pointer: str) -> Any:
 def _within(rule: FieldRule, value: int, pointer: str) -> None:
     if rule.min is not None and value < rule.min:
         raise invalid(
-            pointer, f"不能小于 {rule.min},现为 {value}", f"must be at least {rule.min}, is {value}"
+            pointer, f"不能小于 {rule.min}，现为 {value}", f"must be at least {rule.min}, is {value}"
         )
     if rule.max is not None and value > rule.max:
-        raise invalid(pointer, f"不能大于 {rule.max},现为 {value}", f"must be at most {rule.max}, is {value}")
+        raise invalid(
+            pointer, f"不能大于 {rule.max}，现为 {value}", f"must be at most {rule.max}, is {value}"
+        )
 
 
 Reader = Callable[[FieldRule, Any, str], Any]
@@ -157,7 +159,7 @@ def _rule_called(rules: Mapping[str, FieldRule], word: str) -> FieldRule:
     known = "、".join(f"{rule.title.zh}({rule.name})" for rule in rules.values())
     raise invalid(
         pointer_to("facts", word),
-        f"规则中没有“{word}”这一项,可用:{known}",
+        f"规则中没有“{word}”这一项，可用：{known}",
         f"the rulebook knows no fact {word!r}; it knows {', '.join(rules)}",
         code="unknown",
     )

@@ -20,15 +20,15 @@ _TYPES = {
 }
 
 _FORMATS = {
-    "date": Text("应为日期,如 2026-02-13", "must be a date such as 2026-02-13"),
+    "date": Text("应为日期，如 2026-02-13", "must be a date such as 2026-02-13"),
     "date-time": Text(
-        "应为时间,如 2026-02-13T10:00:00+08:00", "must be an instant such as 2026-02-13T10:00:00+08:00"
+        "应为时间，如 2026-02-13T10:00:00+08:00", "must be an instant such as 2026-02-13T10:00:00+08:00"
     ),
     "uscc": Text(
-        "不是有效的统一社会信用代码(18位,含校验码)",
+        "不是有效的统一社会信用代码（18位，含校验码）",
         "is not a valid unified social credit code (18 characters with a check digit)",
     ),
-    "network": Text("应为网络地址段,如 10.1.0.0/16", "must be a network such as 10.1.0.0/16"),
+    "network": Text("应为网络地址段，如 10.1.0.0/16", "must be a network such as 10.1.0.0/16"),
 }
 
 
@@ -54,7 +54,7 @@ def _additional(error: ValidationError) -> Text:
     patterns = error.schema.get("patternProperties", {}) if isinstance(error.schema, Mapping) else {}
     extra = [str(k) for k in _instance(error) if k not in known] if not patterns else []
     names = "、".join(_show(k) for k in extra[:5])
-    return Text(f"有不认识的字段:{names}", f"has unknown fields: {', '.join(_show(k) for k in extra[:5])}")
+    return Text(f"有不认识的字段：{names}", f"has unknown fields: {', '.join(_show(k) for k in extra[:5])}")
 
 
 def _enum(error: ValidationError) -> Text:
@@ -73,7 +73,7 @@ def _type(error: ValidationError) -> Text:
 
 def _format(error: ValidationError) -> Text:
     wanted = str(error.validator_value)
-    known = _FORMATS.get(wanted, Text(f"格式不对,应为 {wanted}", f"must be a valid {wanted}"))
+    known = _FORMATS.get(wanted, Text(f"格式不对，应为 {wanted}", f"must be a valid {wanted}"))
     return Text(f"“{_show(error.instance)}”{known.zh}", f"{_show(error.instance)!r} {known.en}")
 
 
@@ -98,23 +98,25 @@ _SENTENCES: dict[str, Callable[[ValidationError], Text]] = {
         f"“{_show(e.instance)}”格式不对", f"{_show(e.instance)!r} is not in the required form"
     ),
     "minLength": _bound(
-        "至少 {limit} 个字,现为 {now} 个", "must have at least {limit} characters, has {now}", True
+        "至少 {limit} 个字，现为 {now} 个", "must have at least {limit} characters, has {now}", True
     ),
     "maxLength": _bound(
-        "最多 {limit} 个字,现为 {now} 个", "must have at most {limit} characters, has {now}", True
+        "最多 {limit} 个字，现为 {now} 个", "must have at most {limit} characters, has {now}", True
     ),
     "minItems": _bound(
-        "至少 {limit} 项,现为 {now} 项", "must have at least {limit} entries, has {now}", True
+        "至少 {limit} 项，现为 {now} 项", "must have at least {limit} entries, has {now}", True
     ),
-    "maxItems": _bound("最多 {limit} 项,现为 {now} 项", "must have at most {limit} entries, has {now}", True),
+    "maxItems": _bound(
+        "最多 {limit} 项，现为 {now} 项", "must have at most {limit} entries, has {now}", True
+    ),
     "minProperties": _bound(
-        "至少 {limit} 项,现为 {now} 项", "must have at least {limit} entries, has {now}", True
+        "至少 {limit} 项，现为 {now} 项", "must have at least {limit} entries, has {now}", True
     ),
     "maxProperties": _bound(
-        "最多 {limit} 项,现为 {now} 项", "must have at most {limit} entries, has {now}", True
+        "最多 {limit} 项，现为 {now} 项", "must have at most {limit} entries, has {now}", True
     ),
-    "minimum": _bound("不能小于 {limit},现为 {now}", "must be at least {limit}, is {now}", False),
-    "maximum": _bound("不能大于 {limit},现为 {now}", "must be at most {limit}, is {now}", False),
+    "minimum": _bound("不能小于 {limit}，现为 {now}", "must be at least {limit}, is {now}", False),
+    "maximum": _bound("不能大于 {limit}，现为 {now}", "must be at most {limit}, is {now}", False),
     "uniqueItems": lambda e: Text("列表中有重复项", "has repeated entries"),
     "dependentRequired": lambda e: Text("缺少与之配套的字段", "lacks a field that goes with it"),
     "not": lambda e: Text("此处不能这样填", "is not allowed here"),

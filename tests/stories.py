@@ -27,7 +27,7 @@ def _entry(title: str, share_class: str, format: str, names: str) -> dict[str, A
     attributes = [{"name": n, "title": n, "type": "string"} for n in names.split()]
     return {
         "title": title,
-        "summary": f"{title},供各部门的业务系统使用。",
+        "summary": f"{title}，供各部门的业务系统使用。",
         "category_code": "307001",
         "category": "department",
         "format": {"kind": format},

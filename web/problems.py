@@ -124,4 +124,4 @@ _STATUS[InternalFault] = 500
 
 def internal_fault() -> InternalFault:
     """Return the answer to a fault that nothing foresaw."""
-    return InternalFault("平台出现内部错误,已记录", "a fault of the platform; it has been logged")
+    return InternalFault("平台出现内部错误，已记录", "a fault of the platform; it has been logged")

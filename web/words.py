@@ -69,9 +69,7 @@ def _time(instant: datetime | str | None, form: str) -> Markup:
     if instant is None or instant == "":
         return Markup("—")
     at = (parse_instant(instant) if isinstance(instant, str) else instant).astimezone(SHANGHAI)
-    return Markup('<time datetime="{}">{}</time>').format(
-        at.isoformat(timespec="seconds"), at.strftime(form)
-    )
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), at.strftime(form))
 
 
 def department(id: str | None) -> str:

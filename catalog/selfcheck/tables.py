@@ -45,7 +45,7 @@ def _look(session: Session, name: str, document: Mapping[str, Any]) -> Iterator[
     if missing:
         names = ", ".join(missing)
         yield CheckItem(
-            "columns", False, Text(f"表中没有这些列:{names}", f"the table lacks columns: {names}")
+            "columns", False, Text(f"表中没有这些列：{names}", f"the table lacks columns: {names}")
         )
         return
     count = len(document["attributes"])

@@ -138,7 +138,7 @@ def test_two_ways_of_authentication_at_once_are_refused(city: Any) -> None:
         "Basic " + base64.b64encode(b"\xff\xfe:\xff").decode(),
         "Basic " + base64.b64encode(b"%ff:%ff").decode(),
         "Basic " + base64.b64encode(b":secret").decode(),
-        "Basic " + base64.b64encode("系统:密码".encode()).decode(),
+        "Basic " + base64.b64encode("系统：密码".encode()).decode(),
         "Basic " + base64.b64encode(b"a\0b:c\0d").decode(),
         "Basic " + base64.b64encode(b"a:" + b"x" * 65536).decode(),
         "Bearer abc",
@@ -232,7 +232,7 @@ def test_a_deployment_reached_by_plain_http_issues_nothing(city: Any) -> None:
         '[{"type":"data_grant","identifier":"NUMBER","locations":[]}]',
         '[{"type":"data_grant","identifier":"NUMBER","locations":["http://evil.example/"]}]',
         '[{"type":"data_grant","identifier":"G-2020-000001","identifier":"NUMBER"}]',
-        '[{"type":"data_grant","identifier":"NUMBER"},{"type":"data_grant","identifier":"NUMBER"}]',
+        '[{"type":"data_grant","identifier":"NUMBER"}，{"type":"data_grant","identifier":"NUMBER"}]',
         '[{"type":"data_grant","identifier":"\u0000"}]',
         "[" * 2000,
         '[{"type":"data_grant","identifier":"NUMBER"}' + " " * 8192 + "]",
@@ -307,9 +307,7 @@ def test_whatever_comes_the_answer_is_one_of_the_protocols(
     world, system, _ = city
     more: dict[str, Any] = {}
     if pair is not None:
-        more["auth"] = (
-            good(system) if pair == b"good" else scheme + base64.b64encode(pair).decode()
-        )
+        more["auth"] = good(system) if pair == b"good" else scheme + base64.b64encode(pair).decode()
     answer = send(world, body if isinstance(body, bytes) else urlencode(body), path=path, **more)
     assert answer.status_code in (200, 400, 401, 413, 429)
     assert isinstance(json.loads(answer.data), dict)

@@ -30,9 +30,7 @@ def naive(start: int, end: int) -> bytes:
         k = 1
         while k * 2 < end - start:
             k *= 2
-        ROOTS[start, end] = hashlib.sha256(
-            b"\x01" + naive(start, start + k) + naive(start + k, end)
-        ).digest()
+        ROOTS[start, end] = hashlib.sha256(b"\x01" + naive(start, start + k) + naive(start + k, end)).digest()
     return ROOTS[start, end]
 
 

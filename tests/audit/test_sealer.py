@@ -296,6 +296,7 @@ def test_a_tile_that_reads_back_wrong_is_never_signed(log: Log, monkeypatch: pyt
     log.put([access()])
     signed = checkpoint(log)
     with closing(log.sealer()) as sealer:
+
         def flip(folder: Path, files: dict[str, bytes]) -> None:
             write_files(folder, {name: bytes([raw[0] ^ 1]) + raw[1:] for name, raw in files.items()})
 

@@ -43,10 +43,8 @@ def populate(world: Any) -> City:
     grant = active_grant(world, divisions, system)
     suspended = active_grant(world, divisions, system, fields=["code"])
     with world.work(bob) as work:
-        act_on_grant(work, suspended.grant.id, "suspend", {"reason": "来源地址异常,先行暂停"})
-    waiting = submitted_application(
-        world, workdays, system, fields=["date", "workday"], operations=["day"]
-    )
+        act_on_grant(work, suspended.grant.id, "suspend", {"reason": "来源地址异常，先行暂停"})
+    waiting = submitted_application(world, workdays, system, fields=["date", "workday"], operations=["day"])
     with world.work(bob) as work:
         act_on_application(work, waiting.application.id, "accept", {})
     world.now += timedelta(days=27)

@@ -78,9 +78,7 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def site(
-    chromium: Any, template_database: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
+def site(chromium: Any, template_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The populated city, served on a port of its own."""
     world = _make_world(tmp_path_factory.mktemp("city"), template_database, "sharing/qianjiang")
     city = populate(world)

@@ -36,7 +36,7 @@ def entry(**changes: Any) -> dict[str, Any]:
     """An entry that both cities allow; None takes a member away."""
     whole = {
         "title": "行政区划代码",
-        "summary": "市辖街道和社区的区划代码与名称,每年更新。",
+        "summary": "市辖街道和社区的区划代码与名称，每年更新。",
         "category_code": "307001",
         "category": "department",
         "format": {"kind": "database"},

@@ -138,7 +138,7 @@ def test_a_distribution_that_failed_its_check_is_tried_again(world: Any) -> None
 def test_the_demos_own_manifests_are_allowed_in_their_city(world: Any) -> None:
     from demo.prepare import prepare
 
-    prepare(world.settings, world.rulebooks.calendar)
+    prepare(world.settings)
     drafts = [replace(m, document={**m.document, "publish": False}) for m in world.settings.manifests]
     changes = applied(world, *drafts)
 

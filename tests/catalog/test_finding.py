@@ -45,7 +45,7 @@ def test_a_run_of_chinese_becomes_its_pairs_and_its_last_character() -> None:
         ("ABC123", ["abc123"]),
         ("street_code", ["street", "code"]),
         ("水", ["水"]),
-        ("公积金,缴存", ["公积", "积金", "金", "缴存", "存"]),
+        ("公积金，缴存", ["公积", "积金", "金", "缴存", "存"]),
         ("', \" * ( ) :", []),
     ],
 )

@@ -60,7 +60,7 @@ def test_a_steward_registers_attaches_and_publishes(world: Any) -> None:
     done = send(steward, f"{where}/attach?kind=table", write_form(TABLE, DISTRIBUTION), f"{where}/attach")
     assert (done.status_code, done.headers["Location"]) == (303, where)
     page = words(steward.get(where))
-    assert "已挂接,自检通过" in page
+    assert "已挂接，自检通过" in page
     assert "2 个信息项都有对应的列" in page
     out = send(steward, where, [], f"{where}/actions/publish")
     assert out.status_code == 303
@@ -155,7 +155,7 @@ def test_a_failed_check_is_shown_on_the_page(world: Any) -> None:
     send(steward, f"{where}/attach?kind=table", write_form(TABLE, DISTRIBUTION), f"{where}/attach")
 
     page = words(steward.get(where))
-    assert "已挂接,但自检未通过" in page
+    assert "已挂接，但自检未通过" in page
     assert "数据库无法连接或读取" in page
 
 

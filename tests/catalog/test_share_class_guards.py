@@ -19,7 +19,7 @@ def test_a_base_item_of_a_base_register_is_shared_unconditionally_in_qianjiang(c
     assert allowed(cities.qianjiang, **base)["share_class"] == "unconditional"
     refused = objections(cities.qianjiang, **base, **CONDITIONAL)
     assert pointers(refused) == ["/share_class"]
-    assert "第8条(二)" in str(refused.cite)
+    assert "第8条（二）" in str(refused.cite)
 
 
 def test_other_items_of_a_base_register_may_be_conditional(cities: Cities) -> None:
@@ -59,7 +59,7 @@ def test_a_local_basis_does_in_ganzhou_and_not_in_qianjiang(cities: Cities, leve
     assert allowed(cities.ganzhou, **local)
     refused = objections(cities.qianjiang, **local)
     assert pointers(refused) == ["/basis/level"]
-    assert "第8条(一)" in str(refused.cite)
+    assert "第8条（一）" in str(refused.cite)
 
 
 @pytest.mark.parametrize(
@@ -144,5 +144,5 @@ def test_the_refusal_of_an_entry_names_every_field_and_article(cities: Cities) -
     refused = objections(cities.qianjiang, share_class="none", theme="养鱼")
 
     assert set(pointers(refused)) == {"/class_reason", "/basis", "/theme"}
-    assert "第8条(一)" in str(refused.cite)
-    assert "第8条(三)" in str(refused.cite)
+    assert "第8条（一）" in str(refused.cite)
+    assert "第8条（三）" in str(refused.cite)

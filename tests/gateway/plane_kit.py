@@ -38,6 +38,7 @@ from gateway.policy import PolicyCounter, change_policy, policy_file
 from gateway.store import access_tokens, clients, grants
 from gateway.tokens import make_token, token_digest
 from tests.gateway.providers import Provider
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 WORKER = """
@@ -160,7 +161,7 @@ class Kit:
         settings = load_settings(ROOT / "config" / "demo", data, schemas.errors)
         values: dict[str, Any] = {
             "gateway_listen": ("127.0.0.1", free_port()),
-            "private_listen": ("127.0.0.1", free_port()),
+            "private_listen": ("127.0.0.1", free_port(4)),
             "journal_segment_bytes": 4 * 1024 * 1024,
             "disk_reserve_bytes": 1024 * 1024,
             "max_body_bytes": 64 * 1024,
@@ -423,12 +424,6 @@ class Kit:
 def url(kind: str, rest: str) -> str:
     """The target of a call to the dataset of this kind."""
     return f"/share/{CODES[kind].replace('/', '-')}/{rest}"
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:

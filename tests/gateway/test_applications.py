@@ -331,9 +331,7 @@ def test_a_term_is_stated_in_days_and_three_years_at_most(ganzhou: Any) -> None:
     ganzhou.now = at("2028-02-29T10:00")
     with pytest.raises(Invalid) as refused:
         submitted_application(ganzhou, code, system, term_days=1096)
-    assert refused.value.errors[0] == FieldError(
-        "/term_days", refused.value.errors[0].message, "maximum"
-    )
+    assert refused.value.errors[0] == FieldError("/term_days", refused.value.errors[0].message, "maximum")
     held = active_grant(ganzhou, code, system, term_days=1095)
     assert held.grant.valid_until is not None
     assert held.grant.valid_until.astimezone(SHANGHAI).isoformat(timespec="seconds") == (

@@ -155,9 +155,7 @@ def test_the_api_shows_a_secret_once_and_keeps_no_answer_with_it(world: Any) -> 
         ({"name": "系统", "networks": LOCAL, "state": "active"}, "/state"),
     ],
 )
-def test_a_wrong_registration_names_the_field(
-    shared_world: Any, wish: dict[str, Any], pointer: str
-) -> None:
+def test_a_wrong_registration_names_the_field(shared_world: Any, wish: dict[str, Any], pointer: str) -> None:
     answer = shared_world.client(carol).post("/api/clients", json=wish)
     assert answer.status_code == 400
     assert pointer in [e["pointer"] for e in answer.json["errors"]]

@@ -75,7 +75,7 @@ def test_a_term_beyond_the_bounds_is_refused(days: str, code: str) -> None:
 def test_the_refusal_of_too_long_a_term_names_the_article() -> None:
     with pytest.raises(Invalid) as caught:
         dues(shipped().get("sharing/ganzhou"), {"granted": "2026-02-13T15:20"}, {"term_days": 1097})
-    assert caught.value.cite == "《甘州区政务数据共享平台管理办法》第5条(二)"
+    assert caught.value.cite == "《甘州区政务数据共享平台管理办法》第5条（二）"
 
 
 def test_nothing_is_due_when_nothing_has_happened() -> None:

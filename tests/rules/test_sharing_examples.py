@@ -146,7 +146,7 @@ def test_every_answer_names_its_article() -> None:
 
 def test_what_the_platform_adds_is_not_put_in_the_regulation_s_mouth() -> None:
     cite = qianjiang().policy("catalog.many_files").cite
-    assert (str(cite), cite.in_language("en")) == ("平台缺省(非条文)", "product default, not in the text")
+    assert (str(cite), cite.in_language("en")) == ("平台缺省（非条文）", "product default, not in the text")
 
 
 @pytest.mark.parametrize(

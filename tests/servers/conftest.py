@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,17 +17,7 @@ import schemas
 from core.settings import Settings, load_settings
 from demo.http import Party, bearer
 from tests.conftest import CONFIG
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at this moment."""
-    held = [socket.socket() for _ in range(count)]
-    for s in held:
-        s.bind(("127.0.0.1", 0))
-    ports = [int(s.getsockname()[1]) for s in held]
-    for s in held:
-        s.close()
-    return ports
+from tests.ports import free_port
 
 
 class Deployment:
@@ -38,7 +27,7 @@ class Deployment:
         self.config = folder / "config"
         self.data = folder / "data"
         shutil.copytree(CONFIG, self.config)
-        control, gateway, private, service = free_ports(4)
+        control, gateway, private, service = (free_port(), free_port(), free_port(4), free_port())
         self._rewrite("platform.yaml", {"8001": control, "8000": gateway, "8002": private})
         self._rewrite("connections.yaml", {"8010": service})
         self.settings: Settings = load_settings(self.config, self.data, schemas.errors)

@@ -20,7 +20,7 @@ def test_the_story_plays_to_its_end_and_again(deployment: Deployment) -> None:
     assert "permit" in first
     assert "refuse" in first
     assert "inclusion proof" in first
-    assert "内部备注:" not in first, "the masked note must not come through"
+    assert "内部备注：" not in first, "the masked note must not come through"
     passwords = (deployment.data / "first-sign-in.txt").read_text(encoding="utf-8")
     assert len(passwords.splitlines()) == len(deployment.settings.accounts)
 
