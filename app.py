@@ -10,7 +10,6 @@ from flask import Flask, Response, request
 from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -37,6 +36,7 @@ from core.times import utc_now
 from gateway.policy import PolicyCounter, change_policy
 from web.health import readiness
 from web.kit import Kit
+from web.metrics import measure
 from web.openapi import openapi
 from web.problems import http_problem, problem_response
 from web.security import protect
@@ -93,6 +93,7 @@ def create_app(
     Bootstrap5(app)
     _faces(app, settings)
     _errors(app)
+    measure(app)
     _health(app, settings, database)
     if settings.platform.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=0)  # type: ignore[method-assign]
@@ -172,6 +173,3 @@ def _health(app: Flask, settings: Settings, database: Database) -> None:
         "/livez", "livez", lambda: Response('{"status":"pass"}', content_type="application/health+json")
     )
     app.add_url_rule("/readyz", "readyz", lambda: readiness(settings, database, app.extensions["shuxiang"]))
-    app.add_url_rule(
-        "/metrics", "metrics", lambda: Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
-    )

@@ -11,11 +11,12 @@ from pathlib import Path
 from app import create_app
 from core.settings import load_settings
 from schemas import errors
+from web.metrics import serve_metrics
 
-app = create_app(
-    load_settings(
-        Path(os.environ.get("SHUXIANG_CONFIG", "config/demo")),
-        Path(os.environ.get("SHUXIANG_DATA", "var/demo")),
-        errors,
-    )
+_settings = load_settings(
+    Path(os.environ.get("SHUXIANG_CONFIG", "config/demo")),
+    Path(os.environ.get("SHUXIANG_DATA", "var/demo")),
+    errors,
 )
+app = create_app(_settings)
+serve_metrics(_settings.platform.control_private_listen)

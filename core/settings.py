@@ -83,7 +83,9 @@ class Platform:
     control_listen: tuple[str, int]
     gateway_listen: tuple[str, int]
     private_listen: tuple[str, int]
-    """Where the data plane serves /metrics, away from the callers."""
+    """Where worker 0 of the data plane serves /metrics, away from the callers; worker 1 on the next port."""
+    control_private_listen: tuple[str, int]
+    """Where the control plane serves /metrics."""
     control_url: str
     gateway_url: str
     rulebooks: Mapping[str, str]
@@ -303,6 +305,7 @@ def _platform(raw: Mapping[str, Any]) -> Platform:
         control_listen=_listen(raw.get("control_listen", "127.0.0.1:8001")),
         gateway_listen=_listen(raw.get("gateway_listen", "127.0.0.1:8000")),
         private_listen=_listen(raw.get("private_listen", "127.0.0.1:8002")),
+        control_private_listen=_listen(raw.get("control_private_listen", "127.0.0.1:8009")),
         control_url=raw["control_url"].rstrip("/"),
         gateway_url=raw["gateway_url"].rstrip("/"),
         rulebooks=raw["rulebooks"],
@@ -397,7 +400,9 @@ def _platform_points_somewhere(settings: Settings) -> Iterable[Finding]:
     for where, department in (("manager", platform.manager), ("auditor", platform.auditor)):
         if department not in settings.departments:
             yield _unknown(file, f"/{where}", department)
-    listens = [platform.control_listen, platform.gateway_listen, platform.private_listen]
+    host, port = platform.private_listen
+    workers = [(host, port + i) for i in range(platform.gateway_workers)]
+    listens = [platform.control_listen, platform.gateway_listen, platform.control_private_listen, *workers]
     if len(set(listens)) < len(listens):
         yield _finding(file, "/gateway_listen", "监听地址重复", "two services listen on one address")
 

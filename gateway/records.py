@@ -94,8 +94,7 @@ def grant_fields(permit: Permit, source: Address | None, policy_version: int) ->
     """Return what a record says about the grant that the call was judged by."""
     return {
         "dataset": permit.dataset_code,
-        "grant": permit.grant_id,
-        "grant_number": permit.grant_number,
+        "grant": permit.grant_number,
         "client": permit.client_id,
         "consumer": permit.consumer,
         "provider": permit.provider,

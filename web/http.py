@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import orjson
 from flask import Flask, Response, request
 
-from core.errors import Conflict, invalid
+from core.errors import Conflict, NotFound, invalid
 from core.text import Text
 from core.work import Work
 from schemas import validate
@@ -158,6 +158,9 @@ class Routes:
 def _view(route: Route) -> Callable[..., Response]:
     def view(**params: str) -> Response:
         k = kit()
+        refuse_odd_paths(params)
+        if route.method in ("POST", "PATCH", "PUT", "DELETE"):
+            bytes_body(route.takes_bytes or k.settings.platform.max_body_bytes)  # before anything is locked
         begin = k.database.begin if route.writes else k.database.read
         with begin() as tx:
             work = k.work(tx, bearer_actor(k, tx, k.clock()))
@@ -167,6 +170,12 @@ def _view(route: Route) -> Callable[..., Response]:
 
     view.__doc__ = route.handler.__doc__
     return view
+
+
+def refuse_odd_paths(params: Mapping[str, str]) -> None:
+    """Raise NotFound for what no id or code here holds: control characters and endless names."""
+    if any(len(value) > 300 or not value.isprintable() for value in params.values()):
+        raise NotFound("没有找到", "not found")
 
 
 def _call(route: Route, k: Kit) -> Call:

@@ -19,7 +19,7 @@ from core.text import Text
 from core.work import Actor, Work
 from web import words as wording
 from web.auth import NOBODY, PASSWORD_CHANGE, admit, admits, session_actor
-from web.http import Route
+from web.http import Route, refuse_odd_paths
 from web.kit import Kit, kit
 from web.problems import status_of, words_of_http
 from web.words import say, words
@@ -143,6 +143,7 @@ class _Form:
 def _page_view(route: Route, form: _Form) -> Callable[..., WerkzeugResponse]:
     def view(**params: str) -> WerkzeugResponse:
         try:
+            refuse_odd_paths(params)
             if route.method == "POST":
                 current_app.extensions["csrf"].protect()
             ahead = form.ahead(kit(), request.form) if form.ahead else None

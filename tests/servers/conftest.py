@@ -27,8 +27,14 @@ class Deployment:
         self.config = folder / "config"
         self.data = folder / "data"
         shutil.copytree(CONFIG, self.config)
-        control, gateway, private, service = (free_port(), free_port(), free_port(4), free_port())
-        self._rewrite("platform.yaml", {"8001": control, "8000": gateway, "8002": private})
+        control, gateway, private, service, metrics = (
+            free_port(),
+            free_port(),
+            free_port(4),
+            free_port(),
+            free_port(),
+        )
+        self._rewrite("platform.yaml", {"8001": control, "8000": gateway, "8002": private, "8009": metrics})
         self._rewrite("connections.yaml", {"8010": service})
         self.settings: Settings = load_settings(self.config, self.data, schemas.errors)
         self._running: list[subprocess.Popen[str]] = []
