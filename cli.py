@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import click
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import OperationalError
 
 import schemas
 from core.errors import ConfigError, Invalid, Refusal
@@ -50,6 +51,8 @@ def _explained() -> Iterator[None]:
         raise _Told("\n".join(lines)) from wrong
     except Refusal as wrong:
         raise _Told(f"{wrong.message.zh} / {wrong.message.en}") from wrong
+    except OperationalError as wrong:
+        raise _Told(f"数据库无法使用：{wrong.orig} / the database cannot be used: {wrong.orig}") from wrong
 
 
 def explained(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -85,7 +88,7 @@ class Place:
 
         settings = self.settings()
         database = Database(settings.database_url)
-        if not at_head(database):
+        if not settings.data.is_dir() or not at_head(database):
             raise _Told("数据库尚未建立，请先运行 shuxiang init / no database yet: run shuxiang init")
         counter = PolicyCounter(settings.data / "run" / "policy")
         books = open_rulebooks(settings, database, utc_now())
