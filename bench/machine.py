@@ -1,0 +1,130 @@
+"""What the measurements stand on: two CPUs, processes pinned to them, and the CPU time they use."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+STOP_SECONDS = 15.0
+
+
+class Unfit(Exception):
+    """The machine cannot carry the measurement; the message says why."""
+
+
+def two_cpus() -> tuple[int, int]:
+    """Return the CPU of what is measured and the CPU of everything else. Raises Unfit."""
+    if not sys.platform.startswith("linux"):
+        raise Unfit("processes are pinned and their CPU time is read as Linux does it")
+    mine = sorted(os.sched_getaffinity(0))
+    if len(mine) < 2:
+        raise Unfit("two CPUs are needed: one for what is measured, one for load and upstream")
+    return mine[0], mine[1]
+
+
+def tool(name: str) -> str | None:
+    """Return the path of an installed program; Debian keeps servers outside the PATH of most users."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def free_port() -> int:
+    """Return a port of this host that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
+    """Wait until a condition holds. Raises Unfit, naming `what`, when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Unfit(f"{what} did not come to pass within {seconds:.0f} s")
+        time.sleep(0.02)
+
+
+def listens(port: int) -> bool:
+    """Tell whether somebody listens on a port of this host."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Processes:
+    """Pinned processes, which end with this object or, whatever happens to us, with our own process."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def start(
+        self, name: str, command: Sequence[str], cpu: int, environment: Mapping[str, str] | None = None
+    ) -> int:
+        """Start a process on one CPU and return its id; what it says goes into the file `name`.log."""
+
+        def prepare() -> None:
+            os.sched_setaffinity(0, {cpu})
+            ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+        with (self._logs / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(environment or {})},
+                preexec_fn=prepare,
+            )
+        self._started.append(process)
+        return process.pid
+
+    def serve(
+        self,
+        name: str,
+        command: Sequence[str],
+        cpu: int,
+        port: int,
+        environment: Mapping[str, str] | None = None,
+    ) -> int:
+        """Start a server and return its id once it listens. Raises Unfit with the last words it said."""
+        pid = self.start(name, command, cpu, environment)
+        process = self._started[-1]
+        until(lambda: process.poll() is not None or listens(port), f"{name} listening")
+        if process.poll() is not None:
+            said = (self._logs / f"{name}.log").read_text(errors="replace").strip()
+            raise Unfit(f"{name} ended at once:\n{said[-2000:] or 'without a word'}")
+        return pid
+
+    def stop(self) -> None:
+        """End everything, what was started last first."""
+        while self._started:
+            process = self._started.pop()
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process and its living children have used, system time included."""
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return (int(stat[11]) + int(stat[12])) / TICKS + sum(cpu_seconds(int(child)) for child in children)
+
+
+def resident_mib(pid: int) -> float:
+    """Return the proportional set size of a process and its living children."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    own = next(int(line.split()[1]) for line in rollup if line.startswith("Pss:")) / 1024
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return own + sum(resident_mib(int(child)) for child in children)
