@@ -29,6 +29,7 @@ class Metrics:
             ["decision", "status"],
             registry=self._registry,
         )
+        self._outcomes: dict[tuple[str, int], Counter] = {}
         self._bytes = Counter(
             "shuxiang_sent_bytes", "Bytes of data sent to consumers", registry=self._registry
         )
@@ -40,7 +41,10 @@ class Metrics:
 
     def answered(self, decision: str, status: int, began: float, size: int = 0) -> None:
         """Count a call; `began` is of the monotonic clock."""
-        self._calls.labels(decision, str(status)).inc()
+        outcome = self._outcomes.get((decision, status))
+        if outcome is None:
+            outcome = self._outcomes[decision, status] = self._calls.labels(decision, str(status))
+        outcome.inc()
         self._seconds.observe(time.monotonic() - began)
         if size:
             self._bytes.inc(size)

@@ -13,6 +13,7 @@ the call only the method and the operation's template, so that nothing a strange
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from collections.abc import Callable, Mapping
@@ -54,14 +55,26 @@ class Recorder:
         self._clock = clock
         self.journal: Journal | None = None
         self.failure = "the journal is not open yet"
+        self._asked = False
+        self._found: Objection | None = None
 
     def trouble(self) -> str | None:
         """Return why records cannot be written at present, or None."""
         return self.failure if self.journal is None else self.journal.trouble()
 
     def objection(self) -> Objection | None:
-        """Return the objection to every call while records cannot be written."""
-        return JOURNAL_UNAVAILABLE if self.trouble() else None
+        """Return the objection to every call while records cannot be written.
+
+        The file system is asked once for all the calls that begin in the same turn of the event loop.
+        """
+        if not self._asked:
+            self._asked = True
+            asyncio.get_running_loop().call_soon(self._forget)
+            self._found = JOURNAL_UNAVAILABLE if self.trouble() else None
+        return self._found
+
+    def _forget(self) -> None:
+        self._asked = False
 
     async def write(self, kind: str, body: Mapping[str, Any]) -> Written:
         """Make a record durable. Raises Refused (journal_unavailable) when that is not certain."""
