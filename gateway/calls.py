@@ -78,11 +78,12 @@ def _operation(rest: list[str]) -> tuple[str, str, str | None]:
 
 def _unquote(segment: bytes) -> str:
     text = _decode(segment)
-    if any(c < " " or c == "\x7f" for c in text):
+    if _CONTROL.search(text):
         raise Refused(no.BAD_TARGET)
     return text
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -110,7 +111,7 @@ def read_query(raw: bytes) -> Query:
     except ValueError as wrong:
         raise Refused(no.BAD_QUERY) from wrong
     for name, value in pairs:
-        if not name or len(value) > VALUE_LENGTH or any(c < " " or c == "\x7f" for c in name + value):
+        if not name or len(value) > VALUE_LENGTH or _CONTROL.search(name + value):
             raise Refused(no.BAD_QUERY)
     return tuple(pairs)
 
