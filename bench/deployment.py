@@ -147,22 +147,23 @@ def _make_sources(folder: Path, rows: int, file_bytes: int) -> None:
 
 
 def _share(tx: Transaction, settings: Settings, now: datetime) -> dict[str, list[str]]:
-    client = {"id": new_id(), "name": "bench", "department": "civil_affairs", "description": ""}
+    client = new_id()
+    known = {"id": client, "name": "bench", "department": "civil_affairs", "description": ""}
     seen = {"state": "active", "created_at": now, "created_by": "bench"}
-    tx.execute(clients.insert().values(**client, networks=["127.0.0.0/8"], **seen))
-    return {kind: _grant(tx, settings, kind, client["id"], now) for kind in CODES}
+    tx.execute(clients.insert().values(**known, networks=["127.0.0.0/8"], **seen))
+    return {kind: _grant(tx, settings, kind, client, now) for kind in CODES}
 
 
 def _grant(tx: Transaction, settings: Settings, kind: str, client: str, now: datetime) -> list[str]:
     """Publish a dataset of one kind, grant all of it, and return tokens for the grant."""
     dataset, grant = _case(tx, "dataset", "published", now), _case(tx, "grant", "active", now)
     _publish(tx, kind, dataset, now)
-    terms = {
+    terms: dict[str, Any] = {
         "kind": kind,
         "fields": list(FIELDS),
         "row_filter": {},
         "parameters": {},
-        "operations": [o["name"] for o in _OPERATIONS] if kind == "api" else [],
+        "operations": ["cut", "passed"] if kind == "api" else [],
         "row_limit": None,
         "networks": ["127.0.0.0/8"],
         "purpose": "bench",

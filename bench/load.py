@@ -56,9 +56,7 @@ def get(target: Target, accept: str = "*/*", authorised: bool = True) -> tuple[i
     """Make one call and return status and body."""
     url = urlsplit(target.url)
     connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=30)
-    headers = {"Accept": accept} | (
-        {"Authorization": f"Bearer {target.tokens[0]}"} if authorised else {}
-    )
+    headers = {"Accept": accept} | ({"Authorization": f"Bearer {target.tokens[0]}"} if authorised else {})
     try:
         connection.request("GET", url.path, headers=headers)
         answer = connection.getresponse()

@@ -1,8 +1,8 @@
 """The measurements: which servers are started, what each is asked, and in what order.
 
 In every round each server has its turn, so that what else the machine does falls on all of them; of the
-rounds the middle one counts. The load, the provider and the sealer share the second CPU; before each turn the
-sealer is given time to finish, so that it takes nothing from a peer.
+rounds the middle one counts. The load, the provider and the sealer share the second CPU; before a peer's turn
+the sealer is given time to finish, so that it takes nothing from the peer.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ class Bench:
         self._answer = orjson.dumps(record_of(1, BODY_BYTES - len(orjson.dumps(record_of(1, 0)))))
         self._peers: dict[str, Target] = {}
         self._calls = 0
+        self._warm: set[str] = set()
 
     def run(self, plan: Plan) -> Outcome:
         """Start everything, measure, and return what came of it. Raises Unfit."""
@@ -151,7 +152,7 @@ class Bench:
             targets = {name: ours[name] for name in chosen} | self._peers
             runs = self._rounds(wrk, plan, targets, connections, self._answer)
             for name in chosen:
-                measure = f"{name}, {connections} connection{'s' if connections > 1 else ''}"
+                measure = f"{name}, {_connections(connections)}"
                 rows += [Row(measure, "calls/s", p, runs[name], runs[p]) for p in self._peers]
                 if self._haproxy is None:
                     why = "haproxy not installed"
@@ -173,12 +174,15 @@ class Bench:
         for name, target in targets.items():
             if get(target) != (200, body):
                 raise Unfit(f"{name} does not give the answer that was asked for")
-            self._press(wrk, target, connections, 1)
+            if target.url not in self._warm:
+                self._press(wrk, target, connections, 1)
+                self._warm.add(target.url)
         runs: dict[str, list[Run]] = {name: [] for name in targets}
         for number in range(plan.rounds):
             for name, target in targets.items():
-                self._say(f"{name}, {connections} connections, round {number + 1} of {plan.rounds}")
-                self._quiet()
+                self._say(f"{name}, {_connections(connections)}, round {number + 1} of {plan.rounds}")
+                if target.name != "ours":
+                    self._quiet()
                 runs[name].append(self._press(wrk, target, connections, plan.seconds))
         return {name: middle(found) for name, found in runs.items()}
 
@@ -221,6 +225,10 @@ class Bench:
             theirs = middle([print_rows(command, self._cpu, ROWS) for _ in range(plan.rounds)])
             rows.append(Row(measure, "rows/s", peer, ours, theirs))
         return rows
+
+
+def _connections(number: int) -> str:
+    return f"{number} connection{'s' if number > 1 else ''}"
 
 
 def middle(runs: Sequence[Run]) -> Run:
