@@ -31,9 +31,14 @@ def open_case(
     workflow: str,
     facts: Mapping[str, Any],
     parties: Mapping[str, str],
+    opened_as: str = "system",
     domain: str = "sharing",
 ) -> Case:
-    """Open a case under the current rulebook of `domain`, in the workflow's first state, on record."""
+    """Open a case under the current rulebook of `domain`, in the workflow's first state, on record.
+
+    `opened_as` is the role in which the actor requests something; with "system" the case opens as the
+    consequence of another act and is nobody's request.
+    """
     book: Rulebook = work.rulebooks.current(domain)
     flow = book.workflow(workflow)
     case = Case(
@@ -53,9 +58,8 @@ def open_case(
         next_due_at=None,
         closed_at=None,
     )
-    role = min(roles_in(case, work.actor), default="system")
-    record_id = _record(work, case, "open", None, flow.initial, role, None, {})
-    event = _event(case, work, "open", flow.opening, None, flow.initial, role, {}, record_id)
+    record_id = _record(work, case, "open", None, flow.initial, opened_as, None, {})
+    event = _event(case, work, "open", flow.opening, None, flow.initial, opened_as, {}, record_id)
     case = timed(work, replace(case, events=(event,)))
     store.insert_case(work.tx, case, watch_at(work, case))
     store.insert_event(work.tx, case.id, event)
@@ -151,15 +155,12 @@ def _permitted(flow: Workflow, case: Case, action: str, work: Work) -> tuple[Tra
     allowed = sorted(roles & transition.roles)
     if not allowed:
         raise NotPermitted(f"您的角色不能“{transition.title.zh}”", f"your role may not {transition.title.en}")
-    if _decides_own_request(case, work, allowed[0]):
+    requested_as = case.events[0].role
+    if case.opened_by != work.actor.login or requested_as == "system":
+        return transition, allowed[0]
+    if requested_as not in allowed:  # requester and decider are never one person, even in one department
         raise NotPermitted("经办人不能审批自己提出的事项", "nobody decides on what they requested themselves")
-    return transition, allowed[0]
-
-
-def _decides_own_request(case: Case, work: Work, role: str) -> bool:
-    """The requester and the decider are never one person, though one department may play both parts."""
-    opened_as = case.events[0].role
-    return case.opened_by == work.actor.login and role not in (opened_as, "system")
+    return transition, requested_as
 
 
 def _move(

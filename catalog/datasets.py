@@ -80,7 +80,9 @@ def register_dataset(work: Work, draft: Mapping[str, Any], *, manifest: str | No
     code = next_code(work, document["category_code"])
     parties = {"provider": work.actor.department, "platform_manager": work.settings.platform.manager}
     facts = _facts(code, work.actor.department, document)
-    case = open_case(work, kind="dataset", workflow="dataset", facts=facts, parties=parties)
+    case = open_case(
+        work, kind="dataset", workflow="dataset", facts=facts, parties=parties, opened_as="provider"
+    )
     dataset = Dataset(
         id=case.id,
         code=code,

@@ -90,6 +90,7 @@ def apply_for_fields(work: Work, draft: Mapping[str, Any]) -> Filed:
             "provider": offer.provider,
             "platform_manager": work.settings.platform.manager,
         },
+        opened_as="consumer",
     )
     application = _application(work, case, number, offer, client, asked, previous)
     store.insert_application(work.tx, application)

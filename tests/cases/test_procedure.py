@@ -31,6 +31,7 @@ def conditional(work: Work) -> Case:
         workflow="application",
         facts={"share_class": "conditional", "controlled_params": False, "decider": "provider"},
         parties=PARTIES,
+        opened_as="consumer",
     )
 
 
@@ -154,14 +155,25 @@ def test_nobody_decides_on_their_own_request(world: World) -> None:
             workflow="application",
             facts={"share_class": "conditional", "controlled_params": False, "decider": "provider"},
             parties=parties,
+            opened_as="consumer",
         )
-        # who opened it may act as consumer and not as manager, whichever role was recorded first
         case = take(work, case, "submit", {})
     other = bob.__class__("bill", "Bill", "bigdata", frozenset({"platform_manager"}), "p2")
     with pytest.raises(NotPermitted), world.work(both) as work:
         take(work, case, "accept", {})
     with world.work(other) as work:
         assert take(work, case, "accept", {}).state == "with_provider"
+
+
+def test_who_holds_two_roles_goes_on_in_the_one_they_opened_in(world: World) -> None:
+    both = bob.__class__("bob", "Bob", "bigdata", frozenset({"provider", "platform_manager"}), "p")
+    parties = {"provider": "bigdata", "platform_manager": "bigdata"}
+    with world.work(both) as work:
+        case = open_case(
+            work, kind="dataset", workflow="dataset", facts={}, parties=parties, opened_as="provider"
+        )
+        case = take(work, case, "publish", {})
+    assert (case.state, case.events[-1].role) == ("published", "provider")
 
 
 def test_acting_on_something_that_changed_meanwhile_is_refused(world: World) -> None:
