@@ -177,13 +177,14 @@ class Bench:
             if target.url not in self._warm:
                 self._press(wrk, target, connections, 1)
                 self._warm.add(target.url)
+        seconds = plan.seconds if connections > 1 else max(1, plan.seconds // 2)
         runs: dict[str, list[Run]] = {name: [] for name in targets}
         for number in range(plan.rounds):
             for name, target in targets.items():
                 self._say(f"{name}, {_connections(connections)}, round {number + 1} of {plan.rounds}")
                 if target.name != "ours":
                     self._quiet()
-                runs[name].append(self._press(wrk, target, connections, plan.seconds))
+                runs[name].append(self._press(wrk, target, connections, seconds))
         return {name: middle(found) for name, found in runs.items()}
 
     def _press(self, wrk: str, target: Target, connections: int, seconds: int) -> Run:

@@ -69,12 +69,26 @@ def json_lines(fields: Sequence[str], types: Sequence[str]) -> Encode:
 def csv_lines(types: Sequence[str]) -> Encode:
     """Return an encoder of rows as CSV (RFC 4180)."""
 
+    booleans = [i for i, kind in enumerate(types) if kind == "boolean"]
+
+    def cells(row: Sequence[Any]) -> Sequence[Any]:
+        if not _WRITTEN_AS_IS.issuperset(map(type, row)):
+            return [_cell(v, k) for v, k in zip(row, types, strict=True)]
+        values = list(row)
+        for i in booleans:
+            values[i] = _cell(values[i], "boolean")
+        return values
+
     def encode(rows: Sequence[Any]) -> bytes:
         out = io.StringIO()
-        csv.writer(out).writerows([_cell(v, k) for v, k in zip(row, types, strict=True)] for row in rows)
+        csv.writer(out).writerows(map(cells, rows))
         return out.getvalue().encode()
 
     return encode
+
+
+_WRITTEN_AS_IS = frozenset({str, int, float, type(None)})
+"""What the CSV writer puts down as we would; `bool` is not among them."""
 
 
 def _cell(value: Any, kind: str) -> Any:
