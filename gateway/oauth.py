@@ -281,14 +281,28 @@ def revoke() -> Response:
 
 
 def _serve(endpoint: str, answer: Callable[[Server, Asked], Response]) -> Response:
-    """Answer one request in one transaction, which is kept for refusals too: they are on record."""
+    """Answer one request in one transaction, which is kept for refusals too: they are on record.
+
+    The transaction begins once the body is here: a client that sends slowly holds up nobody but itself.
+    """
+    asked = _read(endpoint)
     k = kit()
     with k.database.begin() as tx:
         server = Server(k.work(tx, NOBODY), request.remote_addr or "", endpoint)
         try:
-            return answer(server, _checked(endpoint, read_request(_raw())))
+            if isinstance(asked, OAuth2Error):
+                raise asked
+            return answer(server, asked)
         except OAuth2Error as error:
             return server.handle_error_response(None, error)
+
+
+def _read(endpoint: str) -> Asked | OAuth2Error:
+    """Return what the request asks, or why it cannot be read: a refusal that has yet to go on record."""
+    try:
+        return _checked(endpoint, read_request(_raw()))
+    except OAuth2Error as refused:
+        return refused
 
 
 def _raw() -> Raw:
