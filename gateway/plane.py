@@ -1,6 +1,6 @@
 """The data plane: worker processes between the callers and the providers, each on its own.
 
-They share with the control plane the database, the policy version and the pure modules, nothing else.
+A worker imports nothing of the control plane; the two meet in the database and in the policy version.
 `run_worker` is the whole life of one: it listens on `gateway_listen` together with its siblings
 (SO_REUSEPORT), and for /metrics on `private_listen`, its port raised by the worker's index.
 """
