@@ -117,7 +117,8 @@ def _print(document: Any, as_json: bool, table: Callable[[], Table | str]) -> No
     if as_json:
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
-        out.print(table(), markup=False) if isinstance(shown := table(), str) else out.print(shown)
+        shown = table()
+        click.echo(shown) if isinstance(shown, str) else out.print(shown)
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
@@ -462,14 +463,44 @@ def accounts_list(place: Place, as_json: bool) -> None:
 
 @accounts.command("disable")
 @click.argument("login")
+@as_json_option
 @place_of
 @explained
-def accounts_disable(place: Place, login: str) -> None:
+def accounts_disable(place: Place, login: str, as_json: bool) -> None:
     """Disable an account; its sessions and tokens end at once."""
     from accounts.people import disable_account
 
     with place.work() as work:
         disable_account(work, login)
+    _print({"login": login, "state": "disabled"}, as_json, lambda: f"{login} 已停用 / disabled")
+
+
+@accounts.command("enable")
+@click.argument("login")
+@as_json_option
+@place_of
+@explained
+def accounts_enable(place: Place, login: str, as_json: bool) -> None:
+    """Open a disabled account again; its old sessions and tokens stay ended."""
+    from accounts.people import enable_account
+
+    with place.work() as work:
+        enable_account(work, login)
+    _print({"login": login, "state": "active"}, as_json, lambda: f"{login} 已启用 / enabled")
+
+
+@accounts.command("reset")
+@click.argument("login")
+@as_json_option
+@place_of
+@explained
+def accounts_reset(place: Place, login: str, as_json: bool) -> None:
+    """Give an account a new one-time password, open its lock and end its sessions."""
+    from accounts.people import reset_password
+
+    with place.work() as work:
+        password = reset_password(work, login)
+    _print({"login": login, "password": password}, as_json, lambda: password)
 
 
 # --- rulebooks ------------------------------------------------------------------------------------
@@ -534,13 +565,14 @@ def rulebook_show(book: str, as_json: bool) -> None:
 
 
 @rulebook.command("glossary")
+@as_json_option
 @explained
-def rulebook_glossary() -> None:
+def rulebook_glossary(as_json: bool) -> None:
     """Print the words of the platform and of every rulebook as Markdown (docs/glossary.md)."""
     from rules.glossary import glossary
 
-    for line in glossary([_book(name)[0] for name in _all_books()]):
-        click.echo(line)
+    lines = list(glossary([_book(name)[0] for name in _all_books()]))
+    _print(lines, as_json, lambda: "\n".join(lines))
 
 
 @rulebook.command("due")
