@@ -9,6 +9,7 @@ from cases.attachments import add_attachment, attachments_of, read_attachment
 from cases.model import Attachment, Case, roles_in
 from cases.procedure import find_case, no_such, open_case, take
 from cases.timing import book_of
+from catalog.datasets import find_dataset
 from core.db import Page
 from core.errors import Conflict, FieldError, Invalid, NotPermitted, invalid
 from core.text import Text, text_of
@@ -66,7 +67,7 @@ class Demanded(NamedTuple):
 
 
 def apply_for_fields(work: Work, draft: Mapping[str, Any]) -> Filed:
-    """Apply for some fields of a published dataset, for one system and one purpose.
+    """Ask for the use of a published dataset: which fields, in which system, for what.
 
     `draft` fits request/application. With ``submit: false`` it rests as a draft, to which papers can be
     added. Raises Invalid with one entry per wrong field, Conflict for a dataset that is not to be had or a
@@ -104,6 +105,15 @@ def find_offer(work: Work, code: str) -> Offer:
     if offer is None:
         raise no_such("dataset")
     return offer
+
+
+def open_offer(work: Work, code: str) -> Offer:
+    """Return a dataset that the actor may know of and apply for.
+
+    Raises NotFound for one that does not exist for them, Conflict for one that is not to be had.
+    """
+    find_dataset(work, code)
+    return _published(work, code)
 
 
 def _published(work: Work, code: str) -> Offer:

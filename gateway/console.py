@@ -7,6 +7,7 @@ from typing import Any
 
 from cases.attachments import MOST_BYTES
 from catalog.codes import from_url, in_url
+from catalog.model import KINDS
 from core.errors import FieldError, invalid
 from core.text import Text
 from core.work import Work
@@ -19,6 +20,7 @@ from gateway.applications import (
     find_application,
     find_offer,
     list_applications,
+    open_offer,
     read_paper,
 )
 from gateway.asking import is_personal
@@ -47,11 +49,6 @@ PARTIES = {"consumer", "provider", "platform_manager"}
 READERS = PARTIES | {"auditor"}
 SYSTEM_READERS = {"consumer", "platform_manager", "auditor"}
 PAGE = 25
-KINDS = {
-    "table": Text("库表", "Table"),
-    "api": Text("服务接口", "API"),
-    "file": Text("文件", "Files"),
-}
 
 
 # --- systems --------------------------------------------------------------------------------------
@@ -147,7 +144,7 @@ def applications_page(work: Work, seen: Seen) -> Page:
 def new_application(work: Work, seen: Seen) -> Page:
     """Show the form of an application for one dataset."""
     code = seen.form.get("dataset") or seen.query.get("dataset", "")
-    offer = find_offer(work, from_url(code.replace("/", "-")))
+    offer = open_offer(work, from_url(in_url(code)))
     kinds = sorted(offer.distributions)
     kind = seen.form.get("kind") or seen.query.get("kind") or next(iter(kinds), "")
     book: Rulebook = work.rulebooks.current("sharing")

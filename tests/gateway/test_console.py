@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from catalog.datasets import register_dataset
 from gateway.forms import read_values, write_values
 from tests.cast import alice, ann, bob, carol, chen, dave, mallory
-from tests.stories import STATEMENT, active_client, active_grant, offered, submitted_application
+from tests.stories import OFFERS, STATEMENT, active_client, active_grant, offered, submitted_application
 
 PDF = b"%PDF-1.7\n% a scan\n"
 
@@ -74,6 +75,21 @@ def test_an_application_is_made_checked_and_granted_on_pages(world: Any) -> None
     assert "429005001, 429005002" in consumer.get(grant[1]).text
     assert "G-2026-000001" in consumer.get("/grants").text
     assert "A-2026-000001" in consumer.get("/applications?state=granted").text
+
+
+@pytest.mark.parametrize("city", ["world", "ganzhou"])
+def test_a_draft_has_no_application_form(city: str, request: Any) -> None:
+    world = request.getfixturevalue(city)
+    provider, entry, _ = OFFERS["divisions"]
+    with world.work(provider) as work:
+        code = register_dataset(work, entry).code
+    page = f"/applications/new?dataset={code.replace('/', '-')}"
+    consumer = world.browser(carol)
+    for address in (page, "/applications/new?dataset=307001-999999"):
+        shown = consumer.get(address)
+        assert shown.status_code == 404
+        assert "没有这个代码的数据集" in shown.text
+        assert entry["title"] not in shown.text
 
 
 def test_papers_are_uploaded_on_the_draft_and_downloaded_by_the_decider(ganzhou: Any) -> None:
