@@ -15,7 +15,8 @@ from flask import Flask
 
 from audit.files import tile_reader
 from audit.proofs import entry_at, prove_inclusion, published_checkpoint
-from audit.query import Filters, Found, open_record, search_records
+from audit.query import Filters, Found
+from audit.reading import open_record, search_records
 from audit.record import FIELDS
 from audit.sealer import log_folder
 from audit.tiles import WIDTH, hashes_at, parse_path
@@ -56,7 +57,6 @@ FILTERS = {
     response="response/audit_records",
     query=FILTERS,
     paged=True,
-    writes=True,
 )
 def records(work: Work, call: Call) -> Reply:
     """Return records that match all filters, newest first. The search is put on record."""
@@ -70,7 +70,6 @@ def records(work: Work, call: Call) -> Reply:
     who=AUDITOR,
     summary=Text("查看一条访问记录", "Read one record"),
     response="response/audit_record",
-    writes=True,
 )
 def one_record(work: Work, call: Call, record_id: str) -> Reply:
     """Return a record with its body and, once it is sealed, its envelope. That is put on record."""
@@ -83,7 +82,6 @@ def one_record(work: Work, call: Call, record_id: str) -> Reply:
     "/api/audit/records/<record_id>/proof",
     who=AUDITOR,
     summary=Text("一条记录的存在性证明", "Proof that a record is in the log"),
-    writes=True,
 )
 def proof(work: Work, call: Call, record_id: str) -> Reply:
     """Return a C2SP tlog-proof, which anybody can check with the record's envelope and the log's key."""

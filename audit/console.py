@@ -10,7 +10,8 @@ import orjson
 
 from audit.note import BadNote
 from audit.proofs import prove_inclusion, published_checkpoint
-from audit.query import Filters, Found, FoundPage, envelope_of, open_record, search_records
+from audit.query import Filters, Found, FoundPage, envelope_of
+from audit.reading import open_record, search_records
 from core.errors import ConfigError, Conflict, FieldError, Invalid, NotFound
 from core.text import Text
 from core.times import parse_instant
@@ -66,7 +67,7 @@ DECISIONS = {
 _EQUAL = ("kind", "decision", "dataset", "grant")
 
 
-@pages.show("/records", who=AUDITOR, summary=Text("访问记录", "Access log"), writes=True)
+@pages.show("/records", who=AUDITOR, summary=Text("访问记录", "Access log"))
 def records(work: Work, seen: Seen) -> Page:
     """Search the records, the newest first; the search is put on record."""
     context: dict[str, Any] = {
@@ -121,7 +122,7 @@ def _instant(query: Mapping[str, str], name: str, wrong: list[FieldError]) -> da
         return None
 
 
-@pages.show("/records/<id>", who=AUDITOR, summary=Text("一条记录", "One record"), writes=True)
+@pages.show("/records/<id>", who=AUDITOR, summary=Text("一条记录", "One record"))
 def one_record(work: Work, seen: Seen, id: str) -> Page:
     """Show a record with its body, and what proves that it stands in the log; that is put on record too."""
     found = open_record(work, id)

@@ -19,7 +19,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection
 
-from audit import log, store
+from audit import store
 from audit.bodies import read_bodies, read_body
 from audit.drain import unsealed_frames
 from audit.index import index_path, next_place, open_index
@@ -27,10 +27,6 @@ from audit.proofs import entry_at
 from audit.state import load_state
 from core.errors import NotFound, invalid
 from core.times import instant_of, millis
-from core.work import Work
-
-QUERY = "audit.query"
-"""Kind of the record that an auditor's own query leaves."""
 
 _HOT_MOST = 1_000_000
 
@@ -86,29 +82,6 @@ class FoundPage:
 
     items: tuple[Found, ...]
     next_cursor: str | None
-
-
-def search_records(work: Work, filters: Filters, *, limit: int, cursor: str | None = None) -> FoundPage:
-    """Find records on behalf of a person, and put the query itself on record.
-
-    Raises Invalid for a cursor that is none.
-    """
-    page = find_records(work.tx, _folder(work), filters, limit=limit, cursor=cursor)
-    asked = {"since": filters.since, "until": filters.until, "department": filters.department}
-    query = {k: v for k, v in {**asked, **filters.equal}.items() if v is not None}
-    log.record(work, QUERY, {"query": query, "rows": len(page.items)})
-    return page
-
-
-def open_record(work: Work, record_id: str) -> Found:
-    """Return one record on behalf of a person, and put that on record. Raises NotFound."""
-    found = record_by_id(work.tx, _folder(work), record_id)
-    log.record(work, QUERY, {"query": {"id": record_id}, "rows": 1})
-    return found
-
-
-def _folder(work: Work) -> Path:
-    return work.settings.data / "audit"
 
 
 def find_records(

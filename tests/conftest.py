@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +49,12 @@ class World:
         """A unit of work of `actor` in a writing transaction."""
         with self.database.begin() as tx:
             yield self._work(tx, actor)
+
+    def write_elsewhere(self) -> None:
+        """Write as somebody else does at this very moment; raises at once where the lock is held."""
+        path = self.settings.data / "state.sqlite"
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE").close()
 
     @contextmanager
     def read(self, actor: Actor) -> Iterator[Work]:

@@ -112,12 +112,12 @@ class Routes:
         status: int = 200,
         query: Mapping[str, Text] | None = None,
         paged: bool = False,
-        writes: bool | None = None,
         takes_bytes: int | None = None,
     ) -> Callable[[Callable[..., Reply]], Callable[..., Reply]]:
         """Declare a route; the handler is called with (work, call, **path parameters) and returns a Reply.
 
-        Everything but GET runs in a writing transaction; `writes` makes a GET do so too (it records).
+        Everything but GET runs in a writing transaction; what a GET must leave behind is written by
+        `kit.before_answering`.
         """
         known = dict(query or {})
         if paged:
@@ -127,7 +127,6 @@ class Routes:
             }
 
         def declare(handler: Callable[..., Reply]) -> Callable[..., Reply]:
-            does_write = method != "GET" if writes is None else writes
             self.routes.append(
                 Route(
                     method,
@@ -139,7 +138,7 @@ class Routes:
                     response,
                     status,
                     known,
-                    does_write,
+                    method != "GET",
                     takes_bytes,
                 )
             )

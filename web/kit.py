@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
 from flask import current_app
 from sqlalchemy import Connection
 
-from core.db import Database
+from core.db import Database, on_commit
 from core.settings import Settings
 from core.work import Actor, Work
 
@@ -32,6 +32,21 @@ class Kit:
     def work(self, tx: Connection, actor: Actor) -> Work:
         """Return the unit of work of one request."""
         return Work(tx, self.rulebooks, actor, self.clock(), self.settings, self.policy_changed)
+
+
+def before_answering(work: Work, act: Callable[[Work], object]) -> None:
+    """Let `act` write in a short transaction of its own, between a request that only reads and its answer.
+
+    It runs once the reading transaction is over, on behalf of the same actor and as of the same instant. When
+    it fails there is no answer; when the request is refused it does not run.
+    """
+    database = kit().database
+
+    def write() -> None:
+        with database.begin() as tx:
+            act(replace(work, tx=tx))
+
+    on_commit(work.tx, write)
 
 
 def kit() -> Kit:

@@ -95,12 +95,12 @@ class Pages:
         self._forms: dict[str, _Form] = {}
 
     def show(
-        self, rule: str, *, who: frozenset[str] | set[str], summary: Text, writes: bool = False
+        self, rule: str, *, who: frozenset[str] | set[str], summary: Text
     ) -> Callable[[Callable[..., Page | Go | File]], Callable[..., Page | Go | File]]:
         """Declare a GET page; the handler is called with (work, seen, **path parameters)."""
 
         def declare(handler: Callable[..., Page | Go | File]) -> Callable[..., Page | Go | File]:
-            self.routes.append(Route("GET", rule, frozenset(who), summary, handler, writes=writes))
+            self.routes.append(Route("GET", rule, frozenset(who), summary, handler))
             return handler
 
         return declare

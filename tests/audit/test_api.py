@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import event
 
 import schemas
 from audit import store
@@ -106,6 +107,55 @@ def test_who_searches_is_on_record(world: World) -> None:
     world.now += timedelta(seconds=1)
     latest = auditor.get("/api/audit/records?kind=audit.query").json["items"][0]["body"]
     assert latest["query"] == {"id": known}
+
+
+@pytest.fixture
+def searched(world: World) -> Any:
+    """A world with records, and how often each of them was read while somebody else wrote."""
+    made = access(world.now)
+    put(world, made)
+    turns: list[str] = []
+
+    @event.listens_for(world.database.engine, "before_cursor_execute")
+    def _meanwhile(tx: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if statement.startswith("SELECT") and "FROM audit_outbox" in statement:
+            world.write_elsewhere()
+            turns.append(statement)
+
+    return made, turns
+
+
+@pytest.mark.parametrize("path", ["/api/audit/records", "/api/audit/records/{}", "/records", "/records/{}"])
+def test_others_write_while_an_auditor_searches(world: World, searched: Any, path: str) -> None:
+    made, turns = searched
+    api = path.startswith("/api")
+    reader: Any = bearer(world) if api else world.browser(dave)
+    turns.clear()
+    assert reader.get(path.format(made.id)).status_code == 200
+    assert turns
+
+
+@pytest.mark.parametrize("path", ["/api/audit/records", "/api/audit/records/{}", "/records", "/records/{}"])
+def test_what_cannot_be_put_on_record_is_not_answered(world: World, path: str) -> None:
+    made = access(world.now, dataset="307001/000001")
+    put(world, made)
+    reader: Any = bearer(world) if path.startswith("/api") else world.browser(dave)
+    assert "307001/000001" in reader.get(path.format(made.id)).text
+    with world.database.begin() as tx:
+        tx.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON audit_outbox BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+    answer = reader.get(path.format(made.id))
+    assert answer.status_code == 500
+    assert "307001/000001" not in answer.text
+
+
+def bearer(world: World) -> Any:
+    """A plain client of the auditor, which lets answers be faults."""
+    token = world.client(dave).environ_base["HTTP_AUTHORIZATION"]
+    client = world.app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = token
+    return client
 
 
 def test_pages_follow_each_other_without_gap_or_overlap(world: World) -> None:

@@ -1,0 +1,46 @@
+"""What auditors read, and the record that they read it.
+
+A search goes through journals and outbox, which takes its time, so it holds no lock: it runs in the reading
+transaction of the request, and its record is written afterwards, before the answer leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from audit.log import record
+from audit.query import Filters, Found, FoundPage, find_records, record_by_id
+from core.work import Work
+from web.kit import before_answering
+
+QUERY = "audit.query"
+"""Kind of the record that an auditor's own query leaves."""
+
+
+def search_records(work: Work, filters: Filters, *, limit: int, cursor: str | None = None) -> FoundPage:
+    """Find records on behalf of a person, and put the query itself on record.
+
+    Raises Invalid for a cursor that is none.
+    """
+    page = find_records(work.tx, _folder(work), filters, limit=limit, cursor=cursor)
+    asked = {"since": filters.since, "until": filters.until, "department": filters.department}
+    query = {k: v for k, v in {**asked, **filters.equal}.items() if v is not None}
+    _put_on_record(work, query, len(page.items))
+    return page
+
+
+def open_record(work: Work, record_id: str) -> Found:
+    """Return one record on behalf of a person, and put that on record. Raises NotFound."""
+    found = record_by_id(work.tx, _folder(work), record_id)
+    _put_on_record(work, {"id": record_id}, 1)
+    return found
+
+
+def _put_on_record(work: Work, query: Mapping[str, Any], rows: int) -> None:
+    before_answering(work, lambda later: record(later, QUERY, {"query": query, "rows": rows}))
+
+
+def _folder(work: Work) -> Path:
+    return work.settings.data / "audit"
