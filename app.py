@@ -11,7 +11,6 @@ from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 import accounts.console
 import accounts.tokens
@@ -39,6 +38,7 @@ from web.kit import Kit
 from web.metrics import measure
 from web.openapi import openapi
 from web.problems import http_problem, problem_response
+from web.proxy import TrustedProxies
 from web.security import protect
 
 ROUTES = (catalog.api.routes, gateway.api.routes, audit.api.routes)
@@ -50,6 +50,17 @@ PAGES = (
     audit.console.pages,
 )
 VERSION = "0.1.0"
+FOR_SCRIPTS = (
+    "/api/",
+    "/oauth/",
+    "/audit/",
+    "/.well-known/",
+    "/share/",
+    "/livez",
+    "/readyz",
+    "/openapi.json",
+)
+"""Addresses whose errors are problem documents; people get a page."""
 
 
 def create_app(
@@ -96,7 +107,7 @@ def create_app(
     measure(app)
     _health(app, settings, database)
     if settings.platform.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=0)  # type: ignore[method-assign]
+        app.wsgi_app = TrustedProxies(app.wsgi_app, settings.platform.trusted_proxies)  # type: ignore[method-assign]
     return app
 
 
@@ -147,7 +158,7 @@ def _misdirected(settings: Settings) -> Callable[..., Response]:
 
 def _errors(app: Flask) -> None:
     def wants_page() -> bool:
-        return not request.path.startswith(("/api/", "/oauth/", "/audit/", "/.well-known/", "/share/"))
+        return not request.path.startswith(FOR_SCRIPTS)
 
     @app.errorhandler(Refusal)
     def _refused(refusal: Refusal) -> Response:

@@ -153,7 +153,8 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 @click.version_option(package_name="shuxiang")
 @click.pass_context
 def main(context: click.Context, config: Path, data: Path) -> None:
-    """数享: data catalog, sharing gateway and 12345 hotline intake."""
+    """数享: data catalog and sharing gateway for government departments."""
+    os.umask(0o077)  # what we write is for this account alone
     context.obj = Place(config, data)
 
 

@@ -27,6 +27,8 @@ KEPT_ANSWERS = timedelta(days=2)
 
 def initialise(settings: Settings, now: datetime) -> dict[str, str]:
     """Make what a deployment needs and return login to one-time password of the accounts made just now."""
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.data.chmod(0o700)
     for name in FOLDERS:
         (settings.data / name).mkdir(parents=True, exist_ok=True)
     (settings.data / "keys").chmod(0o700)

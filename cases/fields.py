@@ -36,7 +36,8 @@ def _missing(book: Rulebook, transition: Transition, fields: Mapping[str, Any]) 
         if name not in fields:
             title = book.fields[name].title
             words = Text(
-                f"“{transition.title.zh}”必须填写“{title.zh}”", f"{transition.title.en} requires {title.en}"
+                f"“{transition.title.zh}”必须填写“{title.zh}”",
+                f"is required for the action {transition.title.en!r}: {title.en}",
             )
             yield FieldError(pointer_to(name), words, "required")
 
@@ -50,10 +51,10 @@ def _unknown(transition: Transition, given: Mapping[str, Any]) -> Iterable[Field
 
 
 def _forbidden(transition: Transition, fields: Mapping[str, Any]) -> Iterable[FieldError]:
-    for name, values in transition.forbids.items():
-        if fields.get(name) in values:
+    for name, forbidden in transition.forbids.items():
+        if fields.get(name) in forbidden.values:
             words = Text(
-                f"规定不允许以此为由({transition.cite})",
-                f"is not accepted as a reason ({transition.cite.in_language('en')})",
+                f"规定不允许以此为由({forbidden.cite})",
+                f"is not accepted as a reason ({forbidden.cite.in_language('en')})",
             )
             yield FieldError(pointer_to(name), words, "forbidden")

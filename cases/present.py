@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cases.model import Case, Event, roles_in
@@ -36,18 +36,29 @@ def case_view(work: Work, case: Case) -> dict[str, Any]:
     console's buttons both come from here, so no button exists that the API would refuse.
     """
     book, flow = book_of(work, case)
+    return {
+        **case_row(work, case),
+        "forms": {t.action: _form(t, book.fields) for t in _offered(work, case, flow)},
+        "history": [_step(e, flow) for e in case.events],
+    }
+
+
+def case_row(work: Work, case: Case) -> dict[str, Any]:
+    """Return what a list shows of a case: where it stands, what the actor may do, and its clocks."""
+    _, flow = book_of(work, case)
     state = state_now(work, case, flow)
-    offered = flow.actions(state, roles_in(case, work.actor), case.facts)
     return {
         "state": state,
         "state_title": label(flow.states[state].title),
         "version": case.version,
-        "actions": [t.action for t in offered],
-        "forms": {t.action: _form(t, book.fields) for t in offered},
+        "actions": [t.action for t in _offered(work, case, flow)],
         "clocks": [clock_view(c) for c in clocks(work, case)],
-        "history": [_step(e, flow) for e in case.events],
         "rulebook": {"id": case.rulebook, "version": case.rulebook_version},
     }
+
+
+def _offered(work: Work, case: Case, flow: Workflow) -> Sequence[Transition]:
+    return flow.actions(state_now(work, case, flow), roles_in(case, work.actor), case.facts)
 
 
 def clock_view(clock: ClockState) -> dict[str, Any]:
@@ -68,19 +79,26 @@ def _form(transition: Transition, fields: Mapping[str, FieldRule]) -> dict[str, 
     return {
         "title": label(transition.title),
         "fields": [
-            {**_field(fields[name]), "required": name in transition.requires}
+            {
+                **_field(fields[name], _forbidden(transition, name)),
+                "required": name in transition.requires,
+            }
             for name in (*transition.requires, *transition.accepts)
         ],
         "cite": transition.cite.as_json(),
     }
 
 
-def _field(rule: FieldRule) -> dict[str, Any]:
+def _forbidden(transition: Transition, name: str) -> Sequence[str]:
+    return transition.forbids[name].values if name in transition.forbids else ()
+
+
+def _field(rule: FieldRule, forbidden: Sequence[str]) -> dict[str, Any]:
     return {
         "name": rule.name,
         "title": label(rule.title),
         "type": rule.type,
-        "choices": {value: label(title) for value, title in rule.choices.items()},
+        "choices": {v: label(title) for v, title in rule.choices.items() if v not in forbidden},
         "max": rule.max,
     }
 

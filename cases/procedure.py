@@ -149,12 +149,15 @@ def _permitted(flow: Workflow, case: Case, action: str, work: Work) -> tuple[Tra
             raise NotFound(f"没有“{action}”这个操作", f"there is no action {action!r}")
         raise Conflict(
             f"状态为“{state.zh}”，不能“{known.zh}”",
-            f"cannot {known.en} a {case.kind} that is {state.en}",
+            f"cannot {known.en.lower()}: the state is {state.en!r}",
             code="wrong_state",
         )
     allowed = sorted(roles & transition.roles)
     if not allowed:
-        raise NotPermitted(f"您的角色不能“{transition.title.zh}”", f"your role may not {transition.title.en}")
+        raise NotPermitted(
+            f"您的角色不能“{transition.title.zh}”",
+            f"your role may not take the action {transition.title.en!r}",
+        )
     requested_as = case.events[0].role
     if case.opened_by != work.actor.login or requested_as == "system":
         return transition, allowed[0]

@@ -371,9 +371,20 @@ def _is_late(now: datetime, whose: Party | None) -> ColumnElement[bool]:
 
 def _concerns(whose: Party | None) -> ColumnElement[bool]:
     if whose is None:
-        return true()
-    return exists().where(
+        return _brought_in(None)
+    party = exists().where(
         case_parties.c.case_id == cases.c.id,
         case_parties.c.department == whose.department,
         case_parties.c.role.in_(sorted(whose.roles)),
     )
+    return and_(party, _brought_in(whose.department))
+
+
+def _brought_in(department: str | None) -> ColumnElement[bool]:
+    """Leave out requests that nobody has acted on yet: drafts are for the requesting department alone."""
+    first = exists().where(
+        case_events.c.case_id == cases.c.id,
+        case_events.c.seq == 1,
+        or_(case_events.c.role == "system", case_events.c.actor_department == (department or "")),
+    )
+    return or_(cases.c.version > 1, first)

@@ -12,13 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker, validators
 from jsonschema.exceptions import ValidationError
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from core.errors import FieldError, Invalid
 from core.ids import is_uscc
+from core.text import Text
 from core.times import parse_instant
 from schemas.messages import message_of
 
@@ -68,9 +69,18 @@ def _registry() -> Registry[Any]:
     return Registry().with_resources((BASE + name, known) for name, known in resources.items()).crawl()
 
 
+def _min_length(_validator: Any, least: int, text: object, _schema: Any) -> Iterator[ValidationError]:
+    """Count without the blanks around a text: a title made of blanks is no title."""
+    if isinstance(text, str) and len(text.strip()) < least:
+        yield ValidationError(f"{text!r} is too short")
+
+
+_Validator: Any = validators.extend(Draft202012Validator, {"minLength": _min_length})  # type: ignore[no-untyped-call]
+
+
 @cache
-def _validator(name: str) -> Draft202012Validator:
-    return Draft202012Validator(schema(name), registry=_registry(), format_checker=_formats)
+def _validator(name: str) -> Any:
+    return _Validator(schema(name), registry=_registry(), format_checker=_formats)
 
 
 def errors(name: str, document: object) -> list[FieldError]:
@@ -78,7 +88,20 @@ def errors(name: str, document: object) -> list[FieldError]:
     found = _leaves(_validator(name).iter_errors(document))
     unique = {(pointer(e), message_of(e)): e for e in found}
     ordered = sorted(unique.values(), key=lambda e: [str(p) for p in e.absolute_path])
-    return [FieldError(pointer(e), message_of(e), str(e.validator)) for e in ordered]
+    return [error for e in ordered for error in _field_errors(e)]
+
+
+def _field_errors(error: ValidationError) -> list[FieldError]:
+    """Return what to tell of one violation: unexpected properties one by one."""
+    if error.validator != "additionalProperties" or not isinstance(error.instance, Mapping):
+        return [FieldError(pointer(error), message_of(error), str(error.validator))]
+    known = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}
+    place = [str(p) for p in error.absolute_path]
+    return [
+        FieldError(_pointer([*place, str(name)]), Text("没有这个字段", "is not a known field"), "unknown")
+        for name in error.instance
+        if name not in known
+    ]
 
 
 def validate(name: str, document: object) -> None:
@@ -102,14 +125,15 @@ def _leaves(found: Iterator[ValidationError]) -> Iterator[ValidationError]:
 def pointer(error: ValidationError) -> str:
     """Return the JSON pointer (RFC 6901) of the field that an error is about.
 
-    A missing or an unexpected property is reported at the property itself, where a form shows it.
+    A missing property is reported at the property itself, where a form shows it.
     """
     parts = [str(p) for p in error.absolute_path]
     if error.validator == "required" and isinstance(error.instance, Mapping):
         wanted: Any = error.validator_value
         missing = [p for p in wanted if p not in error.instance and f"'{p}'" in error.message]
         parts += missing[:1]
-    if error.validator == "additionalProperties" and isinstance(error.instance, Mapping):
-        known = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}
-        parts += [str(name) for name in error.instance if name not in known][:1]
+    return _pointer(parts)
+
+
+def _pointer(parts: list[str]) -> str:
     return "".join("/" + p.replace("~", "~0").replace("/", "~1") for p in parts)

@@ -77,9 +77,13 @@ def _format(error: ValidationError) -> Text:
     return Text(f"“{_show(error.instance)}”{known.zh}", f"{_show(error.instance)!r} {known.en}")
 
 
+def _length(instance: Any) -> int:
+    return len(instance.strip()) if isinstance(instance, str) else len(instance)
+
+
 def _bound(zh: str, en: str, size: bool) -> Callable[[ValidationError], Text]:
     def say(error: ValidationError) -> Text:
-        is_now = len(_instance(error)) if size else _show(error.instance)
+        is_now = _length(_instance(error)) if size else _show(error.instance)
         limit = error.validator_value
         return Text(zh.format(limit=limit, now=is_now), en.format(limit=limit, now=is_now))
 

@@ -51,7 +51,10 @@ def too_large(limit: int) -> TooLarge:
 def parse_object(raw: bytes) -> dict[str, Any]:
     """Parse one strict JSON object. Raises Invalid."""
     try:
-        document = json.loads(raw, object_pairs_hook=_unique, parse_constant=_no_constant)
+        text = raw.decode(
+            "utf-8"
+        )  # a byte order mark stays in the text, and is no JSON (RFC 8259 section 8.1)
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
         orjson.dumps(document)
     except Invalid:
         raise

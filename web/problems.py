@@ -34,7 +34,11 @@ _STATUS: dict[type[Refusal], int] = {
     TooMany: 429,
     Unavailable: 503,
 }
-_STATUS_OF_CODE = {"changed_meanwhile": 412, "unsupported_media_type": 415, "precondition_required": 428}
+_STATUS_OF_CODE = {"changed_meanwhile": 412, "unsupported_media_type": 415}
+_TITLE_OF_CODE = {
+    "changed_meanwhile": Text("已被他人更改", "Changed meanwhile"),
+    "unsupported_media_type": Text("不支持的内容类型", "Unsupported media type"),
+}
 
 _HTTP_WORDS = {
     400: Text("请求格式有误", "The request is malformed"),
@@ -56,10 +60,11 @@ def status_of(refusal: Refusal) -> int:
 
 def problem(refusal: Refusal) -> dict[str, Any]:
     """Return the problem document (RFC 9457 section 3) of a refusal."""
+    title = _TITLE_OF_CODE.get(refusal.code, refusal.title)
     document: dict[str, Any] = {
         "type": TYPE + refusal.code,
-        "title": refusal.title.zh,
-        "title_en": refusal.title.en,
+        "title": title.zh,
+        "title_en": title.en,
         "status": status_of(refusal),
         "detail": refusal.message.zh,
         "detail_en": refusal.message.en,
@@ -104,6 +109,8 @@ def http_problem(error: HTTPException) -> Response:
         "title": words.zh,
         "title_en": words.en,
         "status": code,
+        "detail": words.zh,
+        "detail_en": words.en,
         "code": f"http_{code}",
     }
     response = Response(orjson.dumps(document), code, content_type="application/problem+json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import request, session
 from markupsafe import Markup
@@ -88,7 +88,8 @@ def here(**changes: str | None) -> str:
 
     An answer to a form lies under an address that cannot be asked for again; its own page is meant then.
     """
-    path = request.path if request.method in ("GET", "HEAD") else request.path.partition("/actions/")[0]
+    asked = request.path if request.method in ("GET", "HEAD") else request.path.partition("/actions/")[0]
+    path = quote(asked)  # a backslash would read as the start of another host
     query: dict[str, Any] = {**request.args.to_dict(), **changes}
     kept = {name: value for name, value in query.items() if value not in (None, "")}
     return f"{path}?{urlencode(kept)}" if kept else path
