@@ -17,10 +17,27 @@ def check_distribution(book: Rulebook, document: Document, detail: Mapping[str, 
     """
     found = list(_GUARDS[detail["kind"]](document, detail))
     policy = book.policy(f"catalog.kinds.{detail['kind']}")
-    demanded = policy.value["requires"] if policy.value else ()
-    unmet = [e for name in demanded for e in _KIND_DEMANDS[name](document, detail)]
+    unmet = list(_demands(book, policy.value, document, detail))
     if found or unmet:
         raise Invalid((*found, *unmet), cite=str(policy.cite) if unmet else None)
+
+
+def _demands(
+    book: Rulebook, kind: Mapping[str, Any] | None, document: Document, detail: Mapping[str, Any]
+) -> Iterator[FieldError]:
+    """Yield what the rulebook's demands on a kind of distribution find missing; None: there is no such kind."""
+    if kind is None:
+        yield field_error("/kind", "规定没有这类资源方式", "the rulebook knows no such distribution")
+        return
+    more = kind.get("when_many", ()) if _are_many(book, detail) else ()
+    for name in (*kind["requires"], *more):
+        yield from _KIND_DEMANDS[name](document, detail)
+
+
+def _are_many(book: Rulebook, detail: Mapping[str, Any]) -> bool:
+    """Tell whether files are many (GZ art. 7); how many a pattern matches changes, so it counts as many."""
+    most, files = book.policy("catalog.many_files").value, detail.get("files", ())
+    return most is not None and (len(files) >= most or any("*" in f or "?" in f or "[" in f for f in files))
 
 
 def _repeated(pointer: str, name: str) -> FieldError:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from cases.attachments import add_attachment, attachments_of, read_attachment
 from cases.model import Attachment, Case, roles_in
 from cases.procedure import find_case, no_such, open_case, take
+from cases.store import cases_by_id
 from cases.timing import book_of
 from catalog.datasets import find_dataset
 from core.db import Page
@@ -182,7 +183,8 @@ def _facts(
 ) -> dict[str, Any]:
     facts = _dimensions(book, offer, asked)
     names = {"dataset": offer.code, "client": client.id, "consumer": client.department}
-    return {**facts, **names, "provider": offer.provider, "application": number}
+    own = {"provider": offer.provider, "application": number, "materials": list(offer.required_materials)}
+    return {**facts, **names, **own}
 
 
 def _application(
@@ -213,11 +215,19 @@ def _application(
 # --- papers ---------------------------------------------------------------------------------------
 
 
-def demanded_papers(book: Rulebook, kind: str) -> tuple[Demanded, ...]:
-    """Return the papers that an application for this kind of distribution must bring along (GZ art. 9)."""
+def demanded_papers(book: Rulebook, kind: str, materials: Sequence[str]) -> tuple[Demanded, ...]:
+    """Return the papers that an application for this kind of distribution must bring along (GZ art. 9).
+
+    `materials` are those that the entry lists; they count where the book makes its provider list all that
+    an application needs (GZ art. 4(一)).
+    """
     leaf = book.policy("application.attachments")
     entries = (leaf.value or {}).get(kind, ())
-    return tuple(Demanded(e["type"], text_of(e["title"]), e.get("sealed", False), leaf.cite) for e in entries)
+    own = book.policy("catalog.required_materials")
+    return (
+        *(Demanded(e["type"], text_of(e["title"]), e.get("sealed", False), leaf.cite) for e in entries),
+        *(Demanded(MATERIAL, Text(name, name), False, own.cite) for name in materials if own.value),
+    )
 
 
 def attach(
@@ -225,12 +235,12 @@ def attach(
 ) -> Attachment:
     """Add a paper to a draft of one's own. Raises Conflict once it is submitted."""
     filed = find_application(work, application_id)
-    book, flow = book_of(work, filed.case)
+    _, flow = book_of(work, filed.case)
     if "consumer" not in roles_in(filed.case, work.actor):
         raise NotPermitted("只有申请部门可以添加附件", "only the applicant adds papers")
     if filed.case.state != flow.initial:
         raise Conflict("申请已提交，不能再添加附件", "it is submitted already", code="wrong_state")
-    types = [d.type for d in demanded_papers(book, filed.application.document["kind"])] + [MATERIAL]
+    types = list(dict.fromkeys([*(d.type for d in papers_demanded(work, filed)), MATERIAL]))
     if type not in types:
         raise invalid("/type", f"应为 {'、'.join(types)} 之一", f"must be one of {', '.join(types)}")
     return add_attachment(work, filed.case, type=type, sealed=sealed, name=name, content=content)
@@ -241,13 +251,21 @@ def read_paper(work: Work, application_id: str, attachment_id: str) -> tuple[Att
     return read_attachment(work, find_application(work, application_id).case, attachment_id)
 
 
-def _check_papers(book: Rulebook, kind: str, papers: Sequence[Attachment]) -> None:
-    """Refuse to submit without the papers that the rulebook demands; an incomplete one is not accepted."""
-    missing = [
-        d
-        for d in demanded_papers(book, kind)
-        if not any(p.type == d.type and (p.sealed or not d.sealed) for p in papers)
-    ]
+def _missing(demanded: Sequence[Demanded], papers: Sequence[Attachment]) -> list[Demanded]:
+    """Return what no paper answers; one paper answers one demand."""
+    left, missing = list(papers), []
+    for wanted in demanded:
+        found = next((p for p in left if p.type == wanted.type and (p.sealed or not wanted.sealed)), None)
+        if found is None:
+            missing.append(wanted)
+        else:
+            left.remove(found)
+    return missing
+
+
+def _check_papers(demanded: Sequence[Demanded], papers: Sequence[Attachment]) -> None:
+    """Refuse to submit without the papers that are demanded; an incomplete application is not accepted."""
+    missing = _missing(demanded, papers)
     if missing:
         raise Invalid(
             [
@@ -295,7 +313,15 @@ def list_applications(work: Work, state: str | None, limit: int, cursor: str | N
         limit=limit,
         cursor=cursor,
     )
-    return Page([find_application(work, a.id) for a in found.rows], found.next_cursor)
+    ids = [a.id for a in found.rows]
+    cases, led_to = cases_by_id(work.tx, ids), store.grants_of_applications(work.tx, ids)
+    return Page([Filed(a, cases[a.id], led_to.get(a.id)) for a in found.rows], found.next_cursor)
+
+
+def papers_demanded(work: Work, filed: Filed) -> tuple[Demanded, ...]:
+    """Return the papers that an application must bring along, as its dataset listed them when it was made."""
+    book, _ = book_of(work, filed.case)
+    return demanded_papers(book, filed.application.document["kind"], filed.case.facts.get("materials", ()))
 
 
 def papers_of(work: Work, filed: Filed) -> tuple[Attachment, ...]:
@@ -331,9 +357,8 @@ def act_on_application(
 
 
 def _submit(work: Work, filed: Filed, fields: Mapping[str, Any], expect_version: int | None) -> Filed:
-    book, _ = book_of(work, filed.case)
     if _is_draft(work, filed.case):
-        _check_papers(book, filed.application.document["kind"], papers_of(work, filed))
+        _check_papers(papers_demanded(work, filed), papers_of(work, filed))
     case = take(work, filed.case, "submit", fields, expect_version=expect_version)
     return filed._replace(case=case)
 

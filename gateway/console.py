@@ -37,7 +37,15 @@ from gateway.clients import (
 )
 from gateway.forms import parent_pointers, read_application, read_decision, read_system, write_values
 from gateway.grants import act_on_grant, find_grant, list_grants
-from gateway.present import application_view, client_view, grant_view, issued_view
+from gateway.present import (
+    application_row,
+    application_view,
+    client_rows,
+    client_view,
+    grant_row,
+    grant_view,
+    issued_view,
+)
 from rules.rulebook import Rulebook
 from schemas import validate
 from web.pages import File, Go, Page, Pages, Seen
@@ -59,7 +67,7 @@ def systems(work: Work, seen: Seen) -> Page:
     """List the systems that the reader may know of."""
     state = seen.query.get("state") if seen.query.get("state") in STATES else None
     found = list_clients(work, state, PAGE, seen.query.get("cursor"))
-    rows = [client_view(work, c) for c in found.rows]
+    rows = client_rows(work, found.rows)
     context = {"rows": rows, "next_cursor": found.next_cursor, "states": STATES, "state": state}
     return Page("gateway/systems.html", context)
 
@@ -131,7 +139,7 @@ def applications_page(work: Work, seen: Seen) -> Page:
     state = seen.query.get("state") if seen.query.get("state") in states else None
     found = list_applications(work, state, PAGE, seen.query.get("cursor"))
     context = {
-        "rows": [application_view(work, filed) for filed in found.rows],
+        "rows": [application_row(work, filed) for filed in found.rows],
         "next_cursor": found.next_cursor,
         "states": {name: s.title for name, s in states.items()},
         "state": state,
@@ -157,7 +165,7 @@ def new_application(work: Work, seen: Seen) -> Page:
         "fields": [(a["name"], _field_label(a)) for a in _shared(offer)],
         "operations": _operations(offer, kind),
         "systems": [(c.id, c.name) for c in own],
-        "papers": demanded_papers(book, kind),
+        "papers": demanded_papers(book, kind, offer.required_materials),
         "max_term": book.policy("grant.max_term"),
         "address": f"/applications/new?dataset={in_url(offer.code)}",
     }
@@ -191,7 +199,9 @@ def application_page(work: Work, seen: Seen, id: str, action: str = "") -> Page:
         "grant_form": grant_form,
         "asked": {name: write_values(view[name]) for name in ("row_filter", "parameters")},
         "may_attach": "submit" in view["actions"],
-        "paper_types": [(d["type"], d["title"]) for d in view["attachments_demanded"]]
+        "paper_types": [
+            (d["type"], d["title"]) for d in view["attachments_demanded"] if d["type"] != MATERIAL
+        ]
         + [(MATERIAL, Text("数据集要求的材料", "A paper that the dataset asks for"))],
         "titles": _titles(work, filed.application.dataset_code),
         "sensitive": is_personal(find_offer(work, filed.application.dataset_code), view["fields"]),
@@ -257,7 +267,7 @@ def grants_page(work: Work, seen: Seen) -> Page:
     state = seen.query.get("state") if seen.query.get("state") in states else None
     found = list_grants(work, state=state, limit=PAGE, cursor=seen.query.get("cursor"))
     context = {
-        "rows": [grant_view(work, held) for held in found.rows],
+        "rows": [grant_row(work, held) for held in found.rows],
         "next_cursor": found.next_cursor,
         "states": {name: s.title for name, s in states.items()},
         "state": state,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from cases.model import Attachment
-from cases.present import case_view, label
+from cases.present import case_row, case_view, label
 from cases.timing import book_of
 from catalog.codes import in_url
 from core.times import local_iso
 from core.work import Work
-from gateway.applications import Demanded, Filed, demanded_papers, papers_of
-from gateway.clients import STATES, client_actions, list_credentials
+from gateway.applications import Demanded, Filed, papers_demanded, papers_of
+from gateway.clients import STATES, client_actions, credentials_by_client, list_credentials
 from gateway.grants import Held
 from gateway.model import Client, Credential
 from gateway.terms import term_view
@@ -20,6 +21,16 @@ from gateway.terms import term_view
 
 def client_view(work: Work, client: Client) -> dict[str, Any]:
     """Return a system as JSON, with its credentials but never a secret (schema response/client)."""
+    return _client(work, client, list_credentials(work, client))
+
+
+def client_rows(work: Work, clients: Sequence[Client]) -> list[dict[str, Any]]:
+    """Return a page of systems as JSON, each as `client_view` has it."""
+    credentials = credentials_by_client(work, clients)
+    return [_client(work, c, credentials.get(c.id, ())) for c in clients]
+
+
+def _client(work: Work, client: Client, credentials: Sequence[Credential]) -> dict[str, Any]:
     return {
         "id": client.id,
         "name": client.name,
@@ -31,7 +42,7 @@ def client_view(work: Work, client: Client) -> dict[str, Any]:
         "actions": list(client_actions(work, client)),
         "created_at": local_iso(client.created_at),
         "approved_at": _iso(client.approved_at),
-        "credentials": [credential_view(work, c) for c in list_credentials(work, client)],
+        "credentials": [credential_view(work, c) for c in credentials],
     }
 
 
@@ -59,9 +70,22 @@ def issued_view(work: Work, credential: Credential, secret: str) -> dict[str, An
 
 def application_view(work: Work, filed: Filed) -> dict[str, Any]:
     """Return an application as JSON (schema response/application)."""
+    return {
+        **_application(work, filed),
+        "attachments": [attachment_view(filed.application.id, a) for a in papers_of(work, filed)],
+        "attachments_demanded": [_demanded(d) for d in papers_demanded(work, filed)],
+        **case_view(work, filed.case),
+    }
+
+
+def application_row(work: Work, filed: Filed) -> dict[str, Any]:
+    """Return what a list shows of an application (schema response/application_row)."""
+    return {**_application(work, filed), **case_row(work, filed.case)}
+
+
+def _application(work: Work, filed: Filed) -> dict[str, Any]:
     application, case, grant = filed
     document, facts = application.document, case.facts
-    book, _ = book_of(work, case)
     asked = ("kind", "fields", "operations", "row_filter", "parameters", "networks", "term_days")
     return {
         "id": application.id,
@@ -75,11 +99,8 @@ def application_view(work: Work, filed: Filed) -> dict[str, Any]:
         "share_class": facts["share_class"],
         "controlled_params": facts["controlled_params"],
         "decider": facts["decider"],
-        "attachments": [attachment_view(application.id, a) for a in papers_of(work, filed)],
-        "attachments_demanded": [_demanded(d) for d in demanded_papers(book, document["kind"])],
         "grant": {"id": grant.id, "number": grant.number} if grant else None,
         "created_at": local_iso(application.created_at),
-        **case_view(work, case),
     }
 
 
@@ -95,6 +116,15 @@ def attachment_view(application_id: str, attachment: Attachment) -> dict[str, An
 
 def grant_view(work: Work, held: Held) -> dict[str, Any]:
     """Return a grant as JSON (schema response/grant)."""
+    return {**_grant(work, held), **case_view(work, held.case)}
+
+
+def grant_row(work: Work, held: Held) -> dict[str, Any]:
+    """Return what a list shows of a grant (schema response/grant_row)."""
+    return {**_grant(work, held), **case_row(work, held.case)}
+
+
+def _grant(work: Work, held: Held) -> dict[str, Any]:
     grant, case = held
     terms = grant.terms
     book, _ = book_of(work, case)
@@ -118,7 +148,6 @@ def grant_view(work: Work, held: Held) -> dict[str, Any]:
         "granted_at": local_iso(grant.granted_at),
         "valid_until": _iso(grant.valid_until),
         "term": term_view(book, case.facts),
-        **case_view(work, case),
     }
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.errors import invalid
+from rules.citation import PRODUCT_DEFAULT, SILENT
 from rules.durations import Duration, after
 from rules.rulebook import Rulebook
 from rules.workdays import Calendar
@@ -82,12 +83,16 @@ def term_of(
 
 
 def term_view(book: Rulebook, facts: Any) -> dict[str, Any]:
-    """Return the term of a grant as JSON, with the provision that bounds it or says nothing of it."""
-    cite = book.policy("grant.max_term").cite
-    set_by = facts.get("term_set_by")
+    """Return the term of a grant as JSON, with the provision that bounds it or says nothing of it.
+
+    A length that somebody set where the book has no longest term is never `text`.
+    """
+    leaf = book.policy("grant.max_term")
+    cite, set_by = leaf.cite, facts.get("term_set_by")
+    kind = cite.kind if leaf.value is not None or set_by is None else SILENT
     return {
         "days": facts.get("term_days"),
         "set_by": set_by,
-        "kind": "product_default" if set_by == "deployment" else cite.kind,
+        "kind": PRODUCT_DEFAULT if set_by == "deployment" else kind,
         "cite": cite.as_json(),
     }

@@ -1,4 +1,4 @@
-"""Where a rule stands: document, article and item, and whether the text says it or we read it so."""
+"""Where a rule stands: document, article and item, and whether the text says it, we read it so or neither."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 from core.text import Text
 
-TEXT, INTERPRETATION, PRODUCT_DEFAULT = "text", "interpretation", "product_default"
+TEXT, INTERPRETATION, SILENT, PRODUCT_DEFAULT = "text", "interpretation", "silent", "product_default"
 KINDS = {
     TEXT: Text("条文规定", "text"),
     INTERPRETATION: Text("条文解读", "interpretation"),
+    SILENT: Text("条文未作规定", "the text is silent"),
     PRODUCT_DEFAULT: Text("平台缺省（非条文）", "product default, not in the text"),
 }
 
@@ -26,7 +27,7 @@ class Citation:
     item: str | None
     """``"(二)"``."""
     kind: str
-    """text, interpretation or product_default."""
+    """text, interpretation, silent (the article could say it and does not) or product_default."""
     reading: str | None
     """The reading that is followed, such as ``"I-S-09"``; `Rulebook.readings` explains it."""
     summary: Text

@@ -12,7 +12,7 @@ from rules.limits import ClockRule, Duty, Extension, Setting
 from rules.routing import Row
 from rules.values import FieldRule
 from rules.visibility import View
-from rules.workflow import State, Transition, Workflow
+from rules.workflow import Forbidden, State, Transition, Workflow
 
 Cites = Mapping[str, Citation]
 
@@ -101,7 +101,7 @@ def _transition(raw: Mapping[str, Any], cites: Cites) -> Transition:
         frozenset(raw["roles"]),
         tuple(raw.get("requires", ())),
         tuple(raw.get("accepts", ())),
-        {field: tuple(values) for field, values in raw.get("forbids", {}).items()},
+        {k: Forbidden(tuple(f["values"]), cites[f["cite"]]) for k, f in raw.get("forbids", {}).items()},
         tuple(raw.get("emits", ())),
         tuple(raw.get("tells", ())),
         raw.get("when", {}),

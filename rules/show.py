@@ -64,7 +64,7 @@ def _step(transition: Transition) -> str:
     for label, value in (
         ("when", transition.when),
         ("requires", transition.requires),
-        ("forbids", transition.forbids),
+        ("forbids", {name: forbidden.values for name, forbidden in transition.forbids.items()}),
         ("timer", transition.timer),
         ("tells", transition.tells),
     ):

@@ -24,6 +24,14 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Forbidden:
+    """Values that a field of a step may not have, and the provision that says so."""
+
+    values: tuple[str, ...]
+    cite: Citation
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
     """One step that some role may take, what it must bring along, and what it sets off."""
 
@@ -36,8 +44,7 @@ class Transition:
     """Fields that must be given and not blank."""
     accepts: tuple[str, ...]
     """Fields that may be given."""
-    forbids: Mapping[str, tuple[str, ...]]
-    """Values that a field may not have: ``{"reason_code": ("no_paper",)}``."""
+    forbids: Mapping[str, Forbidden]
     emits: tuple[str, ...]
     """Events that it records, in order; clocks start and stop on them."""
     tells: tuple[str, ...]

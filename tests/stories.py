@@ -37,7 +37,7 @@ def _entry(title: str, share_class: str, format: str, names: str) -> dict[str, A
         **(CONDITION if share_class == "conditional" else {}),
         "share_method": ["platform"],
         "use_terms": "仅限履行本部门职责使用。",
-        "required_materials": ["申请表"],
+        "required_materials": [],
     }
 
 

@@ -87,7 +87,7 @@ def test_a_refused_act_leaves_neither_state_nor_record(world: World) -> None:
     case = submitted(world)
     before = records(world)
     with pytest.raises(Invalid), world.work(bob) as work:
-        take(work, case, "refuse", {"reason": "  "})
+        take(work, case, "refuse", {"reason": "  ", "reason_code": "other"})
     with world.read(bob) as work:
         assert find_case(work, case.id).state == "checking"
     assert records(world) == before
@@ -96,7 +96,7 @@ def test_a_refused_act_leaves_neither_state_nor_record(world: World) -> None:
 def test_refusing_needs_a_reason_in_the_callers_words(world: World) -> None:
     case = submitted(world)
     with pytest.raises(Invalid) as refused, world.work(bob) as work:
-        take(work, case, "refuse", {})
+        take(work, case, "refuse", {"reason_code": "other"})
     [fault] = refused.value.errors
     assert fault.pointer == "/reason"
     assert "理由" in fault.message.zh

@@ -216,10 +216,10 @@ def test_what_is_off_line_is_gone_for_strangers_and_comes_back(world: Any) -> No
 def test_a_dataset_is_withdrawn_in_steps_and_for_good(world: Any) -> None:
     dataset = published(world)
     with pytest.raises(Conflict):
-        acted(world, dataset, "request_withdrawal", basis="职能划转")
+        acted(world, dataset, "request_withdrawal", ground="duties_changed", basis="职能划转")
 
     acted(world, dataset, "take_offline", reason="职能划转")
-    acted(world, dataset, "request_withdrawal", basis="职能划转")
+    acted(world, dataset, "request_withdrawal", ground="duties_changed", basis="职能划转")
     assert acted(world, dataset, "approve_withdrawal", bob).case.state == "withdrawn"
     with pytest.raises(Conflict):
         revised(world, dataset, title="再改一次")

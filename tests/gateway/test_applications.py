@@ -105,7 +105,7 @@ def test_a_refusal_gives_a_reason_and_no_paper_is_none(world: Any) -> None:
     filed = submitted_application(world)
     with pytest.raises(Invalid) as refused, world.work(bob) as work:
         act_on_application(work, filed.application.id, "refuse", {})
-    assert pointers(refused) == ["/reason"]
+    assert pointers(refused) == ["/reason_code", "/reason"]
     fields = {"reason": "没有纸质申请", "reason_code": "no_paper"}
     with pytest.raises(Invalid) as refused, world.work(bob) as work:
         act_on_application(work, filed.application.id, "refuse", fields)
@@ -282,10 +282,11 @@ def test_one_clock_runs_from_submission_in_ganzhou(ganzhou: Any) -> None:
 def test_a_refusal_in_ganzhou_gives_its_basis(ganzhou: Any) -> None:
     filed = submitted_application(ganzhou, term_days=30)
     with pytest.raises(Invalid) as refused, ganzhou.work(bob) as work:
-        act_on_application(work, filed.application.id, "refuse", {"reason": "不需要"})
+        act_on_application(work, filed.application.id, "refuse", {"reason_code": "other", "reason": "不需要"})
     assert pointers(refused) == ["/basis"]
     with ganzhou.work(bob) as work:
-        done = act_on_application(work, filed.application.id, "refuse", {"basis": "第四条"})
+        fields = {"reason_code": "out_of_scope", "basis": "第四条"}
+        done = act_on_application(work, filed.application.id, "refuse", fields)
     assert done.case.state == "refused"
 
 
@@ -311,6 +312,21 @@ def test_an_api_needs_the_sealed_scan_in_ganzhou(ganzhou: Any) -> None:
     assert submitted.case.state == "with_provider"
     with pytest.raises(Conflict), ganzhou.work(carol) as work:
         attach(work, draft.application.id, sealed=True, **paper)
+
+
+def test_each_paper_that_the_entry_lists_is_handed_in_where_the_book_says_so(ganzhou: Any) -> None:
+    """GZ art. 4(一): the provider lists what an application needs."""
+    code, system = offered(ganzhou, "divisions", required_materials=["授权书", "清单"]), active_client(ganzhou)
+    draft = submitted_application(ganzhou, code, system, term_days=30, submit=False)
+    for number in range(2):
+        with pytest.raises(Invalid) as refused, ganzhou.work(carol) as work:
+            act_on_application(work, draft.application.id, "submit", {})
+        assert len(refused.value.errors) == 2 - number
+        with ganzhou.work(carol) as work:
+            attach(work, draft.application.id, type="material", sealed=False, name="a.pdf", content=PDF)
+    with ganzhou.work(carol) as work:
+        submitted = act_on_application(work, draft.application.id, "submit", {})
+    assert submitted.case.state == "with_manager"
 
 
 def test_a_paper_is_what_its_content_says(ganzhou: Any) -> None:

@@ -187,12 +187,12 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
         lambda d: flow(d)["transitions"][0].update(requires=["seal"]),
     ),
     (
-        "/workflows/application/transitions/3/forbids/reason_code",
-        lambda d: flow(d)["transitions"][3].update(forbids={"reason_code": ["rain"]}),
+        "/workflows/application/transitions/3/forbids/reason_code/values",
+        lambda d: flow(d)["transitions"][3].update(forbids={"reason_code": {"values": ["rain"], "cite": "check"}}),
     ),
     (
         "/workflows/application/transitions/3/forbids",
-        lambda d: flow(d)["transitions"][3].update(forbids={"evidence": ["rain"]}),
+        lambda d: flow(d)["transitions"][3].update(forbids={"evidence": {"values": ["rain"], "cite": "check"}}),
     ),
     ("/workflows/grant/transitions/4/timer", lambda d: flow(d, "grant")["transitions"][4].pop("timer")),
     (
@@ -211,6 +211,15 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("/policies/grant/colour", lambda d: d["policies"]["grant"].update(colour={"value": 1, "cite": "check"})),
     ("/policies/grant/idle", lambda d: d["policies"]["grant"].pop("idle")),
     ("/facts/kind/choices", lambda d: d["facts"]["kind"].pop("choices")),
+    ("/facts/controlled_params", lambda d: d["facts"].pop("controlled_params")),
+    (
+        "/policies/application/requires/value/0",
+        lambda d: d["policies"]["application"]["requires"].update(value=["blood_type"]),
+    ),
+    (
+        "/policies/catalog/kinds/api/value/requires/0",
+        lambda d: d["policies"]["catalog"]["kinds"]["api"]["value"].update(requires=["blessing"]),
+    ),
     ("/surprise", lambda d: d.update(surprise=1)),
 ]
 

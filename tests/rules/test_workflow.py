@@ -111,11 +111,11 @@ def test_data_that_are_not_shared_cannot_be_applied_for() -> None:
 @pytest.mark.parametrize(
     ("rules", "state", "facts", "requires"),
     [
-        (qianjiang(), "checking", CONDITIONAL, {"reason"}),
-        (qianjiang(), "with_provider", CONDITIONAL, {"reason"}),
-        (qianjiang(), "with_manager", UNCONDITIONAL, {"reason"}),
-        (ganzhou(), "with_manager", UNCONDITIONAL, {"basis"}),
-        (ganzhou(), "with_provider", CONDITIONAL, {"basis", "reason"}),
+        (qianjiang(), "checking", CONDITIONAL, {"reason_code", "reason"}),
+        (qianjiang(), "with_provider", CONDITIONAL, {"reason_code", "reason"}),
+        (qianjiang(), "with_manager", UNCONDITIONAL, {"reason_code", "reason"}),
+        (ganzhou(), "with_manager", UNCONDITIONAL, {"reason_code", "basis"}),
+        (ganzhou(), "with_provider", CONDITIONAL, {"reason_code", "basis", "reason"}),
     ],
 )
 def test_a_refusal_says_why_and_never_for_want_of_paper(
@@ -124,15 +124,23 @@ def test_a_refusal_says_why_and_never_for_want_of_paper(
     refusal = rules.workflow("application").find(state, "refuse", rules.facts(facts))
     assert refusal is not None
     assert set(refusal.requires) == requires
-    assert refusal.forbids == {"reason_code": ("no_paper",)}
+    forbidden = refusal.forbids["reason_code"]
+    assert forbidden.values == ("no_paper",)
+    # The articles bind the provider; for the platform manager they are read so.
+    assert (forbidden.cite.article, forbidden.cite.kind) == (
+        "22" if rules is qianjiang() else "4",
+        "text" if refusal.roles == {"provider"} else "interpretation",
+    )
 
 
 def test_only_the_platform_manager_blocks_in_qianjiang_and_only_the_provider_in_ganzhou() -> None:
     def may(rules: Rulebook, role: str) -> set[str]:
-        return {t.action for t in rules.workflow("grant").actions("active", [role], {})}
+        return {t.action for t in rules.workflow("grant").actions("active", [role], {"decider": "provider"})}
 
     assert may(qianjiang(), "platform_manager") == {"suspend", "terminate"}
     assert may(qianjiang(), "provider") == {"reclaim"}
+    direct = {"decider": "platform_manager"}
+    assert not qianjiang().workflow("grant").actions("active", ["provider"], direct)
     assert may(ganzhou(), "provider") == {"suspend", "reclaim", "terminate"}
     assert may(ganzhou(), "platform_manager") == set()
     assert may(ganzhou(), "consumer") == set()
