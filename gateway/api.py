@@ -30,7 +30,16 @@ from gateway.clients import (
     revoke_credential,
 )
 from gateway.grants import Held, act_on_grant, find_grant, list_grants
-from gateway.present import application_view, attachment_view, client_view, grant_view, issued_view
+from gateway.present import (
+    application_row,
+    application_view,
+    attachment_view,
+    client_rows,
+    client_view,
+    grant_row,
+    grant_view,
+    issued_view,
+)
 from web.http import Call, Reply, Routes, listing
 
 routes = Routes("gateway")
@@ -72,7 +81,7 @@ def register(work: Work, call: Call) -> Reply:
 def clients(work: Work, call: Call) -> Reply:
     """List the systems that one may know of."""
     page = list_clients(work, call.query.get("state"), call.limit, call.cursor)
-    return listing([client_view(work, c) for c in page.rows], page.next_cursor)
+    return listing(client_rows(work, page.rows), page.next_cursor)
 
 
 @routes.add(
@@ -177,7 +186,7 @@ def apply(work: Work, call: Call) -> Reply:
 def applications(work: Work, call: Call) -> Reply:
     """List the applications that one is a party of."""
     page = list_applications(work, call.query.get("state"), call.limit, call.cursor)
-    return listing([application_view(work, filed) for filed in page.rows], page.next_cursor)
+    return listing([application_row(work, filed) for filed in page.rows], page.next_cursor)
 
 
 @routes.add(
@@ -275,7 +284,7 @@ def grants(work: Work, call: Call) -> Reply:
         limit=call.limit,
         cursor=call.cursor,
     )
-    return listing([grant_view(work, held) for held in page.rows], page.next_cursor)
+    return listing([grant_row(work, held) for held in page.rows], page.next_cursor)
 
 
 @routes.add(

@@ -166,6 +166,11 @@ def list_credentials(work: Work, client: Client) -> tuple[Credential, ...]:
     return store.credentials(work.tx, client.id)
 
 
+def credentials_by_client(work: Work, clients: Sequence[Client]) -> Mapping[str, tuple[Credential, ...]]:
+    """Return the same for a page of systems, by the id of each that ever had any."""
+    return store.credentials_by_client(work.tx, [c.id for c in clients])
+
+
 def active_credentials(work: Work, client_id: str) -> tuple[Credential, ...]:
     """Return the credentials that are accepted now."""
     return tuple(c for c in store.credentials(work.tx, client_id) if c.is_active(work.now))

@@ -260,6 +260,16 @@ def credentials(tx: Connection, client_id: str) -> tuple[Credential, ...]:
     return tuple(Credential(**row._mapping) for row in tx.execute(query))
 
 
+def credentials_by_client(tx: Connection, ids: Sequence[str]) -> dict[str, tuple[Credential, ...]]:
+    """Return every credential that these systems (at most a page of them) ever had, the oldest first."""
+    c = client_credentials.c
+    query = select(client_credentials).where(c.client_id.in_(ids)).order_by(c.created_at, c.id)
+    found: dict[str, tuple[Credential, ...]] = {}
+    for row in tx.execute(query):
+        found[row.client_id] = (*found.get(row.client_id, ()), Credential(**row._mapping))
+    return found
+
+
 def insert_credential(tx: Connection, credential: Credential) -> None:
     """Add a credential."""
     tx.execute(client_credentials.insert().values(**asdict(credential)))
@@ -409,6 +419,12 @@ def grant(tx: Connection, grant_id: str) -> Grant | None:
 def grant_of_application(tx: Connection, application_id: str) -> Grant | None:
     """Return the grant that an application led to, or None."""
     return _one_grant(tx, _GRANT.where(grants.c.application_id == application_id))
+
+
+def grants_of_applications(tx: Connection, ids: Sequence[str]) -> dict[str, Grant]:
+    """Return the grants that these applications (at most a page of them) led to, by application."""
+    rows = tx.execute(_GRANT.where(grants.c.application_id.in_(ids)))
+    return {row.application_id: _grant(row) for row in rows}
 
 
 def grant_by_number(tx: Connection, number: str) -> Grant | None:
