@@ -98,7 +98,7 @@ def test_a_drained_journal_of_a_dead_worker_is_deleted_and_a_live_one_is_not(log
         await asyncio.gather(*(journal.append(access()) for _ in range(300)))  # goes through several segments
         await asyncio.to_thread(log.seal)
         assert journal.trouble() is None
-        assert len(segments_in(log.journals)) == 2
+        assert len(segments_in(log.journals)) <= 2  # the live one, and the spare once it is made
         await journal.append(access())
         await journal.close()
 

@@ -72,6 +72,13 @@ def test_a_limit_that_passes_shows_as_overdue_from_the_next_second(world):
         assert counts(work) == {"tasks": 1, "late": 1}
 
 
+def test_a_draft_is_on_the_desk_of_its_own_department_only(world):
+    filed = submitted_application(world, submit=False)
+    assert filed.case.id in ids(world, carol, "recent")
+    for other in (alice, bob, dave):
+        assert filed.case.id not in ids(world, other, "recent")
+
+
 def test_nobody_sees_the_cases_of_others(world):
     filed = submitted_application(world)
     world.now += timedelta(days=30)
