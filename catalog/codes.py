@@ -7,6 +7,7 @@ import re
 from catalog import store
 from core.errors import NotFound, invalid
 from core.work import Work
+from core.patterns import matches_whole
 
 _IN_URL = re.compile(r"[0-9]{1,16}-[0-9]{1,8}")
 
@@ -17,7 +18,7 @@ def next_code(work: Work, category_code: str) -> str:
     Raises Invalid when the category code is not of the form that this deployment uses.
     """
     pattern = work.settings.platform.code_pattern
-    if not re.fullmatch(pattern, category_code):
+    if not matches_whole(pattern, category_code):
         raise invalid(
             "/category_code",
             f"分类码“{category_code}”不符合本平台的编码规则({pattern})",

@@ -5,12 +5,12 @@ An application names everything that a grant will allow; a decision may take awa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from core.errors import Conflict, FieldError, Invalid, invalid
 from core.text import Text
+from core.patterns import matches_whole
 from gateway.clients import check_within, plain_networks
 from gateway.model import Client, Offer, Terms
 
@@ -100,7 +100,7 @@ def _wrong_parameters(parameters: Values, operations: Sequence[Mapping[str, Any]
     for name, values in parameters.items():
         pattern = declared.get(name, {}).get("pattern")
         for i, value in enumerate(values):
-            if pattern and not re.fullmatch(pattern, value):
+            if pattern and not matches_whole(pattern, value):
                 yield _error(
                     f"/parameters/{name}/{i}", f"不符合格式 {pattern}", f"does not fit {pattern}", "pattern"
                 )

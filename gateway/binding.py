@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from core.patterns import matches_whole
 from gateway import objections as no
 from gateway.calls import Query
 from gateway.model import Permit
@@ -69,12 +69,7 @@ def _fits(parameter: Mapping[str, Any], value: str) -> bool:
     if parameter["in"] == "path" and (value in ("", ".", "..") or not _SEPARATORS.isdisjoint(value)):
         return False
     pattern = parameter.get("pattern")
-    return pattern is None or _compiled(pattern).fullmatch(value) is not None
-
-
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+    return pattern is None or matches_whole(pattern, value)
 
 
 def _fill(declared: Mapping[str, Any], values: Mapping[str, str | None], name: str) -> str:

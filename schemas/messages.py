@@ -28,6 +28,10 @@ _FORMATS = {
         "不是有效的统一社会信用代码（18位，含校验码）",
         "is not a valid unified social credit code (18 characters with a check digit)",
     ),
+    "regex": Text(
+        "不是可用的正则表达式（RE2 语法：没有反向引用和环视，重复次数不能过多）",
+        "is not a usable pattern (RE2 syntax: no back-references, no look-around, no very large repetitions)",
+    ),
     "network": Text("应为网络地址段，如 10.1.0.0/16", "must be a network such as 10.1.0.0/16"),
 }
 

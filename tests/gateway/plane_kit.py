@@ -57,6 +57,9 @@ ATTRIBUTES: list[dict[str, Any]] = [
     {"name": "secret", "title": "内部", "type": "string"},
 ]
 
+FREEZING = "^(([0-9]+)+-?)+$"
+"""A pattern that would hold a backtracking engine for years."""
+
 OPERATIONS: list[dict[str, Any]] = [
     {
         "name": "one",
@@ -72,6 +75,7 @@ OPERATIONS: list[dict[str, Any]] = [
         "parameters": [
             {"name": "area", "in": "query", "controlled": True},
             {"name": "page", "in": "query", "pattern": "[0-9]+"},
+            {"name": "serial", "in": "query", "pattern": FREEZING},
         ],
         "records": "/data/items",
     },
