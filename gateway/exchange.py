@@ -10,9 +10,9 @@ from typing import Any
 
 from core.settings import Settings
 from gateway import objections as no
-from gateway.calls import Call, bearer_token, objection, read_target, source_of
+from gateway.calls import Address, Call, bearer_token, objection, read_target, source_of
 from gateway.delivery import Delivery
-from gateway.flow import Admitted
+from gateway.flow import Admitted, read_again
 from gateway.http1 import ClientGone, ServerConnection
 from gateway.messages import Fault, Request
 from gateway.model import Permit
@@ -86,11 +86,25 @@ class Exchange:
             raise Refused(against)
         if call.kind == "api":
             self._fields["operation"] = f"call/{call.name}"
+        admitted = Admitted(permit, digest, version, self._fields, self._began)
         prepared = await desk.sources.prepare(permit, call, request, self._line, self._trace)
+        await self._stands(admitted, call, source)
         if prepared.changes or permit.terms.sensitive:
             intent = await desk.recorder.write("access.intent", self._fields)
             self._fields["intent"] = intent.id
-        return Admitted(permit, digest, version, self._fields, self._began), prepared.ask
+            await self._stands(admitted, call, source)
+        return admitted, prepared.ask
+
+    async def _stands(self, admitted: Admitted, call: Call, source: Address | None) -> None:
+        """Judge the call again: a body or a record may have been long in coming. Raises Refused."""
+        permits = self._desk.permits
+        against: Objection | None = None
+        while against is None and permits.version() != admitted.version:
+            self._fields["policy_version"] = permits.version()
+            against = permits.stale() or await read_again(permits, admitted)
+        against = against or permits.stale() or objection(admitted.permit, call, source, time.time())
+        if against is not None:
+            raise Refused(against)
 
     def _read_target(self) -> tuple[Call | None, Objection | None]:
         try:

@@ -34,6 +34,22 @@ class Admitted:
     """Of the monotonic clock."""
 
 
+async def read_again(permits: Permits, admitted: Admitted) -> Objection | None:
+    """Read the permit anew under a changed policy; return an objection when it allows something else now.
+
+    Raises Refused when the database cannot be read.
+    """
+    version = permits.version()
+    permit = await permits.find(admitted.digest)
+    if permit is None:
+        return no.TOKEN_UNKNOWN
+    before = admitted.permit
+    if (permit.terms, permit.connection, permit.detail) != (before.terms, before.connection, before.detail):
+        return no.GRANT_CHANGED
+    admitted.permit, admitted.version = permit, version
+    return None
+
+
 class Flow:
     """One stream on its way to a client."""
 
@@ -76,25 +92,10 @@ class Flow:
         if time.monotonic() - self.admitted.began > STREAM_SECONDS:
             return no.TOO_LONG
         if self._permits.version() != self.admitted.version:
-            changed = await self._read_again()
+            changed = await read_again(self._permits, self.admitted)
             if changed is not None:
                 return changed
         return self._permits.stale() or lasting(self.admitted.permit, now)
-
-    async def _read_again(self) -> Objection | None:
-        version = self._permits.version()
-        permit = await self._permits.find(self.admitted.digest)
-        if permit is None:
-            return no.TOKEN_UNKNOWN
-        before = self.admitted.permit
-        if (permit.terms, permit.connection, permit.detail) != (
-            before.terms,
-            before.connection,
-            before.detail,
-        ):
-            return no.GRANT_CHANGED
-        self.admitted.permit, self.admitted.version = permit, version
-        return None
 
     async def recheck(self, now: float) -> None:
         """Cut the client off when the permit has fallen, even while nothing moves."""

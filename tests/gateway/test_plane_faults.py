@@ -124,18 +124,45 @@ def test_a_stream_is_cut_off_when_its_permit_falls(kit: Kit, big: str, how: str,
     access = kit.grant("file")
     stream = Stream(kit, access, big)
     began = time.monotonic()
-    if how == "suspend":
-        kit.set_state(access.grant_id, "suspended")
-    elif how == "revoke":
-        kit.revoke(access.token)
-    else:
-        _narrow(kit, access)
+    _fell(kit, access, how)
     end = stream.end()
     assert time.monotonic() - began < 3
     assert (end["k"], end["decision"], end["reason"]) == ("access.end", "aborted", reason)
     assert end["bytes"] < BIG
     with pytest.raises(ConnectionResetError):
         stream.read()
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "reason"),
+    [("suspend", 403, "grant_suspended"), ("revoke", 401, "token_revoked"), ("narrow", 403, "grant_changed")],
+)
+def test_a_call_parked_in_its_body_is_judged_again_before_the_provider_is_asked(
+    kit: Kit, how: str, status: int, reason: str
+) -> None:
+    access, asked = kit.grant("api"), kit.provider.count
+    head = f"POST {url('api', 'call/change')} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {access.token}"
+    lines = "Content-Type: text/plain\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close"
+    with socket.create_connection(("127.0.0.1", kit.port), timeout=5) as client:
+        client.sendall(f"{head}\r\n{lines}\r\n\r\n".encode())
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        _fell(kit, access, how)
+        client.sendall(b"ab")
+        answer = client.recv(4096)
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    record = kit.record(answer.split(b"Audit-Record: ")[1].split(b"\r\n")[0].decode())
+    assert (record["k"], record["decision"], record["reason"]) == ("access", "refused", reason)
+    assert record["policy_version"] == kit.counter.read()
+    assert kit.provider.count == asked
+
+
+def _fell(kit: Kit, access: Access, how: str) -> None:
+    if how == "suspend":
+        kit.set_state(access.grant_id, "suspended")
+    elif how == "revoke":
+        kit.revoke(access.token)
+    else:
+        _narrow(kit, access)
 
 
 def _narrow(kit: Kit, access: Access) -> None:
