@@ -218,7 +218,7 @@ def _publish(tx: Transaction, kind: str, dataset: str, now: datetime) -> None:
 def _case(tx: Transaction, kind: str, state: str, now: datetime) -> str:
     case = new_id()
     book = {"kind": kind, "workflow": kind, "rulebook": "bench", "rulebook_version": "1", "version": 1}
-    known = {"state": state, "facts": {}, "parties": {}}
+    known = {"state": state, "serves": True, "facts": {}, "parties": {}}
     times = {"opened_at": now, "opened_by": "bench", "changed_at": now}
     tx.execute(cases.insert().values(id=case, **book, **known, **times))
     return case

@@ -11,29 +11,15 @@ from cases.model import Case, roles_in
 from cases.present import state_now
 from cases.store import Party, Turn
 from cases.timing import book_of, clocks
+from core.codes import in_url
 from core.db import Page
 from core.text import Text
 from core.work import Work
 from rules.clocks import is_past
 from rules.rulebook import Rulebook
-from rules.workflow import Transition
-
-RESTING = frozenset({"published", "offline", "active", "suspended"})
-"""States in which a case may stay for years: whoever can act there acts at leisure."""
-
-ASIDE = frozenset({"withdraw"})
-"""Giving up is always possible and is nobody's task."""
+from rules.workflow import Transition, Workflow
 
 LISTS = ("tasks", "late", "recent")
-
-KINDS = {
-    "dataset": Text("数据集", "Dataset"),
-    "application": Text("申请", "Application"),
-    "grant": Text("授权", "Grant"),
-    "ticket": Text("工单", "Ticket"),
-}
-"""What the kinds of cases are called on screen."""
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -60,23 +46,29 @@ class Listed:
 def turns_of(book: Rulebook, roles: frozenset[str]) -> frozenset[Turn]:
     """Return where the holders of `roles` have the turn, in every workflow of a book."""
     return frozenset(
-        Turn(flow.name, state, role, state in RESTING)
+        Turn(flow.name, state, role, _rests(flow, state))
         for flow in book.workflows.values()
         for step in flow.transitions
         for state in step.sources
-        if _is_task(step, state, _stops(book, flow.name))
+        if _is_task(flow, step, state, _stops(book, flow.name))
         for role in step.roles & roles
     )
 
 
-def _is_task(step: Transition, state: str, stops: frozenset[str]) -> bool:
+def _rests(flow: Workflow, state: str) -> bool:
+    """Tell whether a case may stay in `state` for years, so that whoever can act there acts at leisure."""
+    return "resting" in flow.states[state].flags
+
+
+def _is_task(flow: Workflow, step: Transition, state: str, stops: frozenset[str]) -> bool:
     """Tell whether a case in `state` waits for somebody to take `step`.
 
     A step out of a passing state is a task; out of a resting one it is not, unless it leaves the case where
-    it is and stops a clock (a changed dataset must be updated). Steps that only urge somebody are none.
+    it is and stops a clock (a changed dataset must be updated). Steps that only urge somebody are none, nor is
+    giving up, which is always possible.
     """
     stays = step.target == state
-    if step.action in ASIDE or stays != (state in RESTING):
+    if step.does == "aside" or stays != _rests(flow, state):
         return False
     return not stays or not stops.isdisjoint(step.emits)
 
@@ -144,7 +136,7 @@ def _line(work: Work, case: Case) -> Line:
         steps=tuple(
             step.title
             for step in flow.actions(state, roles_in(case, work.actor), case.facts)
-            if _is_task(step, state, _stops(book, flow.name, {c.name for c in running}))
+            if _is_task(flow, step, state, _stops(book, flow.name, {c.name for c in running}))
         ),
     )
 
@@ -152,5 +144,5 @@ def _line(work: Work, case: Case) -> Line:
 def link_of(case: Case) -> str:
     """Return the address of the page of a case."""
     if case.kind == "dataset":
-        return f"/datasets/{str(case.facts['dataset']).replace('/', '-', 1)}"
+        return f"/datasets/{in_url(str(case.facts['dataset']))}"
     return f"/{case.kind}s/{case.id}"

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from core.text import Text
 from core.work import Actor
+
+KINDS = {
+    "dataset": Text("数据集", "Dataset"),
+    "application": Text("申请", "Application"),
+    "grant": Text("授权", "Grant"),
+    "ticket": Text("工单", "Ticket"),
+}
+"""What the kinds of cases are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,8 @@ class Case:
     rulebook: str
     rulebook_version: str
     state: str
+    serves: bool
+    """Whether the rulebook lets data flow in this state: a public dataset, a usable grant."""
     facts: Mapping[str, Any]
     parties: Mapping[str, str]
     """Role in this case to the department that plays it."""

@@ -13,10 +13,11 @@ from typing import Any
 from audit.log import record
 from cases import store
 from cases.fields import check_fields
-from cases.model import Case, Event, may_see, roles_in
+from cases.model import KINDS, Case, Event, may_see, roles_in
 from cases.timing import book_of, recorded_events, timed, watch_at
 from core.errors import Conflict, NotFound, NotPermitted
 from core.ids import new_id
+from core.text import Text
 from core.times import millis
 from core.work import SYSTEM, Work
 from rules.clocks import extended_due
@@ -48,6 +49,7 @@ def open_case(
         rulebook=book.id,
         rulebook_version=book.version,
         state=flow.initial,
+        serves=flow.states[flow.initial].serves,
         facts=dict(facts),
         parties=dict(parties),
         version=1,
@@ -76,10 +78,8 @@ def find_case(work: Work, case_id: str, kind: str | None = None) -> Case:
 
 def no_such(kind: str) -> NotFound:
     """Return the one answer for an object that is absent or not for the actor to know of."""
-    return NotFound(f"没有这个编号的{_KINDS.get(kind, '事项')}", f"no such {kind}")
-
-
-_KINDS = {"dataset": "数据集", "application": "申请", "grant": "授权", "ticket": "工单"}
+    title = KINDS.get(kind, Text("事项", "case"))
+    return NotFound(f"没有这个编号的{title.zh}", f"no such {title.en.lower()}")
 
 
 def take(
@@ -188,13 +188,14 @@ def _move(
         fields,
         record_id,
     )
-    final = book.workflow(case.workflow).states[transition.target].final
+    target = book.workflow(case.workflow).states[transition.target]
     moved = replace(
         case,
-        state=transition.target,
+        state=target.name,
+        serves=target.serves,
         version=case.version + 1,
         changed_at=work.now,
-        closed_at=work.now if final else None,
+        closed_at=work.now if target.final else None,
         events=(*case.events, event),
     )
     moved = timed(work, moved)

@@ -40,6 +40,7 @@ cases = Table(
     Column("rulebook", String(80), nullable=False),
     Column("rulebook_version", String(64), nullable=False),
     Column("state", String(40), nullable=False),
+    Column("serves", Boolean, nullable=False),  # data flow in this state: the data plane reads no rulebook
     Column("facts", Document, nullable=False),
     Column("parties", Document, nullable=False),  # role -> department
     Column("version", Integer, nullable=False),
@@ -143,6 +144,7 @@ def _case(row: Any, events: tuple[Event, ...]) -> Case:
         rulebook=row.rulebook,
         rulebook_version=row.rulebook_version,
         state=row.state,
+        serves=row.serves,
         facts=row.facts,
         parties=row.parties,
         version=row.version,
@@ -197,6 +199,7 @@ def update_case(tx: Connection, case: Case, from_version: int, watch: datetime |
         .where(cases.c.id == case.id, cases.c.version == from_version)
         .values(
             state=case.state,
+            serves=case.serves,
             facts=dict(case.facts),
             version=case.version,
             changed_at=case.changed_at,

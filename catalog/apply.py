@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from cases.model import roles_in
 from cases.timing import book_of
 from catalog import store
 from catalog.datasets import (
-    PUBLISHED,
     act_on_dataset,
     register_dataset,
     revise_dataset,
@@ -31,9 +29,6 @@ from rules.rulebook import Rulebook
 
 Reports = Mapping[tuple[str, str], CheckReport]
 """What self-checks found, by manifest and kind."""
-
-_FORWARD = ("publish", "submit")
-"""What takes a draft towards the public, in this order of preference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +113,8 @@ def _applied(work: Work, manifest: Manifest, reports: Reports) -> Change:
 def _forward(work: Work, dataset: Dataset) -> Dataset:
     """Publish, or send for review where the rulebook wants that."""
     _, flow = book_of(work, dataset.case)
-    offered = {
-        t.action
-        for t in flow.actions(dataset.case.state, roles_in(dataset.case, work.actor), dataset.case.facts)
-    }
-    action = next(a for a in _FORWARD if a in offered)
-    return act_on_dataset(work, dataset.code, action, {})
+    step = flow.doing("publish", dataset.case.state, dataset.case.facts)
+    return act_on_dataset(work, dataset.code, step.action, {}) if step else dataset
 
 
 def _entry(work: Work, dataset: Dataset, wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,20 +125,16 @@ def _entry(work: Work, dataset: Dataset, wanted: Mapping[str, Any]) -> dict[str,
 
 def _is_attached(dataset: Dataset | None, detail: Mapping[str, Any]) -> bool:
     mounted = dataset.distribution(detail["kind"]) if dataset else None
-    if mounted is None:
+    if dataset is None or mounted is None:
         return False
-    return mounted.detail == detail and (mounted.report.passed or _is_public(dataset))
-
-
-def _is_public(dataset: Dataset | None) -> bool:
-    return dataset is not None and dataset.case.state == PUBLISHED
+    return mounted.detail == detail and (mounted.report.passed or dataset.is_public)
 
 
 def _is_draft(work: Work, dataset: Dataset | None) -> bool:
     if dataset is None:
         return True
     _, flow = book_of(work, dataset.case)
-    return dataset.case.state == flow.initial
+    return dataset.published_at is None and dataset.case.state == flow.initial
 
 
 def _line(detail: Mapping[str, Any]) -> str:

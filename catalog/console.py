@@ -9,7 +9,8 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from catalog.codes import from_url, in_url
+from cases.timing import book_of
+from catalog.codes import from_url
 from catalog.datasets import act_on_dataset, find_dataset, register_dataset, revise_dataset
 from catalog.distributions import attached_after_check, detach_distribution, own_connections, plan_mount
 from catalog.forms import DISTRIBUTION, ENTRY, Kind, read_form, revision_of, write_form
@@ -17,9 +18,11 @@ from catalog.model import KINDS, Dataset
 from catalog.present import dataset_row, dataset_view, facets_view, revisions_view
 from catalog.search.find import find_datasets
 from catalog.titles import choices
+from core.codes import in_url
 from core.errors import NotFound
 from core.text import Text
 from core.work import Work
+from rules.workflow import Transition
 from schemas import schema
 from web.auth import SIGNED_IN
 from web.kit import kit
@@ -62,11 +65,30 @@ def dataset(work: Work, seen: Seen, code: str, action: str = "", kind: str = "")
         "here_url": f"/datasets/{in_url(shown.code)}",
         "revisions": _readable(revisions_view(work, shown)),
         "choices": choices(work),
-        "may_change": mine and shown.case.state in ("draft", "published", "offline"),
-        "forms": {**view, "forms": {a: f for a, f in view["forms"].items() if a != "revise"}},
+        "may_apply": shown.is_public and shown.share_class != "none",
+        "may_revise": mine and (_may(work, shown, "editable") or _revision(work, shown) is not None),
+        "may_attach": mine and _may(work, shown, "attachable"),
+        "forms": {**view, "forms": _steps(work, shown, view["forms"])},
         "gateway_url": work.settings.platform.gateway_url,
     }
     return Page("catalog/dataset.html", context)
+
+
+def _may(work: Work, shown: Dataset, flag: str) -> bool:
+    _, flow = book_of(work, shown.case)
+    return flag in flow.states[shown.case.state].flags
+
+
+def _revision(work: Work, shown: Dataset) -> Transition | None:
+    """Return the step that a changed entry takes from here; None where people write freely, or not at all."""
+    _, flow = book_of(work, shown.case)
+    return flow.doing("revise", shown.case.state, shown.case.facts)
+
+
+def _steps(work: Work, shown: Dataset, forms: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the forms of the steps but those that revise: these have a page of their own."""
+    _, flow = book_of(work, shown.case)
+    return {action: form for action, form in forms.items() if action not in flow.names("revise")}
 
 
 def _readable(revisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -147,6 +169,8 @@ def _entry_page(work: Work, seen: Seen, entry: Mapping[str, Any], shown: Dataset
         "rows": min(rows, 500),
         "choices": choices(work),
         "shown": shown,
+        "cause_required": shown is not None and _revision(work, shown) is not None,
+        "class_hint": work.rulebooks.current("sharing").policy("catalog.default_share_class").cite,
         "version": seen.version or (shown.version if shown else None),
         "here_url": f"/datasets/{in_url(shown.code)}" if shown else "/datasets",
     }

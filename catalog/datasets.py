@@ -23,9 +23,6 @@ from core.work import Work
 from rules.rulebook import Rulebook
 from schemas import validate
 
-PUBLISHED, OFFLINE = "published", "offline"
-REVISE = "revise"
-
 
 # --- finding --------------------------------------------------------------------------------------
 
@@ -44,7 +41,7 @@ def may_see(work: Work, dataset: Dataset) -> bool:
     Everybody sees what is published, its provider and the platform manager see the rest, an auditor sees as
     well what was published once.
     """
-    if dataset.case.state == PUBLISHED or roles_in(dataset.case, work.actor):
+    if dataset.is_public or roles_in(dataset.case, work.actor):
         return True
     return work.actor.has("auditor") and dataset.published_at is not None
 
@@ -150,13 +147,13 @@ def _merged(work: Work, dataset: Dataset, changes: Mapping[str, Any]) -> dict[st
 
 
 def _revised_case(work: Work, before: Dataset, revised: Dataset, cause: str) -> Case:
-    """Take the step that the rulebook knows for a published entry; where none is public yet, only record."""
+    """Take the step that the rulebook knows for a change here; where it lets people write, only record."""
     _, flow = book_of(work, before.case)
-    state = before.case.state
-    if flow.find(state, REVISE, before.case.facts):
-        fields = {"cause": cause} if cause else {}
-        return take(work, before.case, REVISE, fields, facts=facts_of(revised))
-    must_be_editable(work, before)
+    facts = {**facts_of(revised), "class_changed": revised.share_class != before.share_class}
+    step = flow.doing("revise", before.case.state, {**before.case.facts, **facts})
+    if step is not None:
+        return take(work, before.case, step.action, {"cause": cause} if cause else {}, facts=facts)
+    must_stand(work, before, "editable")
     fields_changed = sorted(
         {d.field.partition(".")[0] for d in differences(before.document, revised.document)}
     )
@@ -192,17 +189,18 @@ def act_on_dataset(
 ) -> Dataset:
     """Take a step of the rulebook's workflow: submit, approve, return, publish, take off line, withdraw.
 
-    `revise` takes the changed members of the entry beside its own fields. Raises what `cases.take` raises,
+    The step that revises takes the changed members of the entry beside its own fields. Raises what `cases.take` raises,
     and Conflict for an entry that would go public without data behind it.
     """
     dataset = find_dataset(work, code)
     expect(dataset, expect_version)
-    if action == REVISE:
+    _, flow = book_of(work, dataset.case)
+    if action in flow.names("revise"):
         changes = {k: v for k, v in fields.items() if k != "cause"}
         return revise_dataset(work, code, changes, fields.get("cause"), expect_version=expect_version)
     case = take(work, dataset.case, action, fields, facts=facts_of(dataset))
-    leaves_draft = dataset.case.state == _initial(work, dataset) != case.state
-    if leaves_draft or (case.state == PUBLISHED != dataset.case.state):
+    leaves_draft = dataset.case.state == flow.initial != case.state
+    if leaves_draft or (case.serves and not dataset.is_public):
         _must_be_ready(dataset)
     return save(work, replace(dataset, case=case), dataset)
 
@@ -220,15 +218,14 @@ def _must_be_ready(dataset: Dataset) -> None:
 
 def save(work: Work, dataset: Dataset, before: Dataset) -> Dataset:
     """Write a changed dataset, and let the data plane look again if it was or is published."""
-    is_public = dataset.case.state == PUBLISHED
     saved = replace(
         dataset,
         version=before.version + 1,
         updated_at=work.now,
-        published_at=dataset.published_at or (work.now if is_public else None),
+        published_at=dataset.published_at or (work.now if dataset.is_public else None),
     )
     store.update_dataset(work.tx, saved, before.version)
-    if is_public or before.case.state == PUBLISHED:
+    if dataset.is_public or before.is_public:
         work.policy_changed(work.tx)
     return saved
 
@@ -260,6 +257,7 @@ def _facts(code: str, provider: str, document: Mapping[str, Any]) -> dict[str, A
         "provider": provider,
         "share_class": document["share_class"],
         "controlled_params": bool(document.get("controlled_params", False)),
+        "class_changed": False,
     }
 
 
@@ -276,12 +274,12 @@ def expect(dataset: Dataset, version: int | None) -> None:
         )
 
 
-def must_be_editable(work: Work, dataset: Dataset) -> None:
-    """Refuse to change an entry that somebody else is deciding on, or that is gone. Raises Conflict."""
+def must_stand(work: Work, dataset: Dataset, flag: str) -> None:
+    """Refuse to change an entry where the rulebook does not let it (`editable`, `attachable`). Raises Conflict."""
     _, flow = book_of(work, dataset.case)
-    state = dataset.case.state
-    if state not in (flow.initial, PUBLISHED, OFFLINE):
-        title = flow.states[state].title
+    state = flow.states[dataset.case.state]
+    if flag not in state.flags:
+        title = state.title
         raise Conflict(
             f"状态为“{title.zh}”，不能更改", f"cannot change a dataset that is {title.en}", code="wrong_state"
         )
@@ -297,8 +295,3 @@ def _must_be_provider(work: Work) -> None:
     department = work.settings.departments.get(work.actor.department)
     if not work.actor.has("provider") or department is None or "provider" not in department.roles:
         raise NotPermitted("只有提供部门能登记数据集", "only providers register datasets")
-
-
-def _initial(work: Work, dataset: Dataset) -> str:
-    _, flow = book_of(work, dataset.case)
-    return flow.initial

@@ -10,10 +10,9 @@ from typing import Any
 from cases.timing import book_of
 from catalog import store
 from catalog.datasets import (
-    PUBLISHED,
     expect,
     find_dataset,
-    must_be_editable,
+    must_stand,
     must_provide,
     record_change,
     save,
@@ -57,7 +56,7 @@ def plan_mount(
     dataset = find_dataset(work, code)
     must_provide(work, dataset)
     expect(dataset, expect_version)
-    must_be_editable(work, dataset)
+    must_stand(work, dataset, "attachable")
     validate("request/distribution", detail)
     if detail["kind"] != kind:
         raise invalid("/kind", f"地址写的是 {kind}", f"the address says {kind}")
@@ -105,7 +104,7 @@ def attach_distribution(work: Work, mount: Mount, report: CheckReport) -> Datase
     """
     before = find_dataset(work, mount.dataset.code)
     expect(before, mount.dataset.version)
-    if before.case.state == PUBLISHED and not report.passed:
+    if before.is_public and not report.passed:
         failed = next(item for item in report.items if not item.passed)
         raise Conflict(
             f"自检未通过，已发布的资源保持原样：{failed.found.zh}",
@@ -132,11 +131,11 @@ def detach_distribution(work: Work, code: str, kind: str, *, expect_version: int
     dataset = find_dataset(work, code)
     must_provide(work, dataset)
     expect(dataset, expect_version)
-    must_be_editable(work, dataset)
+    must_stand(work, dataset, "attachable")
     if dataset.distribution(kind) is None:
         raise NotFound("没有挂接这一类资源", "no such distribution")
     others = [d for d in dataset.distributions if d.kind != kind and d.report.passed]
-    if dataset.case.state == PUBLISHED and not others:
+    if dataset.is_public and not others:
         raise Conflict(
             "已发布的资源须保留至少一项挂接，请先下线",
             "a published dataset keeps at least one distribution; take it off line first",

@@ -94,6 +94,11 @@ class Dataset:
     case: Case
 
     @property
+    def is_public(self) -> bool:
+        """Whether everybody finds it and its data are served."""
+        return self.case.serves
+
+    @property
     def title(self) -> str:
         """The dataset's name."""
         return str(self.document["title"])

@@ -11,6 +11,7 @@ from cases.procedure import find_case, no_such, open_case, take
 from cases.store import cases_by_id
 from cases.timing import book_of
 from catalog.datasets import find_dataset
+from core.codes import code_in
 from core.db import Page
 from core.errors import Conflict, FieldError, Invalid, NotPermitted, invalid
 from core.text import Text, text_of
@@ -24,6 +25,7 @@ from gateway.model import Application, Client, Grant, Offer
 from gateway.terms import check_term, term_of
 from rules.citation import Citation
 from rules.rulebook import Rulebook
+from rules.workflow import Transition
 from schemas import validate
 
 KIND = "application"
@@ -97,7 +99,16 @@ def apply_for_fields(work: Work, draft: Mapping[str, Any]) -> Filed:
     application = _application(work, case, number, offer, client, asked, previous)
     store.insert_application(work.tx, application)
     filed = Filed(application, case)
-    return _submit(work, filed, {}, None) if draft.get("submit", True) else filed
+    return _handed_in(work, filed) if draft.get("submit", True) else filed
+
+
+def _handed_in(work: Work, filed: Filed) -> Filed:
+    """Submit what was just drafted. Raises Conflict where the rulebook has nobody who could decide on it."""
+    _, flow = book_of(work, filed.case)
+    step = flow.doing("submit", filed.case.state, filed.case.facts)
+    if step is None:
+        raise Conflict("没有可以受理的部门", "there is nobody to apply to", code="not_shared")
+    return _submit(work, filed, step, {}, None)
 
 
 def find_offer(work: Work, code: str) -> Offer:
@@ -118,10 +129,10 @@ def open_offer(work: Work, code: str) -> Offer:
 
 
 def _published(work: Work, code: str) -> Offer:
-    offer = store.offer(work.tx, code.replace("-", "/", 1))
-    if offer is None or offer.state in ("draft", "in_review"):
+    offer = store.offer(work.tx, code_in(code))
+    if offer is None or not (offer.is_public or offer.was_public):
         raise invalid("/dataset", "没有这个代码的数据集", "no dataset has this code", code="unknown")
-    if offer.state != "published":
+    if not offer.is_public:
         raise Conflict("该数据集未在发布状态", "the dataset is not published", code="not_published")
     if offer.share_class == "none":
         raise Conflict("该数据集不予共享", "the dataset is not shared", code="not_shared")
@@ -345,28 +356,35 @@ def act_on_application(
 ) -> Filed:
     """Take a step of the rulebook: submit, accept, forward, grant, refuse, inform, withdraw.
 
-    ``grant`` opens the grant in the same transaction; what it says on the terms narrows what was asked for.
+    The step that grants opens the grant in the same transaction; what it says on the terms narrows what was
+    asked for.
     """
     filed = find_application(work, application_id)
-    if action == "submit":
-        return _submit(work, filed, fields, expect_version)
-    if action == "grant":
-        return _grant(work, filed, fields, expect_version)
+    _, flow = book_of(work, filed.case)
+    step = flow.find(filed.case.state, action, filed.case.facts)
+    if step is not None and step.does == "submit":
+        return _submit(work, filed, step, fields, expect_version)
+    if step is not None and step.does == "grant":
+        return _grant(work, filed, step, fields, expect_version)
     case = take(work, filed.case, action, fields, expect_version=expect_version)
     return filed._replace(case=case)
 
 
-def _submit(work: Work, filed: Filed, fields: Mapping[str, Any], expect_version: int | None) -> Filed:
+def _submit(
+    work: Work, filed: Filed, step: Transition, fields: Mapping[str, Any], expect_version: int | None
+) -> Filed:
     if _is_draft(work, filed.case):
         _check_papers(papers_demanded(work, filed), papers_of(work, filed))
-    case = take(work, filed.case, "submit", fields, expect_version=expect_version)
+    case = take(work, filed.case, step.action, fields, expect_version=expect_version)
     return filed._replace(case=case)
 
 
-def _grant(work: Work, filed: Filed, fields: Mapping[str, Any], expect_version: int | None) -> Filed:
+def _grant(
+    work: Work, filed: Filed, step: Transition, fields: Mapping[str, Any], expect_version: int | None
+) -> Filed:
     decision = {name: value for name, value in fields.items() if name in DECISION and value is not None}
-    step = {name: value for name, value in fields.items() if name not in DECISION}
-    case = take(work, filed.case, "grant", step, expect_version=expect_version)
+    own = {name: value for name, value in fields.items() if name not in DECISION}
+    case = take(work, filed.case, step.action, own, expect_version=expect_version)
     validate("request/decision", decision)
     application = filed.application
     book, _ = book_of(work, case)
@@ -389,7 +407,7 @@ def _still_offered(work: Work, application: Application) -> Offer:
     """Return the dataset as it stands at the decision, which may be weeks after the application."""
     offer = store.offer(work.tx, application.dataset_code)
     kind = application.document["kind"]
-    if offer is None or offer.state != "published" or kind not in offer.distributions:
+    if offer is None or not offer.is_public or kind not in offer.distributions:
         raise Conflict(
             "该数据集已不再提供所申请的资源", "the dataset no longer offers this", code="not_published"
         )

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
+from core.codes import code_in
 from gateway import objections as no
 from gateway.model import Network, Permit
 from gateway.objections import Objection, Refused
@@ -21,8 +22,6 @@ QUERY_FIELDS = 100
 VALUE_LENGTH = 1000
 
 ACTIVE = "active"
-SUSPENDED = "suspended"
-PUBLISHED = "published"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ def read_target(method: str, target: bytes) -> Call:
     if not _CODE.fullmatch(code):
         raise Refused(no.NO_SUCH_PATH)
     kind, operation, name = _operation([_unquote(s) for s in segments[2:]])
-    return Call(method, code.replace("-", "/"), kind, operation, name, read_query(query))
+    return Call(method, code_in(code), kind, operation, name, read_query(query))
 
 
 def _operation(rest: list[str]) -> tuple[str, str, str | None]:
@@ -154,11 +153,11 @@ def lasting(permit: Permit, now: float) -> Objection | None:
         return no.TOKEN_REVOKED
     if permit.client_state != ACTIVE:
         return no.CLIENT_DISABLED
-    if permit.grant_state != ACTIVE:
-        return no.GRANT_SUSPENDED if permit.grant_state == SUSPENDED else no.GRANT_ENDED
+    if not permit.grant_usable:
+        return no.GRANT_ENDED if permit.grant_ended else no.GRANT_SUSPENDED
     if permit.valid_until is not None and now >= permit.valid_until:
         return no.GRANT_EXPIRED
-    if permit.dataset_state != PUBLISHED:
+    if not permit.dataset_public:
         return no.DATASET_UNAVAILABLE
     return None
 

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from cases.attachments import MOST_BYTES
-from catalog.codes import from_url, in_url
+from cases.timing import book_of
+from catalog.codes import from_url
 from catalog.model import KINDS
+from core.codes import in_url
 from core.errors import FieldError, invalid
 from core.text import Text
 from core.work import Work
@@ -189,16 +191,18 @@ def application_page(work: Work, seen: Seen, id: str, action: str = "") -> Page:
     """Show an application, its papers, its clocks, and what the reader may do."""
     filed = find_application(work, id)
     view = application_view(work, filed)
-    grant_form = view["forms"].get("grant")
+    _, flow = book_of(work, filed.case)
+    granting = next((action for action in view["forms"] if action in flow.names("grant")), None)
     context = {
         "seen": _by_field(seen),
         "a": view,
         "kinds": KINDS,
         "address": f"/applications/{id}",
-        "forms": {**view, "forms": {name: f for name, f in view["forms"].items() if name != "grant"}},
-        "grant_form": grant_form,
+        "forms": {**view, "forms": {name: f for name, f in view["forms"].items() if name != granting}},
+        "grant_form": view["forms"].get(granting),
+        "granting": granting,
         "asked": {name: write_values(view[name]) for name in ("row_filter", "parameters")},
-        "may_attach": "submit" in view["actions"],
+        "may_attach": not flow.names("submit").isdisjoint(view["actions"]),
         "paper_types": [
             (d["type"], d["title"]) for d in view["attachments_demanded"] if d["type"] != MATERIAL
         ]
@@ -217,7 +221,8 @@ def application_page(work: Work, seen: Seen, id: str, action: str = "") -> Page:
 )
 def act_on_application_page(work: Work, seen: Seen, id: str, action: str) -> Go:
     """Take a step; a decision to grant carries its terms."""
-    fields = read_decision(_typed(seen)) if action == "grant" else seen.given
+    _, flow = book_of(work, find_application(work, id).case)
+    fields = read_decision(_typed(seen)) if action in flow.names("grant") else seen.given
     filed = act_on_application(work, id, action, fields, seen.version)
     title = application_view(work, filed)["state_title"]
     words = Text(f"已办理，状态为“{title['zh']}”", f"Done; the application is {title['en']}")

@@ -57,7 +57,9 @@ class Offer:
     provider: str
     share_class: str
     controlled_params: bool
-    state: str
+    is_public: bool
+    was_public: bool
+    """Whether it has been published once."""
     attributes: tuple[Mapping[str, Any], ...]
     """In order (schema request/dataset)."""
     required_materials: tuple[str, ...]
@@ -157,7 +159,9 @@ class Permit:
     token_revoked: bool
     grant_id: str
     grant_number: str
-    grant_state: str
+    grant_usable: bool
+    """Whether the rulebook lets data flow in the grant's state."""
+    grant_ended: bool
     valid_until: float | None
     """Seconds since the epoch, exclusive; None without an end."""
     client_id: str
@@ -166,7 +170,7 @@ class Permit:
     provider: str
     dataset_id: str
     dataset_code: str
-    dataset_state: str
+    dataset_public: bool
     terms: Terms
     networks: tuple[Network, ...]
     """`terms.networks`, parsed."""

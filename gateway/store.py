@@ -152,13 +152,14 @@ _PERMIT = (
         grants.c.valid_until,
         grants.c.consumer,
         grants.c.provider,
-        _grant_case.c.state.label("grant_state"),
+        _grant_case.c.serves.label("grant_usable"),
+        _grant_case.c.closed_at.is_not(None).label("grant_ended"),
         clients.c.id.label("client_id"),
         clients.c.state.label("client_state"),
         datasets.c.id.label("dataset_id"),
         datasets.c.code,
         datasets.c.document,
-        _dataset_case.c.state.label("dataset_state"),
+        _dataset_case.c.serves.label("dataset_public"),
     )
     .join(grants, grants.c.id == access_tokens.c.grant_id)
     .join(_grant_case, _grant_case.c.id == grants.c.id)
@@ -184,7 +185,8 @@ def permit(tx: Connection, token_digest: str) -> Permit | None:
         token_revoked=row.revoked,
         grant_id=row.grant_id,
         grant_number=row.number,
-        grant_state=row.grant_state,
+        grant_usable=row.grant_usable,
+        grant_ended=row.grant_ended,
         valid_until=row.valid_until.timestamp() if row.valid_until else None,
         client_id=row.client_id,
         client_state=row.client_state,
@@ -192,7 +194,7 @@ def permit(tx: Connection, token_digest: str) -> Permit | None:
         provider=row.provider,
         dataset_id=row.dataset_id,
         dataset_code=row.code,
-        dataset_state=row.dataset_state,
+        dataset_public=row.dataset_public,
         terms=terms,
         networks=tuple(ip_network(n) for n in terms.networks),
         connection=mounted.connection if mounted else None,
@@ -297,7 +299,7 @@ def _client(row: Any) -> Client:
 def offer(tx: Connection, code: str) -> Offer | None:
     """Return the dataset with this code and its distributions, or None."""
     query = (
-        select(datasets, _dataset_case.c.state)
+        select(datasets, _dataset_case.c.serves)
         .join(_dataset_case, _dataset_case.c.id == datasets.c.id)
         .where(datasets.c.code == code)
     )
@@ -313,7 +315,8 @@ def offer(tx: Connection, code: str) -> Offer | None:
         provider=row.provider,
         share_class=row.share_class,
         controlled_params=row.controlled_params,
-        state=row.state,
+        is_public=row.serves,
+        was_public=row.published_at is not None,
         attributes=tuple(row.document["attributes"]),
         required_materials=tuple(row.document.get("required_materials", ())),
         distributions={m.kind: m.detail for m in mounted},
@@ -470,8 +473,8 @@ def live_grants(tx: Connection, client_id: str, now: datetime) -> Sequence[Grant
     """Return the grants that a system can use at `now`: active, not over, and their dataset published."""
     query = _GRANT.join(_dataset_case, _dataset_case.c.id == grants.c.dataset_id).where(
         grants.c.client_id == client_id,
-        _grant_case.c.state == "active",
-        _dataset_case.c.state == "published",
+        _grant_case.c.serves,
+        _dataset_case.c.serves,
         or_(grants.c.valid_until.is_(None), grants.c.valid_until > now),
     )
     return [_grant(row) for row in tx.execute(query.order_by(grants.c.number))]
@@ -523,7 +526,9 @@ def token(tx: Connection, digest: str) -> Token | None:
         issued_at=row.issued_at,
         expires_at=row.expires_at,
         usable=not found.token_revoked
-        and (found.grant_state, found.client_state, found.dataset_state) == ("active", "active", "published"),
+        and found.client_state == "active"
+        and found.grant_usable
+        and found.dataset_public,
         valid_until=tx.execute(end).scalar(),
     )
 

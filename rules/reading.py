@@ -87,14 +87,19 @@ def _workflow(name: str, raw: Mapping[str, Any], cites: Cites) -> Workflow:
         text_of(raw["title"]),
         raw["initial"],
         tuple(raw.get("opening", ())),
-        {key: State(key, text_of(s["title"]), s.get("final", False)) for key, s in raw["states"].items()},
+        {key: _state(key, state) for key, state in raw["states"].items()},
         tuple(_transition(t, cites) for t in raw["transitions"]),
     )
+
+
+def _state(name: str, raw: Mapping[str, Any]) -> State:
+    return State(name, text_of(raw["title"]), raw.get("final", False), frozenset(raw.get("flags", ())))
 
 
 def _transition(raw: Mapping[str, Any], cites: Cites) -> Transition:
     return Transition(
         raw["action"],
+        raw.get("does"),
         text_of(raw["title"]),
         tuple(raw["from"]),
         raw["to"],

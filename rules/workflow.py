@@ -21,6 +21,13 @@ class State:
     name: str
     title: Text
     final: bool
+    flags: frozenset[str]
+    """What the platform does with a case that stands here (see `rules.check_use`)."""
+
+    @property
+    def serves(self) -> bool:
+        """Tell whether data flow here: a dataset that is public, a grant that is usable."""
+        return not self.flags.isdisjoint(("public", "usable"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,8 @@ class Transition:
     """One step that some role may take, what it must bring along, and what it sets off."""
 
     action: str
+    does: str | None
+    """What the platform does along with it, whatever the book calls it: submit, grant, publish, revise, aside."""
     title: Text
     sources: tuple[str, ...]
     target: str
@@ -79,6 +88,14 @@ class Workflow:
     def find(self, state: str, action: str, facts: Mapping[str, Any]) -> Transition | None:
         """Return the transition that `action` means in `state`, None when it means nothing there."""
         return next((t for t in self._leaving(state, facts) if t.action == action), None)
+
+    def doing(self, does: str, state: str, facts: Mapping[str, Any]) -> Transition | None:
+        """Return the first transition out of `state` along with which the platform does this, if any."""
+        return next((t for t in self._leaving(state, facts) if t.does == does), None)
+
+    def names(self, does: str) -> frozenset[str]:
+        """Return what the book calls the actions along with which the platform does this."""
+        return frozenset(t.action for t in self.transitions if t.does == does)
 
     def lapse(self, state: str, facts: Mapping[str, Any]) -> Transition | None:
         """Return the transition that a timer drives out of `state`, None when its fact is not set."""

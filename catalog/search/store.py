@@ -186,7 +186,7 @@ def _visible(asked: Asked) -> ColumnElement[bool]:
     if asked.sees_all:
         return literal(True)
     return or_(
-        cases.c.state == "published",
+        cases.c.serves,
         datasets.c.provider == asked.sees_own if asked.sees_own else false(),
         datasets.c.published_at.is_not(None) if asked.sees_past else false(),
     )

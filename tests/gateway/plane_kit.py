@@ -258,6 +258,7 @@ class Kit:
                 rulebook="x",
                 rulebook_version="x",
                 state=state,
+                serves=True,
                 facts={},
                 parties={},
                 version=1,
@@ -329,7 +330,10 @@ class Kit:
     def set_state(self, case_id: str, state: str) -> None:
         """Move a case, and raise the policy version as the control plane does."""
         with self.database.begin() as tx:
-            tx.execute(cases.update().where(cases.c.id == case_id).values(state=state))
+            serves, ended = state == "active", state not in ("active", "suspended")
+            closed_at = datetime.now(UTC) if ended else None
+            moved = {"state": state, "serves": serves, "closed_at": closed_at}
+            tx.execute(cases.update().where(cases.c.id == case_id).values(**moved))
             change_policy(tx, self.counter)
 
     def revoke(self, token: str) -> None:

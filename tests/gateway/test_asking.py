@@ -22,7 +22,8 @@ OFFER = Offer(
     provider="civil_affairs",
     share_class="unconditional",
     controlled_params=False,
-    state="published",
+    is_public=True,
+    was_public=True,
     attributes=(
         {"name": "code", "share_class": "unconditional"},
         {"name": "name", "share_class": "conditional"},

@@ -208,7 +208,7 @@ def test_whatever_ends_a_permit_ends_its_tokens(world: Any, event: str) -> None:
     with world.database.read() as tx:
         found = permit(tx, token_digest(token))
     assert found is not None
-    assert found.token_revoked or found.grant_state != "active" or found.client_state != "active"
+    assert found.token_revoked or not found.grant_usable or found.client_state != "active"
     if event != "disabled":
         answer = client.post("/oauth/introspect", data={"token": token}, headers=basic(system))
         assert answer.json == {"active": False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import time
 
 import pytest
@@ -70,6 +71,15 @@ def test_a_record_holds_no_raw_address_and_nothing_of_a_stranger(kit: Kit) -> No
     assert (answer.status, record["reason"], record["operation"]) == (401, "token_missing", "files/{name}")
     assert stranger not in str(record)
     assert "dataset" not in record
+
+
+def test_the_digest_of_a_request_can_be_confirmed_only_with_the_platforms_key(kit: Kit) -> None:
+    target = url("table", "rows?name=eq.13912345678")
+    first, again = (kit.record(kit.call(target, kit.grant("table")).record) for _ in range(2))
+    key = hmac.digest(kit.settings.key("pseudonym.key"), b"request-digest", "sha256")
+    assert first["request_digest"] == hmac.digest(key, b"GET " + target.encode(), "sha256").hex()
+    assert first["request_digest"] == again["request_digest"]
+    assert "salt" not in first
 
 
 # --- tokens -----------------------------------------------------------------------------------------
@@ -165,7 +175,7 @@ def test_a_policy_raised_by_another_host_is_seen_within_seconds(kit: Kit) -> Non
         from cases.store import cases
         from gateway.store import raise_policy_version
 
-        tx.execute(cases.update().where(cases.c.id == access.grant_id).values(state="suspended"))
+        tx.execute(cases.update().where(cases.c.id == access.grant_id).values(state="suspended", serves=False))
         raise_policy_version(tx)  # and the counter of this host is left alone
     until(lambda: kit.call(url("table", "rows"), access).status == 403, 4)
 

@@ -75,6 +75,7 @@ def upgrade() -> None:
         sa.Column("rulebook", sa.String(length=80), nullable=False),
         sa.Column("rulebook_version", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=40), nullable=False),
+        sa.Column("serves", sa.Boolean(), nullable=False),
         sa.Column("facts", _document(), nullable=False),
         sa.Column("parties", _document(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
