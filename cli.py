@@ -25,7 +25,6 @@ from core.settings import Settings, load_settings
 from core.times import parse_instant, utc_now
 from core.work import SYSTEM, Work
 
-RULEBOOKS = Path(__file__).parent / "rulebooks"
 DEMO_CONFIG = Path(__file__).parent / "config" / "demo"
 
 out = Console(highlight=False)
@@ -167,10 +166,10 @@ def main(context: click.Context, config: Path, data: Path) -> None:
 @explained
 def check(place: Place, as_json: bool) -> None:
     """Check the deployment's files and its rulebooks; name every fault with file and pointer."""
-    from rules.rulebook import load_rulebooks
+    from rules.rulebook import SHIPPED, load_rulebooks
 
     settings = place.settings()
-    load_rulebooks(RULEBOOKS, settings.platform.rulebooks)
+    load_rulebooks(SHIPPED, settings.platform.rulebooks)
     facts = {
         "platform": settings.platform.id,
         "departments": len(settings.departments),
@@ -513,17 +512,19 @@ def rulebook() -> None:
 
 
 def _book(book_id: str) -> tuple[Any, Any]:
-    from rules.rulebook import load_rulebooks
+    from rules.rulebook import SHIPPED, load_rulebooks
 
     domain = book_id.partition("/")[0]
-    books = load_rulebooks(RULEBOOKS, {domain: book_id})
+    books = load_rulebooks(SHIPPED, {domain: book_id})
     return books.current(domain), books.calendar
 
 
 def _all_books() -> list[str]:
+    from rules.rulebook import SHIPPED
+
     return sorted(
-        p.relative_to(RULEBOOKS).with_suffix("").as_posix()
-        for p in RULEBOOKS.rglob("*.yaml")
+        p.relative_to(SHIPPED).with_suffix("").as_posix()
+        for p in SHIPPED.rglob("*.yaml")
         if p.parent.name != "calendars"
     )
 

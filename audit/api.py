@@ -20,6 +20,7 @@ from audit.reading import open_record, search_records
 from audit.record import FIELDS
 from audit.sealer import log_folder
 from audit.tiles import WIDTH, hashes_at, parse_path
+from core.codes import code_in
 from core.errors import Conflict, FieldError, Invalid, NotFound
 from core.text import Text
 from core.times import local_iso, parse_instant
@@ -133,8 +134,8 @@ def _filters(query: Mapping[str, str]) -> Filters:
     if wrong:
         raise Invalid(wrong)
     equal = {name: query[name] for name in FIELDS if query.get(name)}
-    if "dataset" in equal and "/" not in equal["dataset"]:
-        equal["dataset"] = equal["dataset"].replace("-", "/", 1)  # as the code is written in addresses
+    if "dataset" in equal:
+        equal["dataset"] = code_in(equal["dataset"])
     return Filters(since, until, query.get("department") or None, equal)
 
 

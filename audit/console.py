@@ -12,6 +12,7 @@ from audit.note import BadNote
 from audit.proofs import prove_inclusion, published_checkpoint
 from audit.query import Filters, Found, FoundPage, envelope_of
 from audit.reading import open_record, search_records
+from core.codes import code_in
 from core.errors import ConfigError, Conflict, FieldError, Invalid, NotFound
 from core.text import Text
 from core.times import parse_instant
@@ -106,8 +107,8 @@ def _filters(query: Mapping[str, str]) -> Filters:
     if wrong:
         raise Invalid(wrong)
     equal = {name: query[name].strip() for name in _EQUAL if query.get(name, "").strip()}
-    if "dataset" in equal and "/" not in equal["dataset"]:
-        equal["dataset"] = equal["dataset"].replace("-", "/", 1)
+    if "dataset" in equal:
+        equal["dataset"] = code_in(equal["dataset"])
     return Filters(since, until, query.get("department") or None, equal)
 
 

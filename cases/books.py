@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 from cases.store import archive_rulebook, archived_rulebooks
 from core.db import Database
 from core.settings import Settings
-from rules.rulebook import Rulebooks, load_rulebooks
-
-RULEBOOKS = Path(__file__).parent.parent / "rulebooks"
+from rules.rulebook import SHIPPED, Rulebooks, load_rulebooks
 
 
 def open_rulebooks(settings: Settings, database: Database, now: datetime) -> Rulebooks:
@@ -21,7 +18,7 @@ def open_rulebooks(settings: Settings, database: Database, now: datetime) -> Rul
     """
     selected = settings.platform.rulebooks
     with database.begin() as tx:
-        books = load_rulebooks(RULEBOOKS, selected, archived_rulebooks(tx), day_end=settings.platform.day_end)
+        books = load_rulebooks(SHIPPED, selected, archived_rulebooks(tx), day_end=settings.platform.day_end)
         for domain in selected:
             book = books.current(domain)
             archive_rulebook(tx, book.id, book.version, book.document, now)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 
 from flask import current_app
 
-from cases.desk import KINDS, LISTS, Line, Listed, counts, link_of, list_cases
+from cases.desk import LISTS, Line, Listed, counts, link_of, list_cases
+from cases.model import KINDS
 from core.text import Text
 from core.work import Work
 from web.auth import SIGNED_IN

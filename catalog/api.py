@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from catalog.codes import from_url, in_url
+from catalog.codes import from_url
 from catalog.datasets import act_on_dataset, find_dataset, register_dataset, revise_dataset
 from catalog.distributions import attached_after_check, detach_distribution, plan_mount
 from catalog.model import KINDS, Dataset
 from catalog.present import dataset_row, dataset_view, facets_view, revisions_view
 from catalog.search.find import find_datasets
+from core.codes import in_url
 from core.errors import NotFound
 from core.text import Text
 from core.work import Work

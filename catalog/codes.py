@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from catalog import store
+from core.codes import code_in
 from core.errors import NotFound, invalid
-from core.work import Work
 from core.patterns import matches_whole
+from core.work import Work
 
 _IN_URL = re.compile(r"[0-9]{1,16}-[0-9]{1,8}")
 
@@ -28,16 +29,11 @@ def next_code(work: Work, category_code: str) -> str:
     return f"{category_code}/{store.next_in_sequence(work.tx, category_code):06d}"
 
 
-def in_url(code: str) -> str:
-    """Return a code as it is written in an address: ``307001-000001``."""
-    return code.replace("/", "-", 1)
-
-
 def from_url(text: str) -> str:
     """Return the code that an address names. Raises NotFound for anything that is not one."""
     if not _IN_URL.fullmatch(text):
         raise no_such_dataset()
-    return text.replace("-", "/", 1)
+    return code_in(text)
 
 
 def no_such_dataset() -> NotFound:

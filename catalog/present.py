@@ -7,11 +7,11 @@ from typing import Any
 from cases.model import roles_in
 from cases.present import case_view, label
 from cases.timing import book_of
-from catalog.codes import in_url
 from catalog.datasets import list_revisions
 from catalog.guards import warnings
 from catalog.model import KINDS, SHARE_CLASSES, Dataset, Distribution
 from catalog.search.find import Found
+from core.codes import in_url
 from core.text import Text
 from core.times import local_iso
 from core.work import Work

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from flask import request
 
 from cases.attachments import MOST_BYTES
+from core.codes import code_in
 from core.errors import invalid
 from core.text import Text
 from core.work import Work
@@ -279,7 +280,7 @@ def grants(work: Work, call: Call) -> Reply:
     page = list_grants(
         work,
         state=call.query.get("state"),
-        dataset=call.query["dataset"].replace("-", "/", 1) if "dataset" in call.query else None,
+        dataset=code_in(call.query["dataset"]) if "dataset" in call.query else None,
         client=call.query.get("client"),
         limit=call.limit,
         cursor=call.cursor,

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from catalog.model import SHARE_CLASSES
 from core.errors import Conflict, FieldError, Invalid, invalid
-from core.text import Text
 from core.patterns import matches_whole
+from core.text import Text
 from gateway.clients import check_within, plain_networks
 from gateway.model import Client, Offer, Terms
 
-CLASSES = ("unconditional", "conditional", "none")
-"""Share classes from the most open to the most closed."""
+_STRICTNESS = tuple(SHARE_CLASSES)
 PERSONAL = frozenset({"personal", "sensitive_personal"})
 
 Values = Mapping[str, Sequence[str]]
@@ -56,7 +56,7 @@ def complete(draft: Mapping[str, Any], offer: Offer, client: Client) -> dict[str
 def share_class(offer: Offer, fields: Sequence[str]) -> str:
     """Return the most closed class among the dataset's and those of the chosen fields (QJ art. 7, I-S-02)."""
     chosen = [a.get("share_class", offer.share_class) for a in offer.attributes if a["name"] in fields]
-    return CLASSES[max(CLASSES.index(c) for c in [offer.share_class, *chosen])]
+    return _STRICTNESS[max(_STRICTNESS.index(c) for c in [offer.share_class, *chosen])]
 
 
 def is_personal(offer: Offer, fields: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from cases.model import Attachment
 from cases.present import case_row, case_view, label
 from cases.timing import book_of
-from catalog.codes import in_url
+from core.codes import in_url
 from core.times import local_iso
 from core.work import Work
 from gateway.applications import Demanded, Filed, papers_demanded, papers_of

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from core.codes import code_in
 from gateway.model import Grant
 
 DETAILS_TYPE = "data_grant"
@@ -73,7 +74,7 @@ def _by_resource(gateway_url: str, text: str) -> Wanted:
     match = _RESOURCE.fullmatch(text.removeprefix(root)) if text.startswith(root) else None
     if match is None:
         raise Unclear("invalid_target", "unknown_resource")
-    return Wanted(dataset=match[1].replace("-", "/"), kind=_KINDS.get(match[2] or ""))
+    return Wanted(dataset=code_in(match[1]), kind=_KINDS.get(match[2] or ""))
 
 
 def _by_scope(text: str) -> Wanted:

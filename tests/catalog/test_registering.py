@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from catalog.codes import from_url, in_url
+from catalog.codes import from_url
 from catalog.datasets import expect, find_dataset, register_dataset
+from core.codes import in_url
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from tests.cast import alice, ann, bob, carol, chen, dave, mallory
 from tests.catalog.entries import entry, pointers, registered, seen_by
