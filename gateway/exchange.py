@@ -32,6 +32,8 @@ class Desk:
 
     settings: Settings
     token_key: bytes
+    request_key: bytes
+    """Of the request digests in the records."""
     permits: Permits
     recorder: Recorder
     delivery: Delivery
@@ -68,7 +70,9 @@ class Exchange:
     async def _admit(self) -> tuple[Admitted, Ask]:
         desk, request = self._desk, self._request
         call, wrong = self._read_target()
-        self._fields = call_fields(request.method, request.target, call, self._trace)
+        self._fields = call_fields(
+            desk.request_key, request.method, request.target, call, self._trace
+        )
         trouble = desk.recorder.objection()
         if trouble is not None:
             raise Refused(trouble)

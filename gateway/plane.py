@@ -31,7 +31,7 @@ from gateway.http1 import Server, ServerConnection
 from gateway.messages import Request
 from gateway.metrics import Metrics
 from gateway.policy import PolicyCounter, policy_file
-from gateway.records import Recorder
+from gateway.records import Recorder, request_key
 from gateway.reply import Reply
 from gateway.snapshot import Permits
 from gateway.sources import Sources
@@ -78,7 +78,13 @@ class Worker:
         self._delivery = Delivery(self._recorder, self._permits, self._metrics, challenge)
         self._sources = Sources(settings)
         self._desk = Desk(
-            settings, settings.key("token.key"), self._permits, self._recorder, self._delivery, self._sources
+            settings,
+            settings.key("token.key"),
+            request_key(settings.key("pseudonym.key")),
+            self._permits,
+            self._recorder,
+            self._delivery,
+            self._sources,
         )
         self._public = Server(self.answer, max_body=platform.max_body_bytes)
         self._private = Server(self.answer_privately, max_body=0)

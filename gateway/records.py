@@ -5,7 +5,7 @@
     access.start    before the first byte of a stream
     access.end      before its last piece; `start` names the record of its beginning
 
-Fields of a body: the call (method, operation, request_digest with its salt, trace, file), the grant (grant,
+Fields of a body: the call (method, operation, request_digest, trace, file), the grant (grant,
 grant_number, client, consumer, provider, dataset, purpose, address, policy_version), the outcome (decision,
 reason, status, rows, bytes, response_digest, ms). A call whose token is unknown has no grant fields, and of
 the call only the method and the operation's template, so that nothing a stranger typed is kept.
@@ -14,8 +14,7 @@ the call only the method and the operation's template, so that nothing a strange
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
+import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,14 +88,23 @@ class Recorder:
         return Written(record.id, (("Audit-Record", record.id), ("Audit-Receipt", receipt)))
 
 
-def call_fields(method: str, target: bytes, call: Call | None, trace: str | None) -> dict[str, Any]:
-    """Return what a record says about the call, before anything is known of who calls."""
-    salt = os.urandom(16).hex()
+def request_key(pseudonym_key: bytes) -> bytes:
+    """Return the key of the request digests, derived from the platform's key for pseudonyms."""
+    return hmac.digest(pseudonym_key, b"request-digest", "sha256")
+
+
+def call_fields(
+    key: bytes, method: str, target: bytes, call: Call | None, trace: str | None
+) -> dict[str, Any]:
+    """Return what a record says about the call, before anything is known of who calls.
+
+    A query is often one of few (an id number, a telephone number): under a key that no record holds, who
+    reads the records cannot find it by trying them all.
+    """
     fields: dict[str, Any] = {
         "method": method,
         "operation": call.operation if call else None,
-        "salt": salt,
-        "request_digest": hashlib.sha256(salt.encode() + method.encode() + target).hexdigest(),
+        "request_digest": hmac.digest(key, method.encode() + b" " + target, "sha256").hex(),
     }
     if trace is not None:
         fields["trace"] = trace
