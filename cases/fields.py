@@ -54,7 +54,7 @@ def _forbidden(transition: Transition, fields: Mapping[str, Any]) -> Iterable[Fi
     for name, forbidden in transition.forbids.items():
         if fields.get(name) in forbidden.values:
             words = Text(
-                f"规定不允许以此为由({forbidden.cite})",
+                f"规定不允许以此为由（{forbidden.cite}）",
                 f"is not accepted as a reason ({forbidden.cite.in_language('en')})",
             )
             yield FieldError(pointer_to(name), words, "forbidden")

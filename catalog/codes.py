@@ -22,7 +22,7 @@ def next_code(work: Work, category_code: str) -> str:
     if not matches_whole(pattern, category_code):
         raise invalid(
             "/category_code",
-            f"分类码“{category_code}”不符合本平台的编码规则({pattern})",
+            f"分类码“{category_code}”不符合本平台的编码规则（{pattern}）",
             f"{category_code!r} is not a category code of this platform ({pattern})",
             code="pattern",
         )

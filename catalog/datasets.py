@@ -169,7 +169,7 @@ def _recheck(work: Work, revised: Dataset, before: Dataset) -> Dataset:
     if table is None or not added:
         return revised
     names = ", ".join(added)
-    words = Text(f"信息项已增加({names}),请重新挂接自检", f"attributes were added ({names}); attach it again")
+    words = Text(f"信息项已增加（{names}），请重新挂接自检", f"attributes were added ({names}); attach it again")
     report = CheckReport((*table.report.items, CheckItem("outdated", False, words)))
     store.put_distribution(work.tx, revised.id, replace(table, report=report))
     return find_dataset(work, revised.code)
@@ -198,7 +198,7 @@ def act_on_dataset(
     if action in flow.names("revise"):
         changes = {k: v for k, v in fields.items() if k != "cause"}
         return revise_dataset(work, code, changes, fields.get("cause"), expect_version=expect_version)
-    case = take(work, dataset.case, action, fields, facts=facts_of(dataset))
+    case = take(work, dataset.case, action, fields, facts=standing_facts(work, dataset))
     leaves_draft = dataset.case.state == flow.initial != case.state
     if leaves_draft or (case.serves and not dataset.is_public):
         _must_be_ready(dataset)
@@ -249,6 +249,11 @@ def record_change(work: Work, dataset: Dataset, action: str, extra: Mapping[str,
 def facts_of(dataset: Dataset) -> dict[str, Any]:
     """Return what the rulebook's conditions may look at."""
     return _facts(dataset.code, dataset.provider, dataset.document)
+
+
+def standing_facts(work: Work, dataset: Dataset) -> dict[str, Any]:
+    """Return what the rulebook's conditions may look at when a step is taken: whether users must be told too."""
+    return {**facts_of(dataset), "in_use": work.in_use(work.tx, dataset.code)}
 
 
 def _facts(code: str, provider: str, document: Mapping[str, Any]) -> dict[str, Any]:

@@ -283,7 +283,7 @@ def _check_papers(demanded: Sequence[Demanded], papers: Sequence[Attachment]) ->
                 FieldError(
                     "/attachments",
                     Text(
-                        f"缺少附件：{d.title.zh};请先存为草稿(submit: false),上传后再提交",
+                        f"缺少附件：{d.title.zh}；请先存为草稿（submit: false），上传后再提交",
                         f"missing: {d.title.en}; keep a draft (submit: false), upload it, then submit",
                     ),
                     "required",

@@ -126,7 +126,7 @@ class Grant:
     terms: Terms
     granted_at: datetime
     valid_until: datetime | None
-    """The last instant, or None where nothing sets an end."""
+    """The end, an instant from which on nothing is served (a day's last microsecond); None without an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class Permit:
     """Whether the rulebook lets data flow in the grant's state."""
     grant_ended: bool
     valid_until: float | None
-    """Seconds since the epoch, exclusive; None without an end."""
+    """The same end in seconds since the epoch; None without an end."""
     client_id: str
     client_state: str
     consumer: str

@@ -51,7 +51,7 @@ def check_term(book: Rulebook, calendar: Calendar, days: int | None, now: dateti
         most = (cap.date() - now.astimezone(cap.tzinfo).date()).days
         raise invalid(
             "/term_days",
-            f"最长 {most} 天(至 {cap.date()})",
+            f"最长 {most} 天（至 {cap.date()}）",
             f"{most} days at most (until {cap.date()})",
             code="maximum",
             cite=str(leaf.cite),
