@@ -27,6 +27,8 @@ from gateway.messages import (
     MALFORMED,
     TARGET_BYTES,
     TIMED_OUT,
+    TRAILER_BYTES,
+    TRAILER_TOO_LARGE,
     BodyRefused,
     Fault,
     Request,
@@ -119,6 +121,8 @@ class ServerConnection(asyncio.Protocol):
         self._in_head = False
         self._head_begun = False
         self._head_bytes = 0
+        self._moved = False  # a head ended or a body went on in the bytes that are being parsed
+        self._idle_bytes = 0  # since the head's or the body's last byte
         self._deaf = False  # a fault or a last request was seen: nothing that follows counts
         self._ended = False  # the client sends no more
         self._reading = True
@@ -151,9 +155,14 @@ class ServerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; a fault is answered in its turn and closes the connection."""
-        if self._deaf:
-            return
-        self._head_begun = False
+        for at in range(0, len(data), TRAILER_BYTES):
+            if not self._deaf:
+                self._feed(data[at : at + TRAILER_BYTES])
+        if self._queue and self._incoming is None:
+            self._pause_reading()
+
+    def _feed(self, data: bytes) -> None:
+        self._head_begun = self._moved = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -162,8 +171,8 @@ class ServerConnection(asyncio.Protocol):
             self._refuse(MALFORMED)
         if self._in_head and not self._deaf:
             self._bound_head(len(data))
-        if self._queue and self._incoming is None:
-            self._pause_reading()
+        elif self._incoming is not None and not self._moved:
+            self._bound_trailer(len(data))
 
     def eof_received(self) -> bool:
         """Close unless an answer is under way, which the client still gets."""
@@ -200,10 +209,13 @@ class ServerConnection(asyncio.Protocol):
         """Collect one field; a trailer is dropped."""
         if self._in_head and len(self._headers) <= HEAD_LINES:
             self._headers.append((name.lower(), value.rstrip(b" \t")))
+        elif not self._in_head and self._moved:
+            self._bound_trailer(len(name) + len(value) + 4)
 
     def on_headers_complete(self) -> None:
         """Hand the request over; its body may still be on the way."""
         self._in_head = False
+        self._moved, self._idle_bytes = True, 0
         if self._deaf:
             return
         request = self._request()
@@ -215,6 +227,7 @@ class ServerConnection(asyncio.Protocol):
 
     def on_body(self, part: bytes) -> None:
         """Collect the body, within the bound."""
+        self._moved, self._idle_bytes = True, 0
         request = self._incoming
         if request is None:
             return
@@ -255,6 +268,12 @@ class ServerConnection(asyncio.Protocol):
         self._head_bytes = 0 if self._head_begun else self._head_bytes + size
         if self._head_bytes > HEAD_BYTES:
             self._refuse(HEAD_TOO_LARGE)
+
+    def _bound_trailer(self, size: int) -> None:
+        """Bound what comes with a body and is none of it; in its last bytes, by the fields that are seen."""
+        self._idle_bytes += size
+        if self._idle_bytes > TRAILER_BYTES:
+            self._refuse(TRAILER_TOO_LARGE)
 
     def _refuse(self, fault: Fault) -> None:
         """Answer what cannot be taken, after the answers that are due before it; then close."""

@@ -8,6 +8,8 @@ from core.text import Text
 
 HEAD_BYTES = 32 * 1024
 HEAD_LINES = 100
+TRAILER_BYTES = 8 * 1024
+"""What may come between two bytes of a chunked body and after the last: sizes, extensions, trailers."""
 TARGET_BYTES = 16 * 1024
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -34,6 +36,9 @@ BODY_TOO_LARGE = _fault(413, "body_too_large", "请求体过大", "the request's
 TARGET_TOO_LONG = _fault(414, "target_too_long", "请求地址过长", "the request's target is too long")
 BAD_EXPECT = _fault(417, "bad_expectation", "不支持这种 Expect", "the expectation cannot be met")
 HEAD_TOO_LARGE = _fault(431, "head_too_large", "请求头过大", "the request's head is too large")
+TRAILER_TOO_LARGE = _fault(
+    431, "trailer_too_large", "分块附加内容过大", "what comes with the body's chunks is too large"
+)
 BAD_METHOD = _fault(501, "unknown_method", "不支持这种方法", "the method is not known here")
 BAD_CODING = _fault(501, "bad_coding", "传输编码只支持 chunked", "chunked is the only transfer coding here")
 BAD_VERSION = _fault(

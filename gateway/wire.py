@@ -14,6 +14,8 @@ from gateway.objections import Objection, Refused
 
 HEAD_BYTES = 64 * 1024
 HEAD_LINES = 100
+TRAILER_BYTES = 8 * 1024
+"""What may come between two bytes of a chunked body and after the last: sizes, extensions, trailers."""
 INTERIM = 8
 """Interim (1xx) answers that a provider may send before the final one."""
 BUFFER_BYTES = 256 * 1024
@@ -55,6 +57,8 @@ class Wire(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._head: Head | None = None
         self._head_bytes = 0
+        self._moved = False  # the head ended or the body went on in the bytes that are being parsed
+        self._idle_bytes = 0  # since the head's or the body's last byte
         self._interim = 0
         self._received = 0
         self._buffered = 0
@@ -165,19 +169,37 @@ class Wire(asyncio.Protocol):
             self.close()  # bytes that nobody asked for
             return
         self._touched = True
+        for at in range(0, len(data), TRAILER_BYTES):
+            if self._complete:
+                self.close()  # more than was asked for: not to be used again
+            elif self._fault is None:
+                self._feed(data[at : at + TRAILER_BYTES])
+        if self._buffered > BUFFER_BYTES and not self._paused and self.open:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _feed(self, data: bytes) -> None:
+        self._moved = False
         if self._head is None:
             self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(no.ANSWER_BROKEN)
-        except httptools.HttpParserUpgrade:
+        self._bound(len(data))
+
+    def _bound(self, size: int) -> None:
+        """Bound what has come of a head, or of a chunked answer without being its body."""
+        if self._head is None:
+            if self._head_bytes > HEAD_BYTES:
+                self._fail(no.ANSWER_HEAD_TOO_LARGE)
+        elif not self._moved:
+            self._bound_trailer(size)
+
+    def _bound_trailer(self, size: int) -> None:
+        self._idle_bytes += size
+        if self._idle_bytes > TRAILER_BYTES:
             self._fail(no.ANSWER_BROKEN)
-        if self._head is None and self._head_bytes > HEAD_BYTES:
-            self._fail(no.ANSWER_HEAD_TOO_LARGE)
-        if self._buffered > BUFFER_BYTES and not self._paused and self.open:
-            self._paused = True
-            self._transport.pause_reading()
 
     # --- the parser -------------------------------------------------------------------------------
 
@@ -185,6 +207,8 @@ class Wire(asyncio.Protocol):
         """Collect one field; a trailer is dropped."""
         if self._head is None and len(self._headers) <= HEAD_LINES:
             self._headers.append((name.lower(), value.rstrip(b" \t")))
+        elif self._head is not None and self._moved:
+            self._bound_trailer(len(name) + len(value) + 4)
 
     def on_headers_complete(self) -> None:
         """Judge the head."""
@@ -201,6 +225,7 @@ class Wire(asyncio.Protocol):
             self._fail(fault)
             return
         self._head = head
+        self._moved = True
         self._wake()
 
     def _judge(self, head: Head) -> Objection | None:
@@ -223,6 +248,7 @@ class Wire(asyncio.Protocol):
 
     def on_body(self, part: bytes) -> None:
         """Collect a part of the body, within the bound."""
+        self._moved, self._idle_bytes = True, 0
         self._received += len(part)
         if self._received > self._most:
             self._fail(no.ANSWER_TOO_LARGE)

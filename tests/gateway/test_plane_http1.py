@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+import pytest
+
 from gateway.http1 import Patience, Server, ServerConnection
 from gateway.messages import BodyRefused, Request
 from gateway.reply import Reply
@@ -125,5 +127,42 @@ def test_a_body_over_the_handlers_bound_is_refused() -> None:
             b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n0\r\n\r\n"
         )
         assert (await reader.read()).startswith(b"HTTP/1.1 413 ")
+
+    tell(story)
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"0\r\nX: " + b"a" * 20_000,
+        b"0\r\n" + b"X: y\r\n" * 4000 + b"\r\n",
+        b"2;x=" + b"a" * 20_000,
+    ],
+    ids=["field", "fields", "extension"],
+)
+@pytest.mark.parametrize("size", [1000, 100_000])
+def test_what_comes_with_chunks_is_bounded(rest: bytes, size: int) -> None:
+    async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answer = asyncio.create_task(reader.read())
+        sent = CHUNKED + rest
+        for at in range(0, len(sent), size):
+            writer.write(sent[at : at + size])
+            await asyncio.sleep(0.001)
+        got = await answer
+        assert got.startswith(b"HTTP/1.1 431 ")
+        assert got.endswith(b"trailer_too_large")
+
+    tell(story)
+
+
+def test_a_small_trailer_and_a_body_in_tiny_chunks_pass() -> None:
+    async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(CHUNKED + b"0\r\nX: " + b"a" * 4000 + b"\r\n\r\n")
+        assert (await reader.readuntil(b"ab")).startswith(b"HTTP/1.1 200 ")
+        writer.write(CHUNKED + b"1\r\nc\r\n" * 8 + b"0\r\n\r\n")
+        assert (await reader.readuntil(b"abcccccccc")).startswith(b"HTTP/1.1 200 ")
 
     tell(story)

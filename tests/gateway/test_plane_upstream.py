@@ -51,6 +51,12 @@ def short(client: socket.socket) -> None:
     client.sendall(http(200, b"", "Content-Length: 50", length=False) + b"{")
 
 
+def chunked(trailer: bytes) -> bytes:
+    """An answer in one chunk, and what follows that."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"2\r\n{}\r\n0\r\n" + trailer
+
+
 def ask_raw(kit: Kit, access: Access, answer: bytes | Callable[[socket.socket], None]) -> Response:
     kit.provider.answers["/base/v1/raw"] = answer
     return kit.call(url("api", "call/raw"), access)
@@ -106,6 +112,8 @@ def test_an_error_of_the_provider_is_told_as_such(
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 502, "http_protocol_error"),
         (b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 2\r\n\r\n{}", 502, "http_protocol_error"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 502, "http_protocol_error"),
+        (chunked(b"X: " + b"a" * 100_000), 502, "http_protocol_error"),
+        (chunked(b"".join(b"X-%d: y\r\n" % i for i in range(2000)) + b"\r\n"), 502, "http_protocol_error"),
         (b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", 502, "http_protocol_error"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 50, 502, "http_protocol_error"),
         (http(200, SECRET, "Content-Type: text/html"), 502, "http_protocol_error"),
