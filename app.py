@@ -33,6 +33,7 @@ from core.settings import Settings
 from core.text import Text
 from core.times import utc_now
 from gateway.policy import PolicyCounter, change_policy
+from gateway.store import is_in_use
 from web.health import readiness
 from web.kit import Kit
 from web.metrics import measure
@@ -99,6 +100,7 @@ def create_app(
         actor_of_token=accounts.tokens.actor_of_token,
         actor_of_session=actor_of_session(settings),
         policy_changed=lambda tx: change_policy(tx, counter),
+        in_use=is_in_use,
     )
     app.extensions[cases.console.TITLES] = catalog.titles.titles_of
     Bootstrap5(app)

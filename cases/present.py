@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cases.model import Case, Event, roles_in
-from cases.timing import book_of, clocks
+from cases.timing import book_of, clocks, facts_now
 from core.text import Text
 from core.times import local_iso
 from core.work import Work
@@ -58,7 +58,7 @@ def case_row(work: Work, case: Case) -> dict[str, Any]:
 
 
 def _offered(work: Work, case: Case, flow: Workflow) -> Sequence[Transition]:
-    return flow.actions(state_now(work, case, flow), roles_in(case, work.actor), case.facts)
+    return flow.actions(state_now(work, case, flow), roles_in(case, work.actor), facts_now(work, case))
 
 
 def clock_view(clock: ClockState) -> dict[str, Any]:

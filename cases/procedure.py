@@ -14,7 +14,7 @@ from audit.log import record
 from cases import store
 from cases.fields import check_fields
 from cases.model import KINDS, Case, Event, may_see, roles_in
-from cases.timing import book_of, recorded_events, timed, watch_at
+from cases.timing import book_of, facts_now, recorded_events, timed, watch_at
 from core.errors import Conflict, NotFound, NotPermitted
 from core.ids import new_id
 from core.text import Text
@@ -140,7 +140,7 @@ def settle(work: Work, case: Case) -> Case:
 
 
 def _permitted(flow: Workflow, case: Case, action: str, work: Work) -> tuple[Transition, str]:
-    transition = flow.find(case.state, action, case.facts)
+    transition = flow.find(case.state, action, facts_now(work, case))
     roles = roles_in(case, work.actor)
     known = next((t.title for t in flow.transitions if t.action == action), None)
     if transition is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from cases import store
 from cases.model import Case
@@ -25,6 +26,17 @@ def clocks(work: Work, case: Case) -> tuple[ClockState, ...]:
     book, _ = book_of(work, case)
     events = recorded_events(case)
     return clock_states(book, case.workflow, case.facts, events, work.rulebooks.calendar, work.now)
+
+
+def facts_now(work: Work, case: Case) -> dict[str, Any]:
+    """Return the case's facts, and those that its clocks tell: a fact called like a clock says that it passed.
+
+    Calls on the data plane are no events of a case, so the clock of an idle grant counts from the grant.
+    """
+    book, _ = book_of(work, case)
+    told = {rule.name for rule in book.clocks if rule.workflow == case.workflow} & book.dimensions.keys()
+    passed = {c.name: c.running and c.passed for c in clocks(work, case)} if told else {}
+    return {**case.facts, **{name: passed.get(name, False) for name in told}}
 
 
 def recorded_events(case: Case) -> list[Recorded]:

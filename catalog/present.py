@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from cases.model import roles_in
 from cases.present import case_view, label
 from cases.timing import book_of
-from catalog.datasets import list_revisions
+from catalog.datasets import list_revisions, standing_facts
 from catalog.guards import warnings
 from catalog.model import KINDS, SHARE_CLASSES, Dataset, Distribution
 from catalog.search.find import Found
@@ -35,6 +36,7 @@ def dataset_view(work: Work, dataset: Dataset) -> dict[str, Any]:
     What the rulebook keeps from the viewer (connections, tables, paths) is not there.
     """
     book, _ = book_of(work, dataset.case)
+    case = replace(dataset.case, facts={**dataset.case.facts, **standing_facts(work, dataset)})
     whole = {
         **dataset.document,
         "id": dataset.id,
@@ -51,7 +53,7 @@ def dataset_view(work: Work, dataset: Dataset) -> dict[str, Any]:
         "warnings": [
             {**label(words), "cite": cite.as_json()} for words, cite in warnings(book, dataset.document)
         ],
-        **case_view(work, dataset.case),
+        **case_view(work, case),
         "version": dataset.version,
     }
     shown = visible(book.views["dataset"], relation_to(work, dataset), whole)

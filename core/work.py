@@ -38,6 +38,11 @@ def nobody_listens(tx: Connection) -> None:
     """Take note of a changed policy where no data plane runs: tests and one-off commands without grants."""
 
 
+def perhaps_used(tx: Connection, dataset: str) -> bool:
+    """Answer whether a dataset is in use where nobody knows: the strict answer, so that users are told."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """One unit of work: everything that a use case may touch, in sight."""
@@ -50,6 +55,8 @@ class Work:
     settings: Settings
     policy_changed: Callable[[Connection], object] = nobody_listens
     """To be called by whatever may turn a permit into a refusal, inside the transaction that does it."""
+    in_use: Callable[[Connection, str], bool] = perhaps_used
+    """Whether some grant on the dataset with this code is still open."""
 
     def acting_as(self, actor: Actor) -> Work:
         """Return the same unit of work on behalf of somebody else."""

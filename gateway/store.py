@@ -480,6 +480,12 @@ def live_grants(tx: Connection, client_id: str, now: datetime) -> Sequence[Grant
     return [_grant(row) for row in tx.execute(query.order_by(grants.c.number))]
 
 
+def is_in_use(tx: Connection, code: str) -> bool:
+    """Tell whether some grant on the dataset with this code is still open: usable, or suspended for now."""
+    found = _GRANT.where(datasets.c.code == code, _grant_case.c.closed_at.is_(None)).limit(1)
+    return tx.execute(found).first() is not None
+
+
 def _one_grant(tx: Connection, query: Select[Any]) -> Grant | None:
     row = tx.execute(query).one_or_none()
     return _grant(row) if row else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import Finding, Invalid
 from core.text import Text
 from rules.check_flow import Fault, flow_faults, when_faults
+from rules.check_use import use_faults
 from rules.citation import INTERPRETATION
 from rules.limits import ClockRule
 from rules.routing import Row, first_match, matches
@@ -29,6 +30,7 @@ def check(book: Rulebook, file: str = "") -> list[Finding]:
     faults = [*_identity(book), *_dangling(book)]
     if not faults:  # the other checks read the leaves with their citations
         faults = [*_citations(book), *flow_faults(book), *_clocks(book), *_tables(book), *_unused(book)]
+        faults += [] if faults else use_faults(book)  # which asks of a book that hangs together
     return [Finding(file or book.id, pointer, Text(zh, en)) for pointer, zh, en in faults]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.errors import Invalid
@@ -88,7 +88,7 @@ def _timer(book: Rulebook, transition: Transition, at: str) -> Iterator[Fault]:
 
 def _walk(flow: Workflow, at: str) -> Iterator[Fault]:
     """Every state can be reached and leads to a final one, and nothing leaves a final one."""
-    reached = _closure({flow.initial}, [(s, t.target) for t in flow.transitions for s in t.sources])
+    reached = reachable({flow.initial}, flow.transitions)
     finals = {name for name, state in flow.states.items() if state.final}
     ending = _closure(finals, [(t.target, s) for t in flow.transitions for s in t.sources])
     left = {s for t in flow.transitions for s in t.sources}
@@ -100,6 +100,11 @@ def _walk(flow: Workflow, at: str) -> Iterator[Fault]:
             yield where, "没有通向终态的路", "has no way to a final state"
         if name in finals and name in left:
             yield where, "终态之后不能再有步骤", "is final, yet a step leaves it"
+
+
+def reachable(start: set[str], steps: Iterable[Transition]) -> set[str]:
+    """Return the states that `steps` lead to from those of `start`, these among them."""
+    return _closure(start, [(s, t.target) for t in steps for s in t.sources])
 
 
 def _closure(start: set[str], edges: list[tuple[str, str]]) -> set[str]:

@@ -44,7 +44,7 @@ class Transition:
 
     action: str
     does: str | None
-    """What the platform does along with it, whatever the book calls it: submit, grant, publish, revise, aside."""
+    """What the platform does along with it, whatever the book calls it (see `rules.check_use`)."""
     title: Text
     sources: tuple[str, ...]
     target: str

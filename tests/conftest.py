@@ -26,6 +26,7 @@ from core.migrate import migrate
 from core.settings import Settings, load_settings
 from core.work import Actor, Work
 from gateway.policy import PolicyCounter, change_policy
+from gateway.store import is_in_use
 from tests import cast
 from web.http import check_response
 
@@ -63,9 +64,10 @@ class World:
             yield self._work(tx, actor)
 
     def _work(self, tx: Any, actor: Actor) -> Work:
-        return Work(
-            tx, self.rulebooks, actor, self.now, self.settings, lambda tx: change_policy(tx, self.counter)
-        )
+        def changed(tx: Any) -> int:
+            return change_policy(tx, self.counter)
+
+        return Work(tx, self.rulebooks, actor, self.now, self.settings, changed, is_in_use)
 
     @property
     def app(self) -> Any:

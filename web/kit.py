@@ -28,10 +28,12 @@ class Kit:
     actor_of_session: Callable[[Connection, str, datetime], Actor | None]
     """Who is signed in with a session cookie."""
     policy_changed: Callable[[Connection], object]
+    in_use: Callable[[Connection, str], bool]
+    """Whether some grant on a dataset is still open."""
 
     def work(self, tx: Connection, actor: Actor) -> Work:
         """Return the unit of work of one request."""
-        return Work(tx, self.rulebooks, actor, self.clock(), self.settings, self.policy_changed)
+        return Work(tx, self.rulebooks, actor, self.clock(), self.settings, self.policy_changed, self.in_use)
 
 
 def before_answering(work: Work, act: Callable[[Work], object]) -> None:
