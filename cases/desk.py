@@ -21,6 +21,7 @@ from rules.workflow import Transition, Workflow
 
 LISTS = ("tasks", "late", "recent")
 
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One case on the desk, as its reader may act on it."""
@@ -64,8 +65,8 @@ def _is_task(flow: Workflow, step: Transition, state: str, stops: frozenset[str]
     """Tell whether a case in `state` waits for somebody to take `step`.
 
     A step out of a passing state is a task; out of a resting one it is not, unless it leaves the case where
-    it is and stops a clock (a changed dataset must be updated). Steps that only urge somebody are none, nor is
-    giving up, which is always possible.
+    it is and stops a clock (a changed dataset must be updated). Steps that only urge somebody are none,
+    nor is giving up, which is always possible.
     """
     stays = step.target == state
     if step.does == "aside" or stays != _rests(flow, state):

@@ -29,7 +29,7 @@ def clocks(work: Work, case: Case) -> tuple[ClockState, ...]:
 
 
 def facts_now(work: Work, case: Case) -> dict[str, Any]:
-    """Return the case's facts, and those that its clocks tell: a fact called like a clock says that it passed.
+    """Return the case's facts and those that its clocks tell: a fact called like a clock says that it passed.
 
     Calls on the data plane are no events of a case, so the clock of an idle grant counts from the grant.
     """

@@ -23,7 +23,6 @@ from core.work import Work
 from rules.rulebook import Rulebook
 from schemas import validate
 
-
 # --- finding --------------------------------------------------------------------------------------
 
 
@@ -169,7 +168,9 @@ def _recheck(work: Work, revised: Dataset, before: Dataset) -> Dataset:
     if table is None or not added:
         return revised
     names = ", ".join(added)
-    words = Text(f"信息项已增加（{names}），请重新挂接自检", f"attributes were added ({names}); attach it again")
+    words = Text(
+        f"信息项已增加（{names}），请重新挂接自检", f"attributes were added ({names}); attach it again"
+    )
     report = CheckReport((*table.report.items, CheckItem("outdated", False, words)))
     store.put_distribution(work.tx, revised.id, replace(table, report=report))
     return find_dataset(work, revised.code)
@@ -189,8 +190,8 @@ def act_on_dataset(
 ) -> Dataset:
     """Take a step of the rulebook's workflow: submit, approve, return, publish, take off line, withdraw.
 
-    The step that revises takes the changed members of the entry beside its own fields. Raises what `cases.take` raises,
-    and Conflict for an entry that would go public without data behind it.
+    The step that revises takes the changed members of the entry beside its own fields. Raises what
+    `cases.take` raises, and Conflict for an entry that would go public without data behind it.
     """
     dataset = find_dataset(work, code)
     expect(dataset, expect_version)
@@ -252,7 +253,7 @@ def facts_of(dataset: Dataset) -> dict[str, Any]:
 
 
 def standing_facts(work: Work, dataset: Dataset) -> dict[str, Any]:
-    """Return what the rulebook's conditions may look at when a step is taken: whether users must be told too."""
+    """Return what the rulebook's conditions may look at now: whether somebody uses the data, too."""
     return {**facts_of(dataset), "in_use": work.in_use(work.tx, dataset.code)}
 
 
@@ -280,7 +281,7 @@ def expect(dataset: Dataset, version: int | None) -> None:
 
 
 def must_stand(work: Work, dataset: Dataset, flag: str) -> None:
-    """Refuse to change an entry where the rulebook does not let it (`editable`, `attachable`). Raises Conflict."""
+    """Refuse what the rulebook does not allow here: `flag` is editable or attachable. Raises Conflict."""
     _, flow = book_of(work, dataset.case)
     state = flow.states[dataset.case.state]
     if flag not in state.flags:

@@ -25,7 +25,7 @@ def check_distribution(book: Rulebook, document: Document, detail: Mapping[str, 
 def _demands(
     book: Rulebook, kind: Mapping[str, Any] | None, document: Document, detail: Mapping[str, Any]
 ) -> Iterator[FieldError]:
-    """Yield what the rulebook's demands on a kind of distribution find missing; None: there is no such kind."""
+    """Yield what the rulebook's demands on a kind find missing; None says that there is no such kind."""
     if kind is None:
         yield field_error("/kind", "规定没有这类资源方式", "the rulebook knows no such distribution")
         return

@@ -12,8 +12,8 @@ from catalog import store
 from catalog.datasets import (
     expect,
     find_dataset,
-    must_stand,
     must_provide,
+    must_stand,
     record_change,
     save,
 )

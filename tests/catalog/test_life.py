@@ -226,6 +226,36 @@ def test_a_dataset_is_withdrawn_in_steps_and_for_good(world: Any) -> None:
     assert registered(world).code == "307001/000002"
 
 
+def test_in_ganzhou_an_entry_changed_off_line_is_reviewed_again(ganzhou: Any) -> None:
+    dataset = in_public(ganzhou)
+    acted(ganzhou, dataset, "take_offline", reason="口径调整")
+
+    assert acted(ganzhou, dataset, "publish").case.state == "published"
+    acted(ganzhou, dataset, "take_offline", reason="口径调整")
+    revised(ganzhou, dataset, title="街道区划代码")
+    with pytest.raises(Conflict):
+        acted(ganzhou, dataset, "publish")
+    assert acted(ganzhou, dataset, "submit").case.state == "in_review"
+
+
+def test_in_ganzhou_a_changed_share_class_is_reviewed_before_anybody_gets_it(ganzhou: Any) -> None:
+    dataset = in_public(ganzhou)
+    assert revised(ganzhou, dataset, title="街道区划代码").case.state == "published"
+
+    conditional = {"share_class": "conditional", "share_condition": "说明用途"}
+    changed = revised(ganzhou, dataset, **conditional)
+
+    assert (changed.case.state, changed.is_public) == ("in_review", False)
+    assert acted(ganzhou, dataset, "approve", bob).is_public
+
+
+def in_public(world: Any) -> Any:
+    divisions(world)
+    dataset = attached(world, registered(world))
+    acted(world, dataset, "submit")
+    return acted(world, dataset, "approve", bob)
+
+
 def test_revising_is_an_action_like_the_others(world: Any) -> None:
     dataset = published(world)
 

@@ -11,6 +11,7 @@ import pytest
 import schemas
 from cases.present import case_view
 from cases.sweep import sweep
+from catalog.datasets import act_on_dataset
 from core.errors import Conflict, FieldError, Invalid, NotFound, NotPermitted
 from core.times import SHANGHAI
 from core.work import Actor
@@ -251,8 +252,6 @@ def test_files_are_asked_for_whole(world: Any) -> None:
 
 
 def test_what_is_not_published_cannot_be_asked_for(world: Any) -> None:
-    from catalog.datasets import act_on_dataset
-
     code, system = offered(world, "divisions"), active_client(world)
     with world.work(alice) as work:
         act_on_dataset(work, code, "take_offline", {"reason": "维护"})
@@ -316,7 +315,10 @@ def test_an_api_needs_the_sealed_scan_in_ganzhou(ganzhou: Any) -> None:
 
 def test_each_paper_that_the_entry_lists_is_handed_in_where_the_book_says_so(ganzhou: Any) -> None:
     """GZ art. 4(一): the provider lists what an application needs."""
-    code, system = offered(ganzhou, "divisions", required_materials=["授权书", "清单"]), active_client(ganzhou)
+    code, system = (
+        offered(ganzhou, "divisions", required_materials=["授权书", "清单"]),
+        active_client(ganzhou),
+    )
     draft = submitted_application(ganzhou, code, system, term_days=30, submit=False)
     for number in range(2):
         with pytest.raises(Invalid) as refused, ganzhou.work(carol) as work:
@@ -392,3 +394,41 @@ def _grant_view(work: Any, held: Any) -> dict[str, Any]:
     view = grant_view(work, held)
     schemas.validate("response/grant", view)
     return view
+
+
+def test_an_api_is_taken_back_without_evidence_only_when_it_lies_idle(ganzhou: Any) -> None:
+    """GZ art. 5(二): three months unused; before that it takes misuse and its evidence (art. 5(一))."""
+    system = active_client(ganzhou)
+    code = offered(ganzhou, "workdays")
+    wish: dict[str, Any] = {"fields": ["date"], "operations": ["day"], "term_days": 365}
+    draft = submitted_application(ganzhou, code, system, **wish, submit=False).application.id
+    with ganzhou.work(carol) as work:
+        attach(work, draft, type="api_application_form", sealed=True, name="a.pdf", content=PDF)
+        act_on_application(work, draft, "submit", {})
+    with ganzhou.work(ann) as work:
+        grant = act_on_application(work, draft, "grant", {}).grant
+        assert grant is not None
+    with pytest.raises(Invalid) as refused, ganzhou.work(ann) as work:
+        act_on_grant(work, grant.id, "reclaim", {"reason": "长期未用"})
+    assert pointers(refused) == ["/evidence"]
+    ganzhou.now += timedelta(days=120)
+    with ganzhou.work(ann) as work:
+        assert act_on_grant(work, grant.id, "reclaim", {"reason": "长期未用"}).case.closed_at
+
+
+def test_users_are_told_before_data_in_use_go_off_line_in_ganzhou(ganzhou: Any) -> None:
+    """GZ art. 8: notice is due where somebody uses the data, and only there."""
+    used, unused = offered(ganzhou, "divisions"), offered(ganzhou, "calendars")
+    active_grant(ganzhou, used, term_days=30)
+    with ganzhou.work(ann) as work:
+        assert not act_on_dataset(work, unused, "take_offline", {"reason": "维护"}).is_public
+    with pytest.raises(Invalid) as refused, ganzhou.work(alice) as work:
+        act_on_dataset(work, used, "take_offline", {"reason": "维护"})
+    assert pointers(refused) == ["/notice"]
+
+
+def test_a_length_of_the_applicants_own_is_not_called_the_texts(world: Any) -> None:
+    """QJ art. 24 sets no term."""
+    held = active_grant(world, term_days=30)
+    with world.read(carol) as work:
+        assert _grant_view(work, held)["term"]["kind"] == "silent"
