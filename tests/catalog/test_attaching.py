@@ -330,3 +330,15 @@ def test_the_database_does_not_wait_for_the_provider(world: Any) -> None:
     holder.close()
     waiting.join(5)
     assert done == ["True"]
+
+
+def test_many_files_say_how_often_they_are_updated_in_ganzhou(cities: Cities) -> None:
+    """GZ art. 7: only where files are many; a pattern may match any number."""
+    unsaid = {**entry(), "update_limit": None}
+    few = {"kind": "file", "connection": "calendar_files", "files": ["workdays-2026.csv"]}
+
+    check_distribution(cities.ganzhou, unsaid, few)
+    with pytest.raises(Invalid) as refused:
+        check_distribution(cities.ganzhou, unsaid, {**few, "files": ["workdays-*.csv"]})
+    assert [e.pointer for e in refused.value.errors] == ["/update_limit"]
+    check_distribution(cities.qianjiang, unsaid, {**few, "files": ["workdays-*.csv"]})
