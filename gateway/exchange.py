@@ -70,9 +70,7 @@ class Exchange:
     async def _admit(self) -> tuple[Admitted, Ask]:
         desk, request = self._desk, self._request
         call, wrong = self._read_target()
-        self._fields = call_fields(
-            desk.request_key, request.method, request.target, call, self._trace
-        )
+        self._fields = call_fields(desk.request_key, request.method, request.target, call, self._trace)
         trouble = desk.recorder.objection()
         if trouble is not None:
             raise Refused(trouble)

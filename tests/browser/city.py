@@ -51,7 +51,9 @@ def populate(world: Any) -> City:
     fresh = submitted_application(world, divisions, system, fields=["name"])
     refused = submitted_application(world, divisions, system, fields=["code"])
     with world.work(bob) as work:
-        act_on_application(work, refused.application.id, "refuse", {"reason_code": "other", "reason": "未说明使用范围"})
+        act_on_application(
+            work, refused.application.id, "refuse", {"reason_code": "other", "reason": "未说明使用范围"}
+        )
     draft = _draft(world, divisions)
     _calls(world, grant)
     return City(

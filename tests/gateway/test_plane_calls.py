@@ -175,7 +175,9 @@ def test_a_policy_raised_by_another_host_is_seen_within_seconds(kit: Kit) -> Non
         from cases.store import cases
         from gateway.store import raise_policy_version
 
-        tx.execute(cases.update().where(cases.c.id == access.grant_id).values(state="suspended", serves=False))
+        tx.execute(
+            cases.update().where(cases.c.id == access.grant_id).values(state="suspended", serves=False)
+        )
         raise_policy_version(tx)  # and the counter of this host is left alone
     until(lambda: kit.call(url("table", "rows"), access).status == 403, 4)
 

@@ -188,11 +188,15 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ),
     (
         "/workflows/application/transitions/3/forbids/reason_code/values",
-        lambda d: flow(d)["transitions"][3].update(forbids={"reason_code": {"values": ["rain"], "cite": "check"}}),
+        lambda d: flow(d)["transitions"][3].update(
+            forbids={"reason_code": {"values": ["rain"], "cite": "check"}}
+        ),
     ),
     (
         "/workflows/application/transitions/3/forbids",
-        lambda d: flow(d)["transitions"][3].update(forbids={"evidence": {"values": ["rain"], "cite": "check"}}),
+        lambda d: flow(d)["transitions"][3].update(
+            forbids={"evidence": {"values": ["rain"], "cite": "check"}}
+        ),
     ),
     ("/workflows/grant/transitions/4/timer", lambda d: flow(d, "grant")["transitions"][4].pop("timer")),
     (
