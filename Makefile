@@ -14,6 +14,7 @@ install: $(STAMP) ## Make .venv with everything that running and testing need.
 
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=...)"; exit 1; }
+	@echo "Installing into $(VENV); the first time takes about a minute."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install $(PIP_QUIET) -c constraints.txt -e '.[dev]'
 	@touch $(STAMP)
