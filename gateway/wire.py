@@ -203,8 +203,16 @@ class Wire(asyncio.Protocol):
 
     # --- the parser -------------------------------------------------------------------------------
 
+    def _is_surplus(self) -> bool:
+        """Tell whether this belongs to an answer that nobody asked for; the line is not used again then."""
+        if self._complete:
+            self._keeps = False
+        return self._complete
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect one field; a trailer is dropped."""
+        if self._is_surplus():
+            return
         if self._head is None and len(self._headers) <= HEAD_LINES:
             self._headers.append((name.lower(), value.rstrip(b" \t")))
         elif self._head is not None and self._moved:
@@ -212,6 +220,8 @@ class Wire(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Judge the head."""
+        if self._is_surplus():
+            return
         status = self._parser.get_status_code()
         if status < 200:
             self._interim += 1
@@ -248,6 +258,8 @@ class Wire(asyncio.Protocol):
 
     def on_body(self, part: bytes) -> None:
         """Collect a part of the body, within the bound."""
+        if self._is_surplus():
+            return
         self._moved, self._idle_bytes = True, 0
         self._received += len(part)
         if self._received > self._most:
@@ -259,6 +271,8 @@ class Wire(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Note the end of the answer (an interim one is none)."""
+        if self._is_surplus():
+            return
         if self._head is not None and self._fault is None:
             self._complete = True
             self._keeps = not self._until_close and self._parser.should_keep_alive()

@@ -180,6 +180,14 @@ def test_odd_json_is_still_cut_down(kit: Kit, access: Access) -> None:
     assert answer.json == {"code": "2"}
 
 
+def test_a_second_answer_that_nobody_asked_for_is_no_part_of_the_first(kit: Kit, whole: Access) -> None:
+    first = json_answer({"code": "1"})
+    got = ask_raw(kit, whole, first + http(200, SECRET, "Content-Type: application/json", "X-Code: 2"))
+    assert (got.status, json.loads(got.body)) == (200, {"code": "1"})
+    assert SECRET not in got.body
+    assert "x-code" not in got.headers
+
+
 def test_an_answer_that_only_the_end_of_the_connection_ends(kit: Kit, whole: Access) -> None:
     answer = ask_raw(kit, whole, lambda c: c.sendall(b"HTTP/1.0 200 OK\r\n\r\nhello"))
     assert (answer.status, answer.body) == (200, b"hello")
