@@ -32,6 +32,8 @@ def well_formed(key: bytes, token: str) -> bool:
     """Tell whether `token` was made with `key`. A token that was may still be unknown, expired or revoked."""
     if len(token) != _LENGTH or not token.startswith(PREFIX):
         return False
+    if "+" in token or "/" in token:  # the decoder would take them for - and _
+        return False
     try:
         raw = base64.b64decode(token[len(PREFIX) :], altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):

@@ -44,6 +44,12 @@ def test_noise_is_never_a_token_and_never_an_error(noise: str, at: int, other: s
     assert well_formed(KEY, changed) == (changed == token)
 
 
+def test_a_token_has_one_spelling() -> None:
+    token = next(t for t in iter(lambda: make_token(KEY), "") if "-" in t and t.count("_") > 1)
+    assert not well_formed(KEY, token.replace("-", "+"))
+    assert not well_formed(KEY, "sx_" + token[3:].replace("_", "/"))
+
+
 def test_the_counter_is_shared_and_only_grows(tmp_path: Path) -> None:
     one, two = PolicyCounter(tmp_path / "run" / "policy"), PolicyCounter(tmp_path / "run" / "policy")
     one.raise_to(7)
