@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -49,8 +49,8 @@ class Case:
     serves: bool
     """Whether the rulebook lets data flow in this state: a public dataset, a usable grant."""
     facts: Mapping[str, Any]
-    parties: Mapping[str, str]
-    """Role in this case to the department that plays it."""
+    parties: Mapping[str, str | Sequence[str]]
+    """Role in this case to the department that plays it, or to the several that do."""
     version: int
     opened_at: datetime
     opened_by: str
@@ -87,7 +87,13 @@ def roles_in(case: Case, actor: Actor) -> frozenset[str]:
     """
     if actor.has("system"):
         return frozenset({"system"})
-    return frozenset(r for r in actor.roles if case.parties.get(r) == actor.department)
+    return frozenset(r for r in actor.roles if actor.department in in_role(case.parties, r))
+
+
+def in_role(parties: Mapping[str, str | Sequence[str]], role: str) -> tuple[str, ...]:
+    """Return the departments that play `role`."""
+    named = parties.get(role, ())
+    return (named,) if isinstance(named, str) else tuple(named)
 
 
 def may_see(case: Case, actor: Actor) -> bool:

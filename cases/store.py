@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import ColumnElement
 
-from cases.model import Attachment, Case, Event
+from cases.model import Attachment, Case, Event, in_role
 from core.db import Document, Instant, Page, metadata, page
 from core.errors import Conflict
 
@@ -42,7 +42,7 @@ cases = Table(
     Column("state", String(40), nullable=False),
     Column("serves", Boolean, nullable=False),  # data flow in this state: the data plane reads no rulebook
     Column("facts", Document, nullable=False),
-    Column("parties", Document, nullable=False),  # role -> department
+    Column("parties", Document, nullable=False),  # role -> department, or a list of departments
     Column("version", Integer, nullable=False),
     Column("opened_at", Instant, nullable=False),
     Column("opened_by", String(80), nullable=False),
@@ -61,7 +61,7 @@ case_parties = Table(
     metadata,
     Column("case_id", ForeignKey("cases.id"), primary_key=True),
     Column("role", String(40), primary_key=True),
-    Column("department", String(80), nullable=False),
+    Column("department", String(80), primary_key=True),
     Index("ix_case_parties_department_role", "department", "role"),
 )
 
@@ -90,6 +90,16 @@ case_breaches = Table(
     Column("due", Instant, primary_key=True),
     Column("recorded_at", Instant, nullable=False),
     Column("record_id", String(36), nullable=False),
+)
+
+case_signals = Table(
+    "case_signals",
+    metadata,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True),
+    Column("clock", String(40), primary_key=True),
+    Column("due", Instant, primary_key=True),
+    Column("signal", String(10), primary_key=True),  # warned, passed
+    Column("at", Instant, nullable=False),
 )
 
 attachments = Table(
@@ -188,8 +198,14 @@ def insert_case(tx: Connection, case: Case, watch: datetime | None) -> None:
     """Add a case and its parties."""
     columns = {c.name: getattr(case, c.name) for c in cases.c if c.name != "watch_at"}
     tx.execute(cases.insert().values(**columns, watch_at=watch))
-    for role, department in case.parties.items():
-        tx.execute(case_parties.insert().values(case_id=case.id, role=role, department=department))
+    insert_parties(tx, case.id, case.parties)
+
+
+def insert_parties(tx: Connection, case_id: str, parties: Mapping[str, str | Sequence[str]]) -> None:
+    """Add departments in their roles to a case."""
+    for role in parties:
+        for department in in_role(parties, role):
+            tx.execute(case_parties.insert().values(case_id=case_id, role=role, department=department))
 
 
 def update_case(tx: Connection, case: Case, from_version: int, watch: datetime | None) -> None:

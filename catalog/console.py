@@ -9,6 +9,7 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
+from cases.model import roles_in
 from cases.timing import book_of
 from catalog.codes import from_url
 from catalog.datasets import act_on_dataset, find_dataset, register_dataset, revise_dataset
@@ -102,7 +103,7 @@ def _readable(revisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _roles(work: Work, shown: Dataset) -> set[str]:
-    return {r for r in work.actor.roles if shown.case.parties.get(r) == work.actor.department}
+    return set(roles_in(shown.case, work.actor))
 
 
 # --- registering and revising ---------------------------------------------------------------------

@@ -159,9 +159,10 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def import_every_table() -> None:
     """Load the packages whose stores define tables."""
-    for package in ("web", "audit", "cases", "accounts", "catalog", "gateway"):
-        if (CONFIG.parent.parent / package / "store.py").exists():
-            importlib.import_module(f"{package}.store")
+    root = CONFIG.parent.parent
+    for package in ("web", "audit", "notices", "cases", "accounts", "catalog", "gateway", "matters", "supervision"):
+        for path in sorted((root / package).rglob("store.py")):
+            importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
 
 
 def _make_world(tmp_path: Path, template: Path, sharing: str) -> World:

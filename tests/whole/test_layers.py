@@ -9,7 +9,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LAYERS = ["core", "schemas", "rules", "web", "audit", "cases", "accounts", "catalog", "gateway", "hotline"]
+LAYERS = [
+    "core",
+    "schemas",
+    "rules",
+    "web",
+    "audit",
+    "notices",
+    "cases",
+    "accounts",
+    "catalog",
+    "gateway",
+    "matters",
+    "supervision",
+    "hotline",
+]
 COMPOSITION = ["app", "setup_deployment", "serve", "wsgi", "cli"]
 """What puts packages together, in the order in which these modules may import each other."""
 OURS = {*LAYERS, *COMPOSITION, "demo", "tests"}

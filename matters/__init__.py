@@ -1,0 +1,1 @@
+"""Matters: demands, corrections, disputes and the other procedures around datasets and grants."""
