@@ -22,9 +22,9 @@ def upgrade() -> None:
         "case_signals",
         sa.Column("case_id", sa.String(length=36), nullable=False),
         sa.Column("clock", sa.String(length=40), nullable=False),
-        sa.Column("due", sa.String(length=40), nullable=False),
+        sa.Column("due", sa.String(length=27), nullable=False),
         sa.Column("signal", sa.String(length=10), nullable=False),
-        sa.Column("at", sa.String(length=40), nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_case_signals_case_id_cases")),
         sa.PrimaryKeyConstraint("case_id", "clock", "due", "signal", name=op.f("pk_case_signals")),
     )
