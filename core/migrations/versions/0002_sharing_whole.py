@@ -19,6 +19,15 @@ def upgrade() -> None:
         batch.drop_constraint("pk_case_parties", type_="primary")
         batch.create_primary_key("pk_case_parties", ["case_id", "role", "department"])
     op.create_table(
+        "case_turns",
+        sa.Column("case_id", sa.String(length=36), nullable=False),
+        sa.Column("role", sa.String(length=40), nullable=False),
+        sa.Column("department", sa.String(length=80), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_case_turns_case_id_cases")),
+        sa.PrimaryKeyConstraint("case_id", "role", "department", name=op.f("pk_case_turns")),
+    )
+    op.create_index("ix_case_turns_department_role", "case_turns", ["department", "role"], unique=False)
+    op.create_table(
         "case_signals",
         sa.Column("case_id", sa.String(length=36), nullable=False),
         sa.Column("clock", sa.String(length=40), nullable=False),
@@ -28,10 +37,44 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_case_signals_case_id_cases")),
         sa.PrimaryKeyConstraint("case_id", "clock", "due", "signal", name=op.f("pk_case_signals")),
     )
+    for name, span in (("call_days", "day"), ("call_months", "month")):
+        op.create_table(
+            name,
+            sa.Column(span, sa.String(length=10), nullable=False),
+            sa.Column("dataset", sa.String(length=40), nullable=False),
+            sa.Column("provider", sa.String(length=80), nullable=False),
+            sa.Column("consumer", sa.String(length=80), nullable=False),
+            sa.Column("client", sa.String(length=40), nullable=False),
+            sa.Column("grant_number", sa.String(length=40), nullable=False),
+            sa.Column("decision", sa.String(length=20), nullable=False),
+            sa.Column("calls", sa.BigInteger(), nullable=False),
+            sa.Column("row_count", sa.BigInteger(), nullable=False),
+            sa.Column("byte_count", sa.BigInteger(), nullable=False),
+            sa.Column("milliseconds", sa.BigInteger(), nullable=False),
+            sa.PrimaryKeyConstraint(
+                *(span, "dataset", "provider", "consumer", "client", "grant_number", "decision"),
+                name=op.f(f"pk_{name}"),
+            ),
+        )
+    op.create_table(
+        "last_calls",
+        sa.Column("grant_number", sa.String(length=40), nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
+        sa.PrimaryKeyConstraint("grant_number", name=op.f("pk_last_calls")),
+    )
+    op.create_table(
+        "call_positions",
+        sa.Column("origin", sa.String(length=200), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("origin", name=op.f("pk_call_positions")),
+    )
 
 
 def downgrade() -> None:
+    for name in ("call_positions", "last_calls", "call_months", "call_days"):
+        op.drop_table(name)
     op.drop_table("case_signals")
+    op.drop_table("case_turns")
     with op.batch_alter_table("case_parties") as batch:
         batch.drop_constraint("pk_case_parties", type_="primary")
         batch.create_primary_key("pk_case_parties", ["case_id", "role"])
