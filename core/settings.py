@@ -16,19 +16,19 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from core.errors import ConfigError, FieldError, Finding
+from core.networks import Network
+from core.settings_notify import INBOX_ONLY, Notify, Smtp, notify_faults, notify_of, signing_key, smtp_of
 from core.text import Text, text_of
 
 Check = Callable[[str, object], list[FieldError]]
 """`schemas.errors`, handed in because `core` stands before `schemas`."""
-
-Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Department:
     parent: str | None
     roles: frozenset[str]
     hotline_unit: bool
+    notify: Notify = INBOX_ONLY
+    """How it is told of what waits for it, besides its inbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,9 @@ class Platform:
     """A deployment default, not the regulation's: the term of a grant that the rulebook leaves open."""
     seal_seconds: float
     sweep_seconds: float
+    smtp: Smtp | None
+    notice_days: int
+    """How many days a notice is kept."""
     session_idle_minutes: int
     session_hours: int
     journal_segment_bytes: int
@@ -158,14 +163,36 @@ class Settings:
     def check_secrets(self) -> None:
         """Raise ConfigError naming every secret that is missing or open to others."""
         findings: list[Finding] = []
-        for connection in self.connections.values():
-            for reference in (connection.headers or {}).values():
+        references = [r for c in self.connections.values() for r in (c.headers or {}).values()]
+        if self.platform.smtp is not None and self.platform.smtp.password is not None:
+            references.append(self.platform.smtp.password)
+        for read, wanted in ((self.secret, references), (self.signing_key, self._signing_secrets())):
+            for reference in wanted:
                 try:
-                    self.secret(reference)
+                    read(reference)
                 except ConfigError as wrong:
                     findings += wrong.findings
         if findings:
             raise ConfigError(findings)
+
+    def _signing_secrets(self) -> list[str]:
+        return [d.notify.webhook.secret for d in self.departments.values() if d.notify.webhook is not None]
+
+    def signing_key(self, reference: str) -> bytes:
+        """Return the key that signs a department's webhooks. Raises ConfigError when it is none."""
+        try:
+            return signing_key(self.secret(reference))
+        except ValueError as wrong:
+            raise ConfigError(
+                [
+                    _finding(
+                        self.folder,
+                        "",
+                        f"密钥 {reference} 应为 whsec_ 加 24 至 64 字节的 Base64",
+                        f"secret {reference} must be whsec_ and 24 to 64 bytes in base64",
+                    )
+                ]
+            ) from wrong
 
     def secret(self, reference: str) -> str:
         """Return the secret behind ``env:NAME`` or ``file:PATH``.
@@ -319,6 +346,8 @@ def _platform(raw: Mapping[str, Any]) -> Platform:
         default_term_days=raw.get("default_term_days"),
         seal_seconds=raw.get("seal_seconds", 0.5),
         sweep_seconds=raw.get("sweep_seconds", 20),
+        smtp=smtp_of(raw.get("smtp")),
+        notice_days=raw.get("notice_days", 400),
         session_idle_minutes=raw.get("session_idle_minutes", 15),
         session_hours=raw.get("session_hours", 8),
         journal_segment_bytes=raw.get("journal_segment_bytes", 64 * 1024 * 1024),
@@ -338,6 +367,7 @@ def _department(raw: Mapping[str, Any]) -> Department:
         raw.get("parent"),
         frozenset(raw.get("roles", ())),
         raw.get("hotline_unit", False),
+        notify_of(raw.get("notify")),
     )
 
 
@@ -376,6 +406,7 @@ def _cross_check(settings: Settings, raw: Mapping[str, Any]) -> Iterable[Finding
     ):
         yield from _repeated(folder / f"{file}.yaml", file, raw[file][file], key)
     yield from _platform_points_somewhere(settings)
+    yield from notify_faults(folder, raw["platform"], raw["departments"]["departments"])
     for i, d in enumerate(raw["departments"]["departments"]):
         if d.get("parent") is not None and d["parent"] not in known:
             yield _unknown(folder / "departments.yaml", f"/departments/{i}/parent", d["parent"])

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from core.codes import code_in
+from core.networks import Address, address_of
 from gateway import objections as no
 from gateway.model import Network, Permit
 from gateway.objections import Objection, Refused
 
-Address = IPv4Address | IPv6Address
 Query = tuple[tuple[str, str], ...]
 
 QUERY_FIELDS = 100
@@ -210,18 +208,6 @@ def find_operation(permit: Permit, name: str | None) -> Mapping[str, Any] | None
 
 
 # --- the source of a call -------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=4096)
-def address_of(text: str) -> Address | None:
-    """Return the address that `text` spells, an IPv4-mapped IPv6 one as IPv4; None when it spells none."""
-    try:
-        if ":" not in text:
-            return IPv4Address(text)
-        address = IPv6Address(text)
-    except ValueError:
-        return None
-    return address.ipv4_mapped or address
 
 
 def source_of(peer: str, forwarded: list[bytes], trusted: tuple[Network, ...]) -> Address | None:

@@ -8,9 +8,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from core.networks import Address
 from core.settings import Settings
 from gateway import objections as no
-from gateway.calls import Address, Call, bearer_token, objection, read_target, source_of
+from gateway.calls import Call, bearer_token, objection, read_target, source_of
 from gateway.delivery import Delivery
 from gateway.flow import Admitted, read_again
 from gateway.http1 import ClientGone, ServerConnection

@@ -24,7 +24,8 @@ from audit.journal import Journal, JournalFailed
 from audit.note import NoteSigner
 from audit.receipt import make_receipt
 from audit.record import make_record
-from gateway.calls import Address, Call
+from core.networks import Address
+from gateway.calls import Call
 from gateway.model import Permit
 from gateway.objections import JOURNAL_UNAVAILABLE, Objection, Refused
 

@@ -13,51 +13,18 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import Mapping, Sequence
-from ipaddress import ip_network
-from typing import Any
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from core.networks import Address, address_of, allowed
 from core.settings import Connection, Settings
 from gateway import objections as no
-from gateway.calls import Address, address_of
-from gateway.model import Network
 from gateway.objections import Objection, Refused
 from gateway.wire import Head, Wire
 
 IDLE_SECONDS = 15.0
 IDLE_MOST = 64
 OPEN_MOST = 256
-
-_SPECIAL: tuple[Network, ...] = tuple(
-    ip_network(network)
-    for network in (
-        "0.0.0.0/8",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "224.0.0.0/4",
-        "240.0.0.0/4",
-        "100.100.100.200/32",
-        "168.63.129.16/32",
-        "::/128",
-        "::1/128",
-        "fe80::/10",
-        "ff00::/8",
-        "64:ff9b::/96",
-        "fd00:ec2::254/128",
-    )
-)
-"""This host, its link, multicast, cloud metadata: never meant by a wide network."""
-
-
-def allowed(address: Address, networks: Sequence[Network]) -> bool:
-    """Tell whether a connection with these networks may go to `address`."""
-    special = [s for s in _SPECIAL if address in s]
-    return any(address in n and all(_inside(n, s) for s in special) for n in networks)
-
-
-def _inside(inner: Any, outer: Any) -> bool:
-    return inner.version == outer.version and bool(inner.subnet_of(outer))
 
 
 class Provider:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from core.networks import allowed
 from core.settings import Connection
 from core.text import Text
 from gateway import objections as no
 from gateway.objections import Refused
 from gateway.upstream import Provider as Client
-from gateway.upstream import allowed
 from tests.gateway.plane_kit import Access, Kit, Response, free_port, until, url
 from tests.gateway.providers import drip, http, json_answer, self_signed, silence
 

@@ -68,9 +68,72 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("origin", name=op.f("pk_call_positions")),
     )
+    _notices()
+
+
+def _notices() -> None:
+    op.create_table(
+        "notices",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("key", sa.String(length=120), nullable=False),
+        sa.Column("posted_at", sa.String(length=27), nullable=False),
+        sa.Column("about", sa.String(length=36), nullable=False),
+        sa.Column("link", sa.String(length=500), nullable=False),
+        sa.Column("department", sa.String(length=80), nullable=False),
+        sa.Column("role", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("subject", _document(), nullable=False),
+        sa.Column("body", _document(), nullable=False),
+        sa.Column("due", sa.String(length=27), nullable=True),
+        sa.Column("cite", sa.String(length=300), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+        sa.UniqueConstraint("key", name=op.f("uq_notices_key")),
+    )
+    op.create_index(op.f("ix_notices_posted_at"), "notices", ["posted_at"], unique=False)
+    op.create_index(
+        "ix_notices_inbox", "notices", ["department", "role", "posted_at", "id", "kind"], unique=False
+    )
+    op.create_index("ix_notices_about", "notices", ["about", "posted_at"], unique=False)
+    op.create_table(
+        "notice_reads",
+        sa.Column("login", sa.String(length=80), nullable=False),
+        sa.Column("notice_id", sa.String(length=36), nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
+        sa.ForeignKeyConstraint(["notice_id"], ["notices.id"], name=op.f("fk_notice_reads_notice_id_notices")),
+        sa.PrimaryKeyConstraint("login", "notice_id", name=op.f("pk_notice_reads")),
+    )
+    op.create_index(op.f("ix_notice_reads_notice_id"), "notice_reads", ["notice_id"], unique=False)
+    op.create_table(
+        "notice_marks",
+        sa.Column("login", sa.String(length=80), nullable=False),
+        sa.Column("before", sa.String(length=27), nullable=False),
+        sa.PrimaryKeyConstraint("login", name=op.f("pk_notice_marks")),
+    )
+    op.create_table(
+        "notice_deliveries",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("notice_id", sa.String(length=36), nullable=False),
+        sa.Column("department", sa.String(length=80), nullable=False),
+        sa.Column("channel", sa.String(length=20), nullable=False),
+        sa.Column("target", sa.String(length=254), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.String(length=27), nullable=True),
+        sa.Column("attempt_id", sa.String(length=36), nullable=True),
+        sa.Column("reason", sa.String(length=200), nullable=True),
+        sa.Column("settled_at", sa.String(length=27), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["notice_id"], ["notices.id"], name=op.f("fk_notice_deliveries_notice_id_notices")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice_deliveries")),
+    )
+    op.create_index(op.f("ix_notice_deliveries_notice_id"), "notice_deliveries", ["notice_id"], unique=False)
+    op.create_index("ix_notice_deliveries_due", "notice_deliveries", ["state", "due_at"], unique=False)
 
 
 def downgrade() -> None:
+    for name in ("notice_deliveries", "notice_marks", "notice_reads", "notices"):
+        op.drop_table(name)
     for name in ("call_positions", "last_calls", "call_months", "call_days"):
         op.drop_table(name)
     op.drop_table("case_signals")

@@ -1,0 +1,81 @@
+"""What a notice is: as its poster writes it, as a reader finds it, as it is sent on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.text import Text
+
+_KEY, _ABOUT, _LINK, _CITE = 120, 36, 500, 300
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A notice to one department, or to those in it who hold `role`; it holds nothing personal.
+
+    `key` makes it exist once, however often it is posted. `link` is the path of the page that it is about.
+    Raises ValueError when a part is not what it should be, which is a fault of the poster's.
+    """
+
+    key: str
+    about: str
+    """The id of the case, or nothing."""
+    link: str
+    department: str
+    role: str
+    """Nothing for everybody in the department."""
+    kind: str
+    subject: Text
+    body: Text
+    due: datetime | None = None
+    cite: str | None = None
+    """The article that sets the due instant, as a rulebook prints it."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.key) <= _KEY or len(self.about) > _ABOUT or len(self.cite or "") > _CITE:
+            raise ValueError(f"a part of the notice {self.key!r} is too long or missing")
+        if not self.link.startswith("/") or self.link.startswith("//") or len(self.link) > _LINK:
+            raise ValueError(f"{self.link!r} is not the path of a page")
+        if not _KIND.fullmatch(self.kind):
+            raise ValueError(f"{self.kind!r} is not a kind of notice")
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notice that was posted."""
+
+    id: str
+    posted_at: datetime
+    about: str
+    link: str
+    department: str
+    role: str
+    kind: str
+    subject: Text
+    body: Text
+    due: datetime | None
+    cite: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whose inbox it is: a person, with department and roles as they are now."""
+
+    login: str
+    department: str
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A notice on its way over one channel; `target` is an e-mail address, nothing for a webhook."""
+
+    id: str
+    notice: Notice
+    channel: str
+    target: str
+    attempts: int
+    """How often it was tried before."""
