@@ -30,7 +30,7 @@ def _sums(name: str, span: str) -> Table:
         name,
         metadata,
         Column(span, String(10), primary_key=True),
-        Column("dataset", String(40), primary_key=True),
+        Column("dataset", String(60), primary_key=True),
         Column("provider", String(80), primary_key=True),
         Column("consumer", String(80), primary_key=True),
         Column("client", String(40), primary_key=True),

@@ -41,7 +41,7 @@ def upgrade() -> None:
         op.create_table(
             name,
             sa.Column(span, sa.String(length=10), nullable=False),
-            sa.Column("dataset", sa.String(length=40), nullable=False),
+            sa.Column("dataset", sa.String(length=60), nullable=False),
             sa.Column("provider", sa.String(length=80), nullable=False),
             sa.Column("consumer", sa.String(length=80), nullable=False),
             sa.Column("client", sa.String(length=40), nullable=False),
