@@ -7,8 +7,8 @@ import os
 import secrets
 import time
 
-_USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-_USCC_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
+USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+USCC_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
 
 
 def new_id(at_ms: int | None = None) -> str:
@@ -36,12 +36,12 @@ def uscc_check_digit(first_17: str) -> str:
 
     Raises ValueError when a character is not of the code's alphabet.
     """
-    total = sum(_USCC_ALPHABET.index(c) * w for c, w in zip(first_17, _USCC_WEIGHTS, strict=True))
-    return _USCC_ALPHABET[-total % 31]
+    total = sum(USCC_ALPHABET.index(c) * w for c, w in zip(first_17, USCC_WEIGHTS, strict=True))
+    return USCC_ALPHABET[-total % 31]
 
 
 def is_uscc(code: str) -> bool:
     """Tell whether `code` is a well-formed unified social credit code (GB 32100-2015)."""
-    if len(code) != 18 or any(c not in _USCC_ALPHABET for c in code):
+    if len(code) != 18 or any(c not in USCC_ALPHABET for c in code):
         return False
     return uscc_check_digit(code[:17]) == code[17]

@@ -111,6 +111,10 @@ class Platform:
     journal_segment_bytes: int
     disk_reserve_bytes: int
     max_body_bytes: int
+    quality_memory_mb: int
+    quality_seconds: int
+    quality_every_days: int
+    """After how many days published data are checked again; 0 for never by itself."""
     code_pattern: str
     """What a dataset's classification code must look like; the sequence number is the platform's."""
     demo: bool
@@ -353,6 +357,9 @@ def _platform(raw: Mapping[str, Any]) -> Platform:
         journal_segment_bytes=raw.get("journal_segment_bytes", 64 * 1024 * 1024),
         disk_reserve_bytes=raw.get("disk_reserve_bytes", 256 * 1024 * 1024),
         max_body_bytes=raw.get("max_body_bytes", 1024 * 1024),
+        quality_memory_mb=raw.get("quality_memory_mb", 512),
+        quality_seconds=raw.get("quality_seconds", 120),
+        quality_every_days=raw.get("quality_every_days", 7),
         code_pattern=raw.get("code_pattern", "^[123][0-9]{5,11}$"),
         demo=raw.get("demo", False),
     )

@@ -24,7 +24,7 @@ def check_table(
 ) -> Iterator[CheckItem]:
     """Yield what was found, up to the first thing that stands in the way of the next."""
     try:
-        with _open(connection).connect() as session:
+        with open_read_only(connection).connect() as session:
             yield CheckItem("reachable", True, Text("数据库可以只读方式连接", "the database opens read-only"))
             yield from _look(session, detail["table"], document)
     except (SQLAlchemyError, ArgumentError, ImportError, OSError) as wrong:
@@ -58,7 +58,7 @@ def _look(session: Session, name: str, document: Mapping[str, Any]) -> Iterator[
     yield CheckItem("rows", True, Text(f"{more.zh}{rows} 行", f"{more.en}{rows} rows"))
 
 
-def _open(connection: Connection) -> Engine:
+def open_read_only(connection: Connection) -> Engine:
     """Return an engine that cannot write and gives up after the connection's time."""
     url = make_url(connection.database_url or "")
     if url.get_backend_name() == "sqlite":
