@@ -23,6 +23,9 @@ import catalog.titles
 import gateway.api
 import gateway.console
 import gateway.oauth
+import notices.api
+import notices.console
+import notices.inbox
 import web.pages
 from accounts.sessions import actor_of_session
 from cases.books import open_rulebooks
@@ -42,9 +45,10 @@ from web.problems import http_problem, problem_response
 from web.proxy import TrustedProxies
 from web.security import protect
 
-ROUTES = (catalog.api.routes, gateway.api.routes, audit.api.routes)
+ROUTES = (catalog.api.routes, gateway.api.routes, notices.api.routes, audit.api.routes)
 PAGES = (
     accounts.console.pages,
+    notices.console.pages,
     cases.console.pages,
     catalog.console.pages,
     gateway.console.pages,
@@ -105,6 +109,7 @@ def create_app(
     app.extensions[cases.console.TITLES] = catalog.titles.titles_of
     Bootstrap5(app)
     _faces(app, settings)
+    app.extensions[web.pages.COUNTS] = {"/inbox": notices.inbox.count_unread}
     _errors(app)
     measure(app)
     _health(app, settings, database)

@@ -54,6 +54,7 @@ KINDS = {
     "account.session_ended": Text("结束会话", "Session ended"),
     "account.token_issued": Text("签发令牌", "Token issued"),
     "account.token_ended": Text("作废令牌", "Token ended"),
+    "notice.read": Text("阅读通知", "Notice read"),
     "audit.query": Text("查询记录", "Records searched"),
 }
 """What the kinds of records are called on screen; others show as they are written."""

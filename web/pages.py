@@ -31,6 +31,11 @@ Ahead = Callable[[Kit, Mapping[str, str]], Any]
 
 _NOT_FIELDS = frozenset({"csrf_token", "version"})
 
+COUNTS = "shuxiang_counts"
+"""Where app.py puts what stands beside a link of the navigation: path to `Count`; web knows no domain."""
+
+Count = Callable[[Work], int]
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -211,11 +216,13 @@ def _go(answer: Go) -> WerkzeugResponse:
 
 def _render(answer: Page, work: Work, seen: Seen, status: int) -> Response:
     notice = session.pop("notice", None)
+    counts: Mapping[str, Count] = current_app.extensions.get(COUNTS, {})
     context = {
         "actor": work.actor,
         "now": work.now,
         "seen": seen,
         "notice": Text(*notice) if notice else None,
+        "waiting": {path: count(work) for path, count in counts.items()} if work.actor.login else {},
         **answer.context,
     }
     return make_response(render_template(answer.template, **context), status)

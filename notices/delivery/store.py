@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Column, Connection, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import Column, Connection, ForeignKey, Index, Integer, String, Table, delete
 
 from core.db import Instant, metadata
 from core.ids import new_id
@@ -50,3 +50,8 @@ def insert_deliveries(
     ]
     if rows:
         tx.execute(deliveries.insert(), rows)
+
+
+def delete_deliveries(tx: Connection, notice_ids: Sequence[str]) -> None:
+    """Delete the deliveries of notices."""
+    tx.execute(delete(deliveries).where(deliveries.c.notice_id.in_(notice_ids)))
