@@ -26,9 +26,9 @@ from audit.state import load_state
 from core.db import Database
 from core.times import SHANGHAI, instant_of
 from supervision import store
+from supervision.model import PERMITTED, UNFINISHED
 from supervision.store import CallKey, Sum
 
-PERMITTED, UNFINISHED = "permitted", "unfinished"
 BATCH = 20_000
 """How many records one transaction adds."""
 _HOUR_MS = 3_600_000

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    Select,
     String,
     Table,
+    and_,
     case,
     delete,
+    func,
+    or_,
     select,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import ColumnElement
 
+from cases.store import cases
+from catalog.store import datasets, distributions
 from core.db import Instant, metadata
+from supervision.model import CallSum, DatasetName, Handled, Limit, LookSum, Seen, Target
 
 # --- calls ----------------------------------------------------------------------------------------
 
@@ -144,3 +156,247 @@ def forget_calls(tx: Connection, origin: str) -> None:
     for table in (call_days, call_months):
         tx.execute(delete(table))
     tx.execute(delete(call_positions).where(call_positions.c.origin == origin))
+
+
+def call_sums(tx: Connection, by_month: bool, first: str, end: str) -> list[CallSum]:
+    """Return what was called from the span `first` up to, not including, `end`, over all days and grants."""
+    c, span = _spanned(by_month)
+    keys = (c.dataset, c.provider, c.consumer, c.client, c.decision)
+    query = select(*keys, *(func.sum(c[name]) for name in _ADDED))
+    rows = tx.execute(query.where(span >= first, span < end).group_by(*keys))
+    return [CallSum(*row[:5], *(int(value) for value in row[5:])) for row in rows]
+
+
+def call_series(
+    tx: Connection, by_month: bool, first: str, end: str, department: str | None, dataset: str | None
+) -> dict[str, dict[str, int]]:
+    """Return span to decision to number of calls: of a provider or a dataset, if one is named."""
+    c, span = _spanned(by_month)
+    query = select(span, c.decision, func.sum(c.calls)).where(span >= first, span < end)
+    if department is not None:
+        query = query.where(c.provider == department)
+    if dataset is not None:
+        query = query.where(c.dataset == dataset)
+    found: dict[str, dict[str, int]] = {}
+    for name, decision, calls in tx.execute(query.group_by(span, c.decision)):
+        found.setdefault(name, {})[decision] = int(calls)
+    return found
+
+
+def _spanned(by_month: bool) -> tuple[Any, ColumnElement[str]]:
+    return (call_months.c, call_months.c.month) if by_month else (call_days.c, call_days.c.day)
+
+
+# --- applications ---------------------------------------------------------------------------------
+
+handled_applications = Table(
+    "handled_applications",
+    metadata,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True),
+    Column("version", Integer, nullable=False),  # of the case that the line was worked out from
+    Column("basis", String(16), nullable=False),  # digest of the calendar that it was worked out on
+    Column("dataset", String(60), nullable=False),
+    Column("decider", String(80), nullable=False),
+    Column("checked", Boolean, nullable=False),
+    Column("submitted_at", Instant),
+    Column("accepted_at", Instant),
+    Column("concluded_at", Instant, index=True),
+    Column("outcome", String(20)),
+    Column("workdays", Integer),
+    Column("late", Boolean, nullable=False),
+)
+"""A line for each application, worked out from its events; made again whenever these have changed."""
+
+handled_limits = Table(
+    "handled_limits",
+    metadata,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True),
+    Column("clock", String(40), primary_key=True),
+    Column("due", Instant, primary_key=True),
+    Column("until", Instant),
+    Column("department", String(80), nullable=False),
+    Index("ix_handled_limits_due", "due"),
+)
+
+_LINE = [c for c in handled_applications.c if c.name not in ("version", "basis")]
+
+
+def _fresh(basis: str) -> ColumnElement[bool]:
+    line = handled_applications.c
+    return and_(line.case_id == cases.c.id, line.version == cases.c.version, line.basis == basis)
+
+
+def stale_applications(tx: Connection, kind: str, basis: str, limit: int) -> list[str]:
+    """Return ids of cases whose line is missing or worked out from something else than holds now."""
+    joined = cases.outerjoin(handled_applications, _fresh(basis))
+    query = select(cases.c.id).select_from(joined)
+    query = query.where(cases.c.kind == kind, handled_applications.c.case_id.is_(None))
+    return list(tx.execute(query.order_by(cases.c.changed_at, cases.c.id).limit(limit)).scalars())
+
+
+def put_handled(tx: Connection, lines: Sequence[tuple[int, Handled]], basis: str) -> None:
+    """Keep lines, each with the version of the case that it was worked out from."""
+    ids = [line.case_id for _, line in lines]
+    for table in (handled_limits, handled_applications):
+        tx.execute(delete(table).where(table.c.case_id.in_(ids)))
+    rows = [
+        {"version": version, "basis": basis, **{c.name: getattr(line, c.name) for c in _LINE}}
+        for version, line in lines
+    ]
+    limits = [
+        {
+            "case_id": line.case_id,
+            **{name: getattr(m, name) for name in ("clock", "due", "until", "department")},
+        }
+        for _, line in lines
+        for m in line.limits
+    ]
+    for table, values in ((handled_applications, rows), (handled_limits, limits)):
+        if values:
+            tx.execute(table.insert(), values)
+
+
+def handled_between(tx: Connection, basis: str, start: datetime, end: datetime) -> list[Handled]:
+    """Return the fresh lines of applications that were pending at some time from `start` up to `end`.
+
+    Of their limits they bring those that were or may have been passed before `end`.
+    """
+    line = handled_applications.c
+    lasted = or_(line.concluded_at.is_(None), line.concluded_at >= start)
+    pending = and_(_fresh(basis), line.submitted_at < end, lasted)
+    limits = _limits_between(tx, basis, start, end)
+    rows = tx.execute(select(*_LINE).select_from(handled_applications.join(cases, pending)))
+    found = {row.case_id: Handled(**row._mapping, limits=limits.pop(row.case_id, ())) for row in rows}
+    return [*found.values(), *_of_limits(tx, limits)]
+
+
+def _limits_between(
+    tx: Connection, basis: str, start: datetime, end: datetime
+) -> dict[str, tuple[Limit, ...]]:
+    """Return limits by case that fell due before `end` and ran over, and until `start` at least."""
+    limit = handled_limits.c
+    over = or_(limit.until.is_(None), and_(limit.until > limit.due, limit.until >= start))
+    query = select(handled_limits).select_from(
+        handled_limits.join(handled_applications, limit.case_id == handled_applications.c.case_id).join(
+            cases, _fresh(basis)
+        )
+    )
+    found: dict[str, tuple[Limit, ...]] = {}
+    for row in tx.execute(query.where(limit.due < end, over).order_by(limit.case_id, limit.due)):
+        found[row.case_id] = (
+            *found.get(row.case_id, ()),
+            Limit(row.clock, row.due, row.until, row.department),
+        )
+    return found
+
+
+def _of_limits(tx: Connection, limits: Mapping[str, tuple[Limit, ...]]) -> Iterable[Handled]:
+    """Yield the lines of applications decided before, of which a limit ran on: to inform the applicant."""
+    ids = list(limits)
+    for at in range(0, len(ids), 500):
+        query = select(*_LINE).where(handled_applications.c.case_id.in_(ids[at : at + 500]))
+        for row in tx.execute(query):
+            yield Handled(**row._mapping, limits=limits[row.case_id])
+
+
+# --- looks ----------------------------------------------------------------------------------------
+
+probes = Table(
+    "probes",
+    metadata,
+    Column("dataset", String(60), primary_key=True),
+    Column("kind", String(10), primary_key=True),
+    Column("at", Instant, primary_key=True),
+    Column("ok", Boolean, nullable=False),
+    Column("milliseconds", Integer, nullable=False),
+    Column("reason", String(40)),
+    Column("excused", Boolean, nullable=False),  # during announced maintenance: it counts for nobody
+    Index("ix_probes_at", "at"),
+)
+
+probe_days = Table(
+    "probe_days",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("dataset", String(60), primary_key=True),
+    Column("kind", String(10), primary_key=True),
+    Column("looks", Integer, nullable=False),  # outside announced maintenance
+    Column("failures", Integer, nullable=False),
+    Column("milliseconds", BigInteger, nullable=False),  # of the looks that succeeded
+    Column("excused", Integer, nullable=False),
+)
+_LOOKS = ("looks", "failures", "milliseconds", "excused")
+
+
+def targets(tx: Connection, since: datetime) -> list[Target]:
+    """Return what is published and has not been looked at after `since`."""
+    looked = (
+        select(func.max(probes.c.at))
+        .where(probes.c.dataset == datasets.c.code, probes.c.kind == distributions.c.kind)
+        .scalar_subquery()
+    )
+    query = (
+        select(datasets.c.code, distributions.c.kind, distributions.c.connection)
+        .add_columns(distributions.c.detail, datasets.c.document)
+        .join(cases, cases.c.id == datasets.c.id)
+        .join(distributions, distributions.c.dataset_id == datasets.c.id)
+        .where(cases.c.serves, or_(looked.is_(None), looked <= since))
+        .order_by(datasets.c.code, distributions.c.kind)
+    )
+    return [Target(*row) for row in tx.execute(query)]
+
+
+def add_looks(tx: Connection, seen: Sequence[Seen], day: str) -> None:
+    """Keep what looks found, and add it to the sums of their day."""
+    if not seen:
+        return
+    kept = _insert(tx, probes).on_conflict_do_nothing(index_elements=["dataset", "kind", "at"])
+    sums = _insert(tx, probe_days)
+    added = sums.on_conflict_do_update(
+        index_elements=["day", "dataset", "kind"],
+        set_={name: probe_days.c[name] + sums.excluded[name] for name in _LOOKS},
+    )
+    for look in seen:
+        if tx.execute(kept.values(**look._asdict())).rowcount == 1:
+            tx.execute(added.values(day=day, dataset=look.dataset, kind=look.kind, **_counts(look)))
+
+
+def _counts(look: Seen) -> dict[str, int]:
+    if look.excused:
+        return dict(zip(_LOOKS, (0, 0, 0, 1), strict=True))
+    return dict(zip(_LOOKS, (1, int(not look.ok), look.milliseconds if look.ok else 0, 0), strict=True))
+
+
+def forget_looks(tx: Connection, before: datetime) -> None:
+    """Delete single looks that are older; the sums of their days stay."""
+    tx.execute(delete(probes).where(probes.c.at < before))
+
+
+def look_sums(tx: Connection, first: str, end: str) -> list[LookSum]:
+    """Return what looks found from the day `first` up to, not including, `end`, by dataset."""
+    c = probe_days.c
+    query = select(c.dataset, *(func.sum(c[name]) for name in _LOOKS))
+    rows = tx.execute(query.where(c.day >= first, c.day < end).group_by(c.dataset))
+    return [LookSum(row[0], *(int(value) for value in row[1:])) for row in rows]
+
+
+def look_series(
+    tx: Connection, first: str, end: str, codes: Sequence[str] | None
+) -> dict[str, tuple[int, int]]:
+    """Return day to looks and failures: of some datasets, if any are named."""
+    c = probe_days.c
+    query: Select[Any] = select(c.day, func.sum(c.looks), func.sum(c.failures))
+    if codes is not None:
+        query = query.where(c.dataset.in_(codes))
+    rows = tx.execute(query.where(c.day >= first, c.day < end).group_by(c.day))
+    return {day: (int(looks), int(failures)) for day, looks, failures in rows}
+
+
+# --- datasets -------------------------------------------------------------------------------------
+
+
+def dataset_names(tx: Connection) -> list[DatasetName]:
+    """Return the datasets that have ever been published, by code."""
+    c = datasets.c
+    query = select(c.code, c.title, c.provider, c.share_class).where(c.published_at.is_not(None))
+    return [DatasetName(*row) for row in tx.execute(query.order_by(c.code))]

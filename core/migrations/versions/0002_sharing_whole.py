@@ -68,6 +68,62 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("origin", name=op.f("pk_call_positions")),
     )
+    op.create_table(
+        "handled_applications",
+        sa.Column("case_id", sa.String(length=36), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("basis", sa.String(length=16), nullable=False),
+        sa.Column("dataset", sa.String(length=60), nullable=False),
+        sa.Column("decider", sa.String(length=80), nullable=False),
+        sa.Column("checked", sa.Boolean(), nullable=False),
+        sa.Column("submitted_at", sa.String(length=27), nullable=True),
+        sa.Column("accepted_at", sa.String(length=27), nullable=True),
+        sa.Column("concluded_at", sa.String(length=27), nullable=True),
+        sa.Column("outcome", sa.String(length=20), nullable=True),
+        sa.Column("workdays", sa.Integer(), nullable=True),
+        sa.Column("late", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["cases.id"], name=op.f("fk_handled_applications_case_id_cases")
+        ),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_handled_applications")),
+    )
+    op.create_index(
+        op.f("ix_handled_applications_concluded_at"), "handled_applications", ["concluded_at"], unique=False
+    )
+    op.create_table(
+        "handled_limits",
+        sa.Column("case_id", sa.String(length=36), nullable=False),
+        sa.Column("clock", sa.String(length=40), nullable=False),
+        sa.Column("due", sa.String(length=27), nullable=False),
+        sa.Column("until", sa.String(length=27), nullable=True),
+        sa.Column("department", sa.String(length=80), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_handled_limits_case_id_cases")),
+        sa.PrimaryKeyConstraint("case_id", "clock", "due", name=op.f("pk_handled_limits")),
+    )
+    op.create_index("ix_handled_limits_due", "handled_limits", ["due"], unique=False)
+    op.create_table(
+        "probes",
+        sa.Column("dataset", sa.String(length=60), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
+        sa.Column("ok", sa.Boolean(), nullable=False),
+        sa.Column("milliseconds", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(length=40), nullable=True),
+        sa.Column("excused", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("dataset", "kind", "at", name=op.f("pk_probes")),
+    )
+    op.create_index("ix_probes_at", "probes", ["at"], unique=False)
+    op.create_table(
+        "probe_days",
+        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("dataset", sa.String(length=60), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("looks", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("milliseconds", sa.BigInteger(), nullable=False),
+        sa.Column("excused", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "dataset", "kind", name=op.f("pk_probe_days")),
+    )
     _notices()
 
 
@@ -99,7 +155,9 @@ def _notices() -> None:
         sa.Column("login", sa.String(length=80), nullable=False),
         sa.Column("notice_id", sa.String(length=36), nullable=False),
         sa.Column("at", sa.String(length=27), nullable=False),
-        sa.ForeignKeyConstraint(["notice_id"], ["notices.id"], name=op.f("fk_notice_reads_notice_id_notices")),
+        sa.ForeignKeyConstraint(
+            ["notice_id"], ["notices.id"], name=op.f("fk_notice_reads_notice_id_notices")
+        ),
         sa.PrimaryKeyConstraint("login", "notice_id", name=op.f("pk_notice_reads")),
     )
     op.create_index(op.f("ix_notice_reads_notice_id"), "notice_reads", ["notice_id"], unique=False)
@@ -133,6 +191,8 @@ def _notices() -> None:
 
 def downgrade() -> None:
     for name in ("notice_deliveries", "notice_marks", "notice_reads", "notices"):
+        op.drop_table(name)
+    for name in ("probe_days", "probes", "handled_limits", "handled_applications"):
         op.drop_table(name)
     for name in ("call_positions", "last_calls", "call_months", "call_days"):
         op.drop_table(name)
