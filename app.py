@@ -36,7 +36,7 @@ from core.settings import Settings
 from core.text import Text
 from core.times import utc_now
 from gateway.policy import PolicyCounter, change_policy
-from gateway.store import is_in_use
+from gateway.store import users_of
 from web.health import readiness
 from web.kit import Kit
 from web.metrics import measure
@@ -54,6 +54,8 @@ PAGES = (
     gateway.console.pages,
     audit.console.pages,
 )
+TIES = {"users_of": users_of}
+"""How a unit of work reaches what stands further right than its caller."""
 VERSION = "0.1.0"
 FOR_SCRIPTS = (
     "/api/",
@@ -104,12 +106,12 @@ def create_app(
         actor_of_token=accounts.tokens.actor_of_token,
         actor_of_session=actor_of_session(settings),
         policy_changed=lambda tx: change_policy(tx, counter),
-        in_use=is_in_use,
+        ties=TIES,
     )
     app.extensions[cases.console.TITLES] = catalog.titles.titles_of
+    app.extensions[web.pages.COUNTS] = {"/inbox": notices.inbox.count_unread}
     Bootstrap5(app)
     _faces(app, settings)
-    app.extensions[web.pages.COUNTS] = {"/inbox": notices.inbox.count_unread}
     _errors(app)
     measure(app)
     _health(app, settings, database)

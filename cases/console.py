@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Mapping
 
 from flask import current_app
 
-from cases.desk import LISTS, Line, Listed, counts, link_of, list_cases
+from cases.desk import LISTS, Line, Listed, counts, list_cases
 from cases.model import KINDS
+from cases.telling import link_of
 from core.text import Text
 from core.work import Work
 from web.auth import SIGNED_IN

@@ -19,6 +19,10 @@ KINDS = {
 """What the kinds of cases are called."""
 
 
+Parties = Mapping[str, str | Sequence[str]]
+"""Role in a case to the department that plays it, or to the several that do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """What happened to a case at one instant; clocks are computed from the `names` of its events."""
@@ -49,8 +53,7 @@ class Case:
     serves: bool
     """Whether the rulebook lets data flow in this state: a public dataset, a usable grant."""
     facts: Mapping[str, Any]
-    parties: Mapping[str, str | Sequence[str]]
-    """Role in this case to the department that plays it, or to the several that do."""
+    parties: Parties
     version: int
     opened_at: datetime
     opened_by: str
@@ -90,7 +93,7 @@ def roles_in(case: Case, actor: Actor) -> frozenset[str]:
     return frozenset(r for r in actor.roles if actor.department in in_role(case.parties, r))
 
 
-def in_role(parties: Mapping[str, str | Sequence[str]], role: str) -> tuple[str, ...]:
+def in_role(parties: Parties, role: str) -> tuple[str, ...]:
     """Return the departments that play `role`."""
     named = parties.get(role, ())
     return (named,) if isinstance(named, str) else tuple(named)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cases.model import Case, Event, roles_in
-from cases.timing import book_of, clocks, facts_now
+from cases.standing import facts_now
+from cases.timing import book_of, clocks
 from core.text import Text
 from core.times import local_iso
 from core.work import Work
@@ -85,6 +86,7 @@ def _form(transition: Transition, fields: Mapping[str, FieldRule]) -> dict[str, 
             }
             for name in (*transition.requires, *transition.accepts)
         ],
+        "confirms": label(transition.confirms) if transition.confirms else None,
         "cite": transition.cite.as_json(),
     }
 

@@ -13,9 +13,12 @@ from typing import Any
 from audit.log import record
 from cases import store
 from cases.fields import check_fields
-from cases.model import KINDS, Case, Event, may_see, roles_in
-from cases.timing import book_of, facts_now, recorded_events, timed, watch_at
-from core.errors import Conflict, NotFound, NotPermitted
+from cases.model import KINDS, Case, Event, Parties, may_see, roles_in
+from cases.standing import facts_now
+from cases.telling import tell_of_step
+from cases.timing import book_of, events_of, timed, watch_at
+from cases.turns import keep_turns
+from core.errors import Conflict, NotFound, NotPermitted, Refusal
 from core.ids import new_id
 from core.text import Text
 from core.times import millis
@@ -31,14 +34,15 @@ def open_case(
     kind: str,
     workflow: str,
     facts: Mapping[str, Any],
-    parties: Mapping[str, str],
+    parties: Parties,
     opened_as: str = "system",
+    fields: Mapping[str, Any] | None = None,
     domain: str = "sharing",
 ) -> Case:
     """Open a case under the current rulebook of `domain`, in the workflow's first state, on record.
 
     `opened_as` is the role in which the actor requests something; with "system" the case opens as the
-    consequence of another act and is nobody's request.
+    consequence of another act and is nobody's request. `fields` is what was said at the opening.
     """
     book: Rulebook = work.rulebooks.current(domain)
     flow = book.workflow(workflow)
@@ -60,11 +64,15 @@ def open_case(
         next_due_at=None,
         closed_at=None,
     )
-    record_id = _record(work, case, "open", None, flow.initial, opened_as, None, {})
-    event = _event(case, work, "open", flow.opening, None, flow.initial, opened_as, {}, record_id)
+    said = dict(fields or {})
+    record_id = _record(work, case, "open", None, flow.initial, opened_as, None, said)
+    event = _event(case, work, "open", flow.opening, None, flow.initial, opened_as, said, record_id)
     case = timed(work, replace(case, events=(event,)))
     store.insert_case(work.tx, case, watch_at(work, case))
     store.insert_event(work.tx, case.id, event)
+    turns = keep_turns(work, case)
+    if flow.opens_by is not None:
+        tell_of_step(work, case, event, flow.opens_by.title, flow.opens_by.tells, turns)
     return case
 
 
@@ -123,7 +131,7 @@ def _extending(
         if rule.workflow == case.workflow and rule.extension and rule.extension.event in transition.emits
     ]
     for name in extended:
-        calendar, events = work.rulebooks.calendar, recorded_events(case)
+        calendar, events = work.rulebooks.calendar, events_of(work, case)
         extended_due(book, case.workflow, case.facts, events, calendar, work.now, name, fields)
     return {**fields, "clock": extended[0]} if extended else fields
 
@@ -140,30 +148,45 @@ def settle(work: Work, case: Case) -> Case:
 
 
 def _permitted(flow: Workflow, case: Case, action: str, work: Work) -> tuple[Transition, str]:
-    transition = flow.find(case.state, action, facts_now(work, case))
-    roles = roles_in(case, work.actor)
-    known = next((t.title for t in flow.transitions if t.action == action), None)
+    facts = facts_now(work, case)
+    transition = flow.find(case.state, action, facts)
     if transition is None:
-        state = flow.states[case.state].title
-        if known is None:
-            raise NotFound(f"没有“{action}”这个操作", f"there is no action {action!r}")
-        raise Conflict(
-            f"状态为“{state.zh}”，不能“{known.zh}”",
-            f"cannot {known.en.lower()}: the state is {state.en!r}",
-            code="wrong_state",
-        )
-    allowed = sorted(roles & transition.roles)
+        raise not_now(flow, case, action, facts)
+    allowed = sorted(roles_in(case, work.actor) & transition.roles)
     if not allowed:
         raise NotPermitted(
             f"您的角色不能“{transition.title.zh}”",
             f"your role may not take the action {transition.title.en!r}",
         )
     requested_as = case.events[0].role
-    if case.opened_by != work.actor.login or requested_as == "system":
+    mine = case.opened_by == work.actor.login and requested_as != "system"
+    if not mine:
         return transition, allowed[0]
-    if requested_as not in allowed:  # requester and decider are never one person, even in one department
+    if transition.by_another or requested_as not in allowed:
+        # Requester and decider are never one person, even in one department.
         raise NotPermitted("经办人不能审批自己提出的事项", "nobody decides on what they requested themselves")
     return transition, requested_as
+
+
+def not_now(flow: Workflow, case: Case, action: str, facts: Mapping[str, Any]) -> Refusal:
+    """Return why an action means nothing here: unknown, not in this state, or a condition does not hold."""
+    named = [t for t in flow.transitions if t.action == action]
+    if not named:
+        return NotFound(f"没有“{action}”这个操作", f"there is no action {action!r}")
+    title, state = named[0].title, flow.states[case.state].title
+    here = [t for t in named if case.state in t.sources]
+    lacking = next((t.unmet(facts) for t in reversed(here)), {})
+    if not lacking:
+        return Conflict(
+            f"状态为“{state.zh}”，不能“{title.zh}”",
+            f"cannot {title.en.lower()}: the state is {state.en!r}",
+            code="wrong_state",
+        )
+    return Conflict(
+        f"条件不满足，不能“{here[-1].title.zh}”（{here[-1].cite}）",
+        f"cannot {title.en.lower()} yet: {', '.join(lacking)} must hold ({here[-1].cite.in_language('en')})",
+        code="condition_not_met",
+    )
 
 
 def _move(
@@ -198,10 +221,34 @@ def _move(
         closed_at=work.now if target.final else None,
         events=(*case.events, event),
     )
-    moved = timed(work, moved)
+    moved = timed(work, _joined(work, moved, transition))
     store.update_case(work.tx, moved, case.version, watch_at(work, moved))
     store.insert_event(work.tx, moved.id, event)
+    tell_of_step(work, moved, event, transition.title, transition.tells, keep_turns(work, moved))
+    if transition.opens is not None:
+        work.follow_up(work, transition.opens, moved, fields)
     return moved
+
+
+def _joined(work: Work, case: Case, transition: Transition) -> Case:
+    """Bring in the departments that hold the roles which the step adds to the case."""
+    new = {role: seats(work, role) for role in transition.joins if role not in case.parties}
+    store.insert_parties(work.tx, case.id, new)
+    return replace(case, parties={**case.parties, **new})
+
+
+def seats(work: Work, role: str) -> tuple[str, ...]:
+    """Return the departments that hold a role in the deployment as a whole. Raises Conflict when none does."""
+    if role == "platform_manager":
+        return (work.settings.platform.manager,)
+    found = tuple(d.id for d in work.settings.departments.values() if role in d.roles)
+    if not found:
+        raise Conflict(
+            f"没有承担“{role}”职责的部门，请在部门配置中写明",
+            f"no department of the deployment has the role {role!r}",
+            code="no_seat",
+        )
+    return found
 
 
 def _event(

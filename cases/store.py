@@ -18,16 +18,14 @@ from sqlalchemy import (
     Table,
     and_,
     exists,
-    false,
     func,
     literal,
     or_,
     select,
-    true,
 )
 from sqlalchemy.sql import ColumnElement
 
-from cases.model import Attachment, Case, Event, in_role
+from cases.model import Attachment, Case, Event, Parties, in_role
 from core.db import Document, Instant, Page, metadata, page
 from core.errors import Conflict
 
@@ -63,6 +61,15 @@ case_parties = Table(
     Column("role", String(40), primary_key=True),
     Column("department", String(80), primary_key=True),
     Index("ix_case_parties_department_role", "department", "role"),
+)
+
+case_turns = Table(
+    "case_turns",
+    metadata,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True),
+    Column("role", String(40), primary_key=True),
+    Column("department", String(80), primary_key=True),
+    Index("ix_case_turns_department_role", "department", "role"),
 )
 
 case_events = Table(
@@ -201,7 +208,7 @@ def insert_case(tx: Connection, case: Case, watch: datetime | None) -> None:
     insert_parties(tx, case.id, case.parties)
 
 
-def insert_parties(tx: Connection, case_id: str, parties: Mapping[str, str | Sequence[str]]) -> None:
+def insert_parties(tx: Connection, case_id: str, parties: Parties) -> None:
     """Add departments in their roles to a case."""
     for role in parties:
         for department in in_role(parties, role):
@@ -217,6 +224,7 @@ def update_case(tx: Connection, case: Case, from_version: int, watch: datetime |
             state=case.state,
             serves=case.serves,
             facts=dict(case.facts),
+            parties=dict(case.parties),
             version=case.version,
             changed_at=case.changed_at,
             lapses_at=case.lapses_at,
@@ -266,6 +274,19 @@ def insert_breach(
     )
 
 
+def signals(tx: Connection, case_id: str) -> set[tuple[str, datetime, str]]:
+    """Return the (clock, due, signal) triples that people have been told of."""
+    query = select(case_signals.c.clock, case_signals.c.due, case_signals.c.signal)
+    return {tuple(row) for row in tx.execute(query.where(case_signals.c.case_id == case_id))}
+
+
+def insert_signal(
+    tx: Connection, case_id: str, clock: str, due: datetime, signal: str, now: datetime
+) -> None:
+    """Note that people have been told, so that they are not told twice."""
+    tx.execute(case_signals.insert().values(case_id=case_id, clock=clock, due=due, signal=signal, at=now))
+
+
 # --- attachments ----------------------------------------------------------------------------------
 
 
@@ -312,15 +333,6 @@ def archived_rulebooks(tx: Connection) -> list[Mapping[str, Any]]:
 Index("ix_cases_changed_at", cases.c.changed_at)
 
 
-class Turn(NamedTuple):
-    """Where a role has the turn; `clocked`: only while a clock runs that the step would stop."""
-
-    workflow: str
-    state: str
-    role: str
-    clocked: bool
-
-
 class Party(NamedTuple):
     """Who looks at cases: a department, in some of its roles."""
 
@@ -331,12 +343,28 @@ class Party(NamedTuple):
 _NO_DUE = literal(datetime(9999, 12, 31, tzinfo=UTC), Instant)
 
 
-def tasks(
-    tx: Connection, department: str, turns: Collection[Turn], limit: int, cursor: str | None = None
-) -> Page:
+def put_turns(tx: Connection, case_id: str, turns: Collection[tuple[str, str]]) -> None:
+    """Write down which (role, department) pairs have the turn in a case, in place of those before."""
+    tx.execute(case_turns.delete().where(case_turns.c.case_id == case_id))
+    for role, department in sorted(turns):
+        tx.execute(case_turns.insert().values(case_id=case_id, role=role, department=department))
+
+
+def has_turns(tx: Connection) -> bool:
+    """Tell whether any turn is written down."""
+    return tx.execute(select(case_turns.c.case_id).limit(1)).first() is not None
+
+
+def open_cases_after(tx: Connection, after: str, limit: int) -> list[str]:
+    """Return the ids of open cases behind `after`, in their order."""
+    query = select(cases.c.id).where(cases.c.closed_at.is_(None), cases.c.id > after)
+    return list(tx.execute(query.order_by(cases.c.id).limit(limit)).scalars())
+
+
+def tasks(tx: Connection, whose: Party, limit: int, cursor: str | None = None) -> Page:
     """Return ids of open cases in which a department has the turn, those that fall due first, first."""
     due = func.coalesce(cases.c.next_due_at, _NO_DUE).label("due")
-    query = select(cases.c.id, due).where(_has_turn(department, turns))
+    query = select(cases.c.id, due).where(_has_turn(whose))
     return page(tx, query, [due, cases.c.id], limit=limit, cursor=cursor, descending=False)
 
 
@@ -354,9 +382,9 @@ def recent(tx: Connection, whose: Party | None, limit: int, cursor: str | None =
     return page(tx, query, [changed, cases.c.id], limit=limit, cursor=cursor)
 
 
-def count_tasks(tx: Connection, department: str, turns: Collection[Turn]) -> int:
+def count_tasks(tx: Connection, whose: Party) -> int:
     """Return how many open cases wait for a department."""
-    return tx.execute(select(func.count()).where(_has_turn(department, turns))).scalar_one()
+    return tx.execute(select(func.count()).select_from(cases).where(_has_turn(whose))).scalar_one()
 
 
 def count_late(tx: Connection, now: datetime, whose: Party | None) -> int:
@@ -364,22 +392,11 @@ def count_late(tx: Connection, now: datetime, whose: Party | None) -> int:
     return tx.execute(select(func.count()).where(_is_late(now, whose))).scalar_one()
 
 
-def _has_turn(department: str, turns: Collection[Turn]) -> ColumnElement[bool]:
-    """Match open cases that stand where one of `turns` waits for the department in that role."""
-    mine = [
-        and_(
-            cases.c.workflow == workflow,
-            cases.c.state == state,
-            cases.c.next_due_at.is_not(None) if clocked else true(),
-            exists().where(
-                case_parties.c.case_id == cases.c.id,
-                case_parties.c.role == role,
-                case_parties.c.department == department,
-            ),
-        )
-        for workflow, state, role, clocked in sorted(turns)
-    ]
-    return and_(cases.c.closed_at.is_(None), or_(false(), *mine))
+def _has_turn(whose: Party) -> ColumnElement[bool]:
+    mine = select(case_turns.c.case_id).where(
+        case_turns.c.department == whose.department, case_turns.c.role.in_(sorted(whose.roles))
+    )
+    return cases.c.id.in_(mine)
 
 
 def _is_late(now: datetime, whose: Party | None) -> ColumnElement[bool]:

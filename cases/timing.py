@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from cases import store
 from cases.model import Case
 from core.times import parse_instant
 from core.work import Work
 from rules.clocks import ClockState, Recorded, clock_states, next_due
+from rules.durations import Duration, before
 from rules.rulebook import Rulebook
 from rules.workflow import Workflow
+
+CALLED = "called"
+"""The event from outside that a rulebook's clocks may count from: a call on a grant that was answered."""
+WARNED, PASSED = "warned", "passed"
+"""What the sweep has told of a clock: that it falls due soon, that an allowance is over."""
+
+Dues = set[tuple[str, datetime]]
+Signals = set[tuple[str, datetime, str]]
 
 
 def book_of(work: Work, case: Case) -> tuple[Rulebook, Workflow]:
@@ -24,19 +33,23 @@ def book_of(work: Work, case: Case) -> tuple[Rulebook, Workflow]:
 def clocks(work: Work, case: Case) -> tuple[ClockState, ...]:
     """Return every clock of the case that has started, as it stands at `work.now`."""
     book, _ = book_of(work, case)
-    events = recorded_events(case)
+    events = events_of(work, case)
     return clock_states(book, case.workflow, case.facts, events, work.rulebooks.calendar, work.now)
 
 
-def facts_now(work: Work, case: Case) -> dict[str, Any]:
-    """Return the case's facts and those that its clocks tell: a fact called like a clock says that it passed.
+def events_of(work: Work, case: Case) -> list[Recorded]:
+    """Return what clocks start and stop on, in the order of time: the case's events and those from outside.
 
-    Calls on the data plane are no events of a case, so the clock of an idle grant counts from the grant.
+    A grant's last successful call is such an event, as far as its rulebook has a clock that asks for it (GZ art.
+    5(二)); the calls themselves are on record in the audit log.
     """
+    own = recorded_events(case)
     book, _ = book_of(work, case)
-    told = {rule.name for rule in book.clocks if rule.workflow == case.workflow} & book.dimensions.keys()
-    passed = {c.name: c.running and c.passed for c in clocks(work, case)} if told else {}
-    return {**case.facts, **{name: passed.get(name, False) for name in told}}
+    asked = any(CALLED in r.starts for r in book.clocks if r.workflow == case.workflow)
+    last = work.last_call(work.tx, str(case.facts.get("grant"))) if asked else None
+    if last is None or last > work.now:
+        return own
+    return sorted([*own, Recorded(CALLED, last, {})], key=lambda e: e.at)
 
 
 def recorded_events(case: Case) -> list[Recorded]:
@@ -59,7 +72,41 @@ def timed(work: Work, case: Case) -> Case:
 
 
 def watch_at(work: Work, case: Case) -> datetime | None:
-    """Return the next instant at which the sweep has something to put on record for this case."""
-    recorded = store.recorded_breaches(work.tx, case.id)
-    dues = [c.due for c in duties(work, case) if c.due and (c.name, c.due) not in recorded]
-    return min([*dues, *([case.lapses_at] if case.lapses_at else [])], default=None)
+    """Return the next instant at which the sweep has something to put on record or to tell about this case."""
+    if case.closed_at is not None:
+        return None
+    breached = store.recorded_breaches(work.tx, case.id)
+    signalled = store.signals(work.tx, case.id)
+    instants = [case.lapses_at] if case.lapses_at else []
+    for clock in clocks(work, case):
+        if clock.running and clock.due is not None:
+            instants += _instants(work, case, clock, breached, signalled)
+    return min(instants, default=None)
+
+
+def _instants(
+    work: Work, case: Case, clock: ClockState, breached: Dues, signalled: Signals
+) -> Iterator[datetime]:
+    """Yield when a running clock is to be warned of and when it is over, as far as that is still to be noted."""
+    due = clock.due
+    if due is None:
+        return
+    warn = warn_at(work, case, clock)
+    if warn is not None and not clock.passed and (clock.name, due, WARNED) not in signalled:
+        yield warn
+    if clock.obliges and (clock.name, due) not in breached:
+        yield due
+    if not clock.obliges and clock.tells and (clock.name, due, PASSED) not in signalled:
+        yield due
+
+
+def warn_at(work: Work, case: Case, clock: ClockState) -> datetime | None:
+    """Return when to remind people of a duty: as its clock says, else as the book's policy says; None: never."""
+    if not clock.obliges or clock.due is None:
+        return None
+    book, _ = book_of(work, case)
+    lead = book.policies.get("notices.remind_before")
+    warn = clock.warn_at
+    if warn is None and lead is not None and lead.value is not None:
+        warn = before(clock.due, Duration.parse(lead.value), work.rulebooks.calendar)
+    return warn if warn is not None and warn > clock.started_at else None

@@ -199,7 +199,7 @@ def act_on_dataset(
     if action in flow.names("revise"):
         changes = {k: v for k, v in fields.items() if k != "cause"}
         return revise_dataset(work, code, changes, fields.get("cause"), expect_version=expect_version)
-    case = take(work, dataset.case, action, fields, facts=standing_facts(work, dataset))
+    case = take(work, dataset.case, action, fields, facts=facts_of(dataset))
     leaves_draft = dataset.case.state == flow.initial != case.state
     if leaves_draft or (case.serves and not dataset.is_public):
         _must_be_ready(dataset)
@@ -252,17 +252,13 @@ def facts_of(dataset: Dataset) -> dict[str, Any]:
     return _facts(dataset.code, dataset.provider, dataset.document)
 
 
-def standing_facts(work: Work, dataset: Dataset) -> dict[str, Any]:
-    """Return what the rulebook's conditions may look at now: whether somebody uses the data, too."""
-    return {**facts_of(dataset), "in_use": work.in_use(work.tx, dataset.code)}
-
-
 def _facts(code: str, provider: str, document: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "dataset": code,
         "provider": provider,
         "share_class": document["share_class"],
         "controlled_params": bool(document.get("controlled_params", False)),
+        "update_limit": document.get("update_limit"),
         "class_changed": False,
     }
 

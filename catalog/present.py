@@ -8,7 +8,7 @@ from typing import Any
 from cases.model import roles_in
 from cases.present import case_view, label
 from cases.timing import book_of
-from catalog.datasets import list_revisions, standing_facts
+from catalog.datasets import facts_of, list_revisions
 from catalog.guards import warnings
 from catalog.model import KINDS, SHARE_CLASSES, Dataset, Distribution
 from catalog.search.find import Found
@@ -36,7 +36,7 @@ def dataset_view(work: Work, dataset: Dataset) -> dict[str, Any]:
     What the rulebook keeps from the viewer (connections, tables, paths) is not there.
     """
     book, _ = book_of(work, dataset.case)
-    case = replace(dataset.case, facts={**dataset.case.facts, **standing_facts(work, dataset)})
+    case = replace(dataset.case, facts={**dataset.case.facts, **facts_of(dataset)})
     whole = {
         **dataset.document,
         "id": dataset.id,

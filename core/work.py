@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -38,9 +38,19 @@ def nobody_listens(tx: Connection) -> None:
     """Take note of a changed policy where no data plane runs: tests and one-off commands without grants."""
 
 
-def perhaps_used(tx: Connection, dataset: str) -> bool:
-    """Answer whether a dataset is in use where nobody knows: the strict answer, so that users are told."""
-    return True
+def users_unknown(tx: Connection, dataset: str) -> tuple[str, ...]:
+    """Answer who uses a dataset where nobody knows: the strict answer, so that no data go unannounced."""
+    return ("unknown",)
+
+
+def never_called(tx: Connection, grant: str) -> datetime | None:
+    """Answer when a grant was last used where nobody keeps count: the clock of an idle one counts from the grant."""
+    return None
+
+
+def nothing_follows(work: Work, workflow: str, origin: Any, fields: Mapping[str, Any]) -> None:
+    """Refuse to open a case that another one calls for, where nobody knows how."""
+    raise LookupError(f"nobody opens a case of {workflow!r} here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +65,12 @@ class Work:
     settings: Settings
     policy_changed: Callable[[Connection], object] = nobody_listens
     """To be called by whatever may turn a permit into a refusal, inside the transaction that does it."""
-    in_use: Callable[[Connection, str], bool] = perhaps_used
-    """Whether some grant on the dataset with this code is still open."""
+    users_of: Callable[[Connection, str], tuple[str, ...]] = users_unknown
+    """The departments with an open grant on the dataset with this code."""
+    last_call: Callable[[Connection, str], datetime | None] = never_called
+    """When the grant with this number last answered a call."""
+    follow_up: Callable[[Work, str, Any, Mapping[str, Any]], object] = nothing_follows
+    """Open a case of a workflow as the consequence of another case, with what was said there."""
 
     def acting_as(self, actor: Actor) -> Work:
         """Return the same unit of work on behalf of somebody else."""

@@ -480,10 +480,11 @@ def live_grants(tx: Connection, client_id: str, now: datetime) -> Sequence[Grant
     return [_grant(row) for row in tx.execute(query.order_by(grants.c.number))]
 
 
-def is_in_use(tx: Connection, code: str) -> bool:
-    """Tell whether some grant on the dataset with this code is still open: usable, or suspended for now."""
-    found = _GRANT.where(datasets.c.code == code, _grant_case.c.closed_at.is_(None)).limit(1)
-    return tx.execute(found).first() is not None
+def users_of(tx: Connection, code: str) -> tuple[str, ...]:
+    """Return the departments with a grant on a dataset that is still open: usable, or suspended for now."""
+    found = _GRANT.where(datasets.c.code == code, _grant_case.c.closed_at.is_(None))
+    users = tx.execute(found.with_only_columns(grants.c.consumer, maintain_column_froms=True).distinct())
+    return tuple(sorted(users.scalars()))
 
 
 def _one_grant(tx: Connection, query: Select[Any]) -> Grant | None:

@@ -11,7 +11,7 @@ from core.text import Text
 from rules.check_flow import Fault, flow_faults, when_faults
 from rules.check_use import use_faults
 from rules.citation import INTERPRETATION
-from rules.limits import ClockRule
+from rules.limits import ByFact, ClockRule
 from rules.routing import Row, first_match, matches
 from rules.values import FieldRule, read_value
 
@@ -137,9 +137,26 @@ def _clock_names(book: Rulebook, rule: ClockRule, at: str) -> Iterator[Fault]:
     number = {f.name for f in (*book.fields.values(), *book.dimensions.values()) if f.type == "integer"}
     if rule.setting is not None and rule.setting.field not in number:
         yield f"{at}/set/field", f"“{rule.setting.field}”不是整数", f"{rule.setting.field!r} is no number"
+    for key, field in (("counts_from", rule.counts_from), ("due_at", rule.due_at)):
+        if field is not None and (field not in book.fields or book.fields[field].type != "instant"):
+            yield f"{at}/{key}", f"“{field}”不是时间类字段", f"{field!r} is no field with an instant"
+    if rule.by_fact is not None:
+        yield from _values_known(book, rule.by_fact, f"{at}/lasts_by")
+    opened = rule.on_breach.opens if rule.on_breach else None
+    if opened is not None and opened not in book.workflows:
+        yield f"{at}/on_breach/opens", f"没有流程“{opened}”", f"there is no workflow {opened!r}"
     for name in rule.extension.requires if rule.extension else ():
         if name not in book.fields:
             yield f"{at}/extend/requires", f"没有字段“{name}”", f"there is no field {name!r}"
+
+
+def _values_known(book: Rulebook, by_fact: ByFact, at: str) -> Iterator[Fault]:
+    """A limit that depends on a fact says something about each value of it, and of no other."""
+    fact = book.dimensions.get(by_fact.fact)
+    known = set(fact.choices) if fact else set()
+    if known != set(by_fact.lasts):
+        words = ("应与事实的各个取值一一对应", "must name each value of the fact and no other")
+        yield f"{at}/values", *words
 
 
 def _exclusive(one: ClockRule, other: ClockRule) -> bool:
@@ -208,7 +225,9 @@ def _unused(book: Rulebook) -> Iterator[Fault]:
     """Every event is recorded and every field asked for by some step; what comes from outside says so."""
     steps = [t for flow in book.workflows.values() for t in flow.transitions]
     emitted = frozenset[str]().union(*(flow.events() for flow in book.workflows.values()))
+    openings = [flow.opens_by for flow in book.workflows.values() if flow.opens_by is not None]
     asked = {name for step in steps for name in (*step.requires, *step.accepts)}
+    asked |= {name for opening in openings for name in (*opening.requires, *opening.accepts)}
     for name, raw in book.document["events"].items():
         if not raw.get("external") and name not in emitted:
             yield f"/events/{name}", "没有步骤产生它", "is recorded by no step"

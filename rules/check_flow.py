@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import Invalid
 from rules.values import read_value
-from rules.workflow import SYSTEM, Transition, Workflow
+from rules.workflow import SYSTEM, Opening, Transition, Workflow
 
 if TYPE_CHECKING:
     from rules.rulebook import Rulebook
@@ -15,7 +15,20 @@ if TYPE_CHECKING:
 Fault = tuple[str, str, str]
 """JSON pointer, Chinese sentence, English sentence."""
 
-ROLES = frozenset({"provider", "consumer", "platform_manager", "auditor", "operator", "handler", SYSTEM})
+SEATS = frozenset(
+    {
+        "platform_manager",
+        "auditor",
+        "steering_office",
+        "steering_group",
+        "dispute_body",
+        "rectifier",
+        "offline_approver",
+    }
+)
+"""Roles that a deployment as a whole gives to departments."""
+ROLES = SEATS | {"provider", "consumer", "member", "operator", "handler", SYSTEM}
+"""Every role that a step may name; `member` is everybody of a department that takes part."""
 
 
 def flow_faults(book: Rulebook) -> Iterator[Fault]:
@@ -33,8 +46,24 @@ def _names(book: Rulebook, flow: Workflow, at: str) -> Iterator[Fault]:
     if flow.initial not in flow.states:
         yield f"{at}/initial", f"没有状态“{flow.initial}”", f"there is no state {flow.initial!r}"
     yield from _unknown(flow.opening, book.events, f"{at}/opening", "事件", "event")
+    if flow.opens_by is not None:
+        yield from _opening_names(book, flow.opens_by, f"{at}/open")
     for i, transition in enumerate(flow.transitions):
         yield from _transition_names(book, flow, transition, f"{at}/transitions/{i}")
+
+
+def _opening_names(book: Rulebook, opening: Opening, at: str) -> Iterator[Fault]:
+    yield from _unknown(opening.roles, ROLES, f"{at}/roles", "角色", "role")
+    yield from _unknown(opening.parties, ROLES, f"{at}/parties", "角色", "role")
+    yield from _unknown(opening.tells, opening.parties, f"{at}/tells", "参与角色", "party")
+    yield from _unknown(opening.requires, book.fields, f"{at}/requires", "字段", "field")
+    yield from _unknown(opening.accepts, book.fields, f"{at}/accepts", "字段", "field")
+    departments = {f.name for f in book.fields.values() if f.type == "department"}
+    for role, source in opening.parties.items():
+        if source == "named" and not departments & set(opening.requires):
+            yield f"{at}/parties/{role}", "没有填写部门的必填字段", "no required field names a department"
+        if source == "seat" and role not in SEATS:
+            yield f"{at}/parties/{role}", "这个角色没有固定的部门", "no department holds the role as such"
 
 
 def _transition_names(book: Rulebook, flow: Workflow, transition: Transition, at: str) -> Iterator[Fault]:
@@ -46,6 +75,9 @@ def _transition_names(book: Rulebook, flow: Workflow, transition: Transition, at
     yield from _unknown(transition.requires, book.fields, f"{at}/requires", "字段", "field")
     yield from _unknown(transition.accepts, book.fields, f"{at}/accepts", "字段", "field")
     yield from when_faults(book, transition.when, f"{at}/when")
+    yield from _unknown(transition.joins, SEATS, f"{at}/joins", "角色", "role")
+    opened = (transition.opens,) if transition.opens else ()
+    yield from _unknown(opened, book.workflows, f"{at}/opens", "流程", "workflow")
     yield from _forbidden(book, transition, at)
     yield from _timer(book, transition, at)
 

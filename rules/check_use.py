@@ -26,11 +26,18 @@ FLAGS = {
     "application": frozenset({"resting"}),
     "grant": frozenset({"usable", "resting"}),
 }
+MATTER_FLAGS = frozenset({"resting", "disputed", "announced"})
+"""Of every other procedure: while a case is `disputed` the data it is about carry a notice; `announced`
+maintenance counts against nobody's availability."""
+
 DOES = {
-    "dataset": frozenset({"publish", "revise", "aside"}),
+    "dataset": frozenset({"publish", "revise", "announce", "aside"}),
     "application": frozenset({"submit", "grant", "aside"}),
     "grant": frozenset({"aside"}),
 }
+MATTER_DOES = frozenset({"share", "hand_over", "aside"})
+"""Of every other procedure: `share` grants what a demand asks for, `hand_over` shuts the account of who left."""
+
 FACTS = frozenset(
     {
         "share_class",
@@ -38,12 +45,16 @@ FACTS = frozenset(
         "kind",
         "decider",
         "in_use",
+        "users_told",
+        "urgent",
+        "update_limit",
         "class_changed",
         "term_days",
         "valid_until",
     }
 )
-"""The facts that the platform fills in; any other is derived by a table or says that a clock has passed."""
+"""The facts that the platform fills in; any other is derived by a table, says that a
+clock has passed, or that an event waits for an answer."""
 END = "valid_until"
 REVISION_FIELD = "cause"
 
@@ -54,25 +65,26 @@ def use_faults(book: Rulebook) -> Iterator[Fault]:
         at = f"/workflows/{name}"
         yield from _words(name, flow, at)
         yield from _starts(name, flow, at)
-    known = {*FACTS, *book.tables, *(clock.name for clock in book.clocks)}
+    known = {*FACTS, *book.tables, *(clock.name for clock in book.clocks), *book.events}
     for fact in book.dimensions:
         if fact not in known:
             yield f"/facts/{fact}", "平台不提供这个事实", "is a fact that the platform does not know"
     yield from _dataset(book, book.workflows["dataset"])
     yield from _application(book.workflows["application"])
     yield from _grant(book, book.workflows["grant"])
+    yield from _procedures(book)
 
 
 def _words(name: str, flow: Workflow, at: str) -> Iterator[Fault]:
     """Flags and deeds belong to their workflow, and nothing is served or resting at its end."""
     for state in flow.states.values():
         here = f"{at}/states/{state.name}/flags"
-        for flag in sorted(state.flags - FLAGS.get(name, frozenset())):
+        for flag in sorted(state.flags - FLAGS.get(name, MATTER_FLAGS)):
             yield here, f"这个流程的状态没有“{flag}”", f"no state of this workflow is {flag!r}"
         if state.final and state.flags:
             yield here, "终态不能有标志", "a final state has no flags"
     for i, step in enumerate(flow.transitions):
-        if step.does is not None and step.does not in DOES.get(name, frozenset()):
+        if step.does is not None and step.does not in DOES.get(name, MATTER_DOES):
             words = f"这个流程的步骤没有“{step.does}”", f"no step of this workflow does {step.does!r}"
             yield f"{at}/transitions/{i}/does", *words
 
@@ -150,6 +162,22 @@ def _grant(book: Rulebook, flow: Workflow) -> Iterator[Fault]:
             yield f"{at}/{i}/timer", *words
     if book.policy("grant.max_term").value is not None and not any(t.timer for t in flow.transitions):
         yield at, "有最长期限，却没有到期的步骤", "a term is bounded, yet no step ends it"
+
+
+def _procedures(book: Rulebook) -> Iterator[Fault]:
+    """What the policies say of the procedures is what the workflows are, and numbers tell them apart."""
+    for path, leaf in book.policies.items():
+        family, _, name = path.partition(".")
+        if family == "procedures" and bool(leaf.value) != (name in book.workflows):
+            words = (
+                "与流程不一致：有流程才为 true",
+                "must be true where the workflow stands, null where not",
+            )
+            yield f"/policies/procedures/{name}/value", *words
+    prefixes: dict[str, str] = {"A": "application", "G": "grant"}
+    for name, flow in book.workflows.items():
+        if flow.opens_by is not None and prefixes.setdefault(flow.opens_by.prefix, name) != name:
+            yield f"/workflows/{name}/open/prefix", "编号前缀重复", "is the prefix of another workflow"
 
 
 def _does(flow: Workflow, does: str, state: str, role: str) -> bool:

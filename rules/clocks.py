@@ -50,6 +50,7 @@ class ClockState:
     warn_at: datetime | None
     on_breach: Duty | None
     obliges: bool
+    tells: tuple[str, ...]
 
     @property
     def running(self) -> bool:
@@ -170,6 +171,7 @@ def _state(run: Run, calendar: Calendar, now: datetime) -> ClockState:
         before(run.due, rule.warn, calendar) if run.due and rule.warn else None,
         rule.on_breach,
         rule.obliges,
+        rule.tells,
     )
 
 

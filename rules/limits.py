@@ -56,7 +56,17 @@ class Duty:
     """What a breach obliges somebody to do."""
 
     title: Text
+    opens: str | None
+    """The workflow of which the platform opens a case, for a person to sign."""
     cite: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class ByFact:
+    """A limit that depends on a fact of the case: the update limit of a dataset says how long it is."""
+
+    fact: str
+    lasts: Mapping[str, Duration | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,11 @@ class ClockRule:
     """Counts backwards from the due instant of another clock."""
     lasts: Duration | None
     """None where the text gives no number ("promptly"): the age is shown and nothing is ever breached."""
+    by_fact: ByFact | None
+    counts_from: str | None
+    """The field of the start event with the instant that counts in place of the record's (never a later one)."""
+    due_at: str | None
+    """The field of the start event that names the due instant itself."""
     setting: Setting | None
     not_after: tuple[str, ...]
     """Clocks whose due instant this one may not pass."""
@@ -87,4 +102,6 @@ class ClockRule:
     warn: Duration | None
     """How long before the due instant to warn, counted backwards."""
     on_breach: Duty | None
+    tells: tuple[str, ...]
+    """Roles that are told when it falls due, beside those who could have stopped it."""
     cite: Citation

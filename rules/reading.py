@@ -8,11 +8,11 @@ from typing import Any
 from core.text import Text, text_of
 from rules.citation import KINDS, Citation
 from rules.durations import Duration
-from rules.limits import ClockRule, Duty, Extension, Setting
+from rules.limits import ByFact, ClockRule, Duty, Extension, Setting
 from rules.routing import Row
 from rules.values import FieldRule
 from rules.visibility import View
-from rules.workflow import Forbidden, State, Transition, Workflow
+from rules.workflow import Forbidden, Opening, State, Transition, Workflow
 
 Cites = Mapping[str, Citation]
 
@@ -54,6 +54,7 @@ def _field(name: str, raw: Mapping[str, Any]) -> FieldRule:
         raw.get("min"),
         raw.get("max"),
         raw.get("optional", False),
+        raw.get("sealed", False),
     )
 
 
@@ -87,8 +88,24 @@ def _workflow(name: str, raw: Mapping[str, Any], cites: Cites) -> Workflow:
         text_of(raw["title"]),
         raw["initial"],
         tuple(raw.get("opening", ())),
+        _opening(raw["open"], cites) if "open" in raw else None,
         {key: _state(key, state) for key, state in raw["states"].items()},
         tuple(_transition(t, cites) for t in raw["transitions"]),
+    )
+
+
+def _opening(raw: Mapping[str, Any], cites: Cites) -> Opening:
+    return Opening(
+        raw["prefix"],
+        text_of(raw["title"]),
+        frozenset(raw["roles"]),
+        tuple(raw.get("about", ())),
+        tuple(raw.get("about_optional", ())),
+        tuple(raw.get("requires", ())),
+        tuple(raw.get("accepts", ())),
+        raw["parties"],
+        tuple(raw.get("tells", ())),
+        cites[raw["cite"]],
     )
 
 
@@ -111,6 +128,10 @@ def _transition(raw: Mapping[str, Any], cites: Cites) -> Transition:
         tuple(raw.get("tells", ())),
         raw.get("when", {}),
         raw.get("timer"),
+        tuple(raw.get("joins", ())),
+        raw.get("opens"),
+        raw.get("by_another", False),
+        text_of(raw["confirms"]) if "confirms" in raw else None,
         cites[raw["cite"]],
     )
 
@@ -135,11 +156,15 @@ def _clock(raw: Mapping[str, Any], cites: Cites) -> ClockRule:
         before_event,
         raw.get("before_due"),
         duration(raw.get("lasts")),
+        _by_fact(raw.get("lasts_by")),
+        raw.get("counts_from"),
+        raw.get("due_at"),
         _setting(raw.get("set")),
         tuple(raw.get("not_after", ())),
         _extension(raw.get("extend"), cites),
         duration(raw.get("warn")),
-        Duty(text_of(breach["title"]), cites[breach["cite"]]) if breach else None,
+        Duty(text_of(breach["title"]), breach.get("opens"), cites[breach["cite"]]) if breach else None,
+        tuple(raw.get("tells", ())),
         cites[raw["cite"]],
     )
 
@@ -151,6 +176,12 @@ def _setting(raw: Mapping[str, Any] | None) -> Setting | None:
     return Setting(
         raw["field"], unit, duration(raw.get("min")), duration(raw.get("max")), tuple(raw.get("by", ()))
     )
+
+
+def _by_fact(raw: Mapping[str, Any] | None) -> ByFact | None:
+    if raw is None:
+        return None
+    return ByFact(raw["fact"], {value: duration(lasts) for value, lasts in raw["values"].items()})
 
 
 def _extension(raw: Mapping[str, Any] | None, cites: Cites) -> Extension | None:

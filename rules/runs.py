@@ -53,6 +53,13 @@ def set_length(rule: ClockRule, fields: Mapping[str, Any], facts: Mapping[str, A
     return None if number is None else Duration(int(number), rule.setting.unit)
 
 
+def length_by_fact(rule: ClockRule, facts: Mapping[str, Any]) -> Duration | None:
+    """Return the length that a fact of the case stands for, None where it stands for none."""
+    if rule.by_fact is None:
+        return None
+    return rule.by_fact.lasts.get(str(facts.get(rule.by_fact.fact)))
+
+
 def wanted(fields: Mapping[str, Any], due: datetime, calendar: Calendar) -> datetime | None:
     """Return the due instant that an extension asks for, None when it leaves the step to the rule.
 
@@ -75,6 +82,7 @@ def _forward(
     stop = stopped.at if stopped else None
     if rule.before_event is not None:
         return _ahead_of_event(rule, started, stop, calendar)
+    started = _counted_from(rule, started)
     due, provisional = _first_due(rule, started, facts, calendar)
     run = Run(rule, started.at, stop, due, due, None, provisional)
     if rule.extension is None or due is None:
@@ -95,11 +103,20 @@ def _last(rule: ClockRule, events: Sequence[Recorded]) -> tuple[Recorded | None,
     return start, stop
 
 
+def _counted_from(rule: ClockRule, started: Recorded) -> Recorded:
+    """Return the start as of the instant that it tells of, where it tells of an earlier one."""
+    said = started.fields.get(rule.counts_from) if rule.counts_from is not None else None
+    return replace(started, at=min(_instant(said), started.at)) if said is not None else started
+
+
 def _first_due(
     rule: ClockRule, started: Recorded, facts: Mapping[str, Any], calendar: Calendar
 ) -> tuple[datetime | None, bool]:
     """Return the due instant before any extension, and whether it is provisional."""
-    length = set_length(rule, started.fields, facts) or rule.lasts
+    if rule.due_at is not None:
+        named = started.fields.get(rule.due_at)
+        return (_instant(named) if named is not None else None), False
+    length = set_length(rule, started.fields, facts) or length_by_fact(rule, facts) or rule.lasts
     if length is None:
         return None, False
     due = after(started.at, length, calendar)

@@ -12,6 +12,7 @@ from core.text import Text
 from core.times import parse_instant
 
 TRUE_WORDS = frozenset({"true", "yes", "1", "是", "有"})
+MOST_KEYS, LONGEST_KEY = 10, 200
 FALSE_WORDS = frozenset({"false", "no", "0", "否", "无"})
 
 
@@ -19,7 +20,8 @@ FALSE_WORDS = frozenset({"false", "no", "0", "否", "无"})
 class FieldRule:
     """One field of a step, or one fact of a case.
 
-    `type` is text, instant, integer, boolean, choice, list or json.
+    `type` is text, instant, integer, boolean, choice, list or json; department, dataset and person are texts
+    that name something the platform knows; record is the key of one record, attribute to value.
     """
 
     name: str
@@ -33,6 +35,8 @@ class FieldRule:
     """Largest integer, or most characters of a text."""
     optional: bool = False
     """A fact that may be unknown: what depends on it is then left out instead of refused."""
+    sealed: bool = False
+    """Whether it may hold personal data: kept encrypted, shown to the parties alone."""
 
     def is_called(self, word: str) -> bool:
         """Tell whether `word` is the key, a title or another word for this field."""
@@ -103,6 +107,19 @@ def _list(rule: FieldRule, raw: Any, pointer: str) -> list[Any]:
     return raw
 
 
+def _record(rule: FieldRule, raw: Any, pointer: str) -> dict[str, str]:
+    """Read the key of a record: a mapping, or lines of ``attribute=value`` as a form sends them."""
+    if isinstance(raw, str):
+        lines = [line.partition("=") for line in raw.replace(";", "\n").splitlines() if line.strip()]
+        raw = {name.strip(): value.strip() for name, _, value in lines}
+    fits = isinstance(raw, Mapping) and 0 < len(raw) <= MOST_KEYS
+    if not fits or not all(isinstance(v, str) and 0 < len(v) <= LONGEST_KEY for v in raw.values()):
+        raise invalid(
+            pointer, "应写成 信息项=值，每行一个", "must name attributes and values, such as code=429005"
+        )
+    return dict(raw)
+
+
 def _as_it_is(rule: FieldRule, raw: Any, pointer: str) -> Any:
     return raw
 
@@ -127,6 +144,10 @@ _READERS: dict[str, Reader] = {
     "integer": _integer,
     "instant": _instant,
     "list": _list,
+    "department": _text,
+    "dataset": _text,
+    "person": _text,
+    "record": _record,
 }
 
 

@@ -39,6 +39,26 @@ class Forbidden:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """How a case of a workflow comes to be: by whom, about what, with which fields, and who takes part."""
+
+    prefix: str
+    """What the numbers of its cases begin with."""
+    title: Text
+    roles: frozenset[str]
+    about: tuple[str, ...]
+    """What must be named: dataset, datasets (several), grant, application, client."""
+    about_optional: tuple[str, ...]
+    """What may be named; one of these must be where `about` is empty and the parties depend on it."""
+    requires: tuple[str, ...]
+    accepts: tuple[str, ...]
+    parties: Mapping[str, str]
+    """Role to where its department comes from: opener, subject, named, seat or users."""
+    tells: tuple[str, ...]
+    cite: Citation
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
     """One step that some role may take, what it must bring along, and what it sets off."""
 
@@ -62,7 +82,19 @@ class Transition:
     """Conditions on the case's facts; of several transitions of one action the first that holds is meant."""
     timer: str | None
     """The fact that holds the instant after which the platform takes it by itself."""
+    joins: tuple[str, ...]
+    """Roles that the step brings into the case: the departments that hold them in this deployment."""
+    opens: str | None
+    """The workflow of which the step opens a case, about the same thing."""
+    by_another: bool
+    """Whether it takes somebody else than the person who opened the case."""
+    confirms: Text | None
+    """What whoever takes the step confirms by taking it."""
     cite: Citation
+
+    def unmet(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the conditions that do not hold."""
+        return {fact: wanted for fact, wanted in self.when.items() if not matches({fact: wanted}, facts)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +106,8 @@ class Workflow:
     initial: str
     opening: tuple[str, ...]
     """Events that the opening of a case records."""
+    opens_by: Opening | None
+    """How people or the platform open a case; None where opening is a use case of its own."""
     states: Mapping[str, State]
     transitions: tuple[Transition, ...]
 
@@ -81,17 +115,17 @@ class Workflow:
         """Return what a holder of `roles` may do now, one transition an action, in the book's order."""
         held = frozenset(roles)
         first: dict[str, Transition] = {}
-        for transition in self._leaving(state, facts):
+        for transition in self.leaving(state, facts):
             first.setdefault(transition.action, transition)
         return tuple(t for t in first.values() if t.roles & held)
 
     def find(self, state: str, action: str, facts: Mapping[str, Any]) -> Transition | None:
         """Return the transition that `action` means in `state`, None when it means nothing there."""
-        return next((t for t in self._leaving(state, facts) if t.action == action), None)
+        return next((t for t in self.leaving(state, facts) if t.action == action), None)
 
     def doing(self, does: str, state: str, facts: Mapping[str, Any]) -> Transition | None:
         """Return the first transition out of `state` along with which the platform does this, if any."""
-        return next((t for t in self._leaving(state, facts) if t.does == does), None)
+        return next((t for t in self.leaving(state, facts) if t.does == does), None)
 
     def names(self, does: str) -> frozenset[str]:
         """Return what the book calls the actions along with which the platform does this."""
@@ -100,12 +134,13 @@ class Workflow:
     def lapse(self, state: str, facts: Mapping[str, Any]) -> Transition | None:
         """Return the transition that a timer drives out of `state`, None when its fact is not set."""
         return next(
-            (t for t in self._leaving(state, facts) if t.timer and facts.get(t.timer) is not None), None
+            (t for t in self.leaving(state, facts) if t.timer and facts.get(t.timer) is not None), None
         )
 
     def events(self) -> frozenset[str]:
         """Return every event that a case of this workflow can record."""
         return frozenset(self.opening).union(*(t.emits for t in self.transitions))
 
-    def _leaving(self, state: str, facts: Mapping[str, Any]) -> Iterator[Transition]:
+    def leaving(self, state: str, facts: Mapping[str, Any]) -> Iterator[Transition]:
+        """Yield the transitions out of `state` whose conditions hold, in the book's order."""
         return (t for t in self.transitions if state in t.sources and matches(t.when, facts))

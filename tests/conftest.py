@@ -26,7 +26,7 @@ from core.migrate import migrate
 from core.settings import Settings, load_settings
 from core.work import Actor, Work
 from gateway.policy import PolicyCounter, change_policy
-from gateway.store import is_in_use
+from gateway.store import users_of
 from tests import cast
 from web.http import check_response
 
@@ -67,7 +67,7 @@ class World:
         def changed(tx: Any) -> int:
             return change_policy(tx, self.counter)
 
-        return Work(tx, self.rulebooks, actor, self.now, self.settings, changed, is_in_use)
+        return Work(tx, self.rulebooks, actor, self.now, self.settings, changed, users_of)
 
     @property
     def app(self) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
@@ -28,12 +28,12 @@ class Kit:
     actor_of_session: Callable[[Connection, str, datetime], Actor | None]
     """Who is signed in with a session cookie."""
     policy_changed: Callable[[Connection], object]
-    in_use: Callable[[Connection, str], bool]
-    """Whether some grant on a dataset is still open."""
+    ties: Mapping[str, Any]
+    """What packages further left ask of those further right (`Work.users_of`, `last_call`, `follow_up`)."""
 
     def work(self, tx: Connection, actor: Actor) -> Work:
         """Return the unit of work of one request."""
-        return Work(tx, self.rulebooks, actor, self.clock(), self.settings, self.policy_changed, self.in_use)
+        return Work(tx, self.rulebooks, actor, self.clock(), self.settings, self.policy_changed, **self.ties)
 
 
 def before_answering(work: Work, act: Callable[[Work], object]) -> None:

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from sqlalchemy import event
 
-from cases.desk import counts, link_of, list_cases
+from cases.desk import counts, list_cases
+from cases.telling import link_of
 from gateway.applications import act_on_application
 from gateway.grants import act_on_grant
 from tests.cast import alice, ann, bob, carol, chen, dave, mallory

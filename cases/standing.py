@@ -1,0 +1,62 @@
+"""What a rulebook's conditions may look at beside a case's own facts: what its clocks, events and users tell.
+
+* a fact called like a clock says that the clock runs and has passed: an idle grant may be taken back;
+* a fact called like an event says that it happened and that nobody has answered it yet: the answer is any
+  step that is conditional on it, so consent can be given to a request and to nothing else;
+* ``in_use`` and ``users_told`` speak of the departments with open grants on the dataset.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cases.model import Case
+from cases.timing import book_of, clocks
+from core.work import Work
+from notices.post import told
+from rules.workflow import Transition, Workflow
+
+IN_USE, USERS_TOLD = "in_use", "users_told"
+ANNOUNCEMENT = "announcement"
+"""The kind of a notice that a step which announces something sends."""
+
+
+def facts_now(work: Work, case: Case) -> dict[str, Any]:
+    """Return the case's facts and those that follow from what happened, at `work.now`."""
+    book, flow = book_of(work, case)
+    asked = {fact for step in flow.transitions for fact in step.when}
+    return {
+        **case.facts,
+        **_of_clocks(work, case, asked),
+        **{name: is_pending(case, flow, name) for name in asked & book.events.keys()},
+        **_of_users(work, case, asked),
+    }
+
+
+def _of_clocks(work: Work, case: Case, asked: set[str]) -> dict[str, bool]:
+    book, _ = book_of(work, case)
+    names = {rule.name for rule in book.clocks if rule.workflow == case.workflow} & asked
+    passed = {c.name: c.running and c.passed for c in clocks(work, case)} if names else {}
+    return {name: passed.get(name, False) for name in names}
+
+
+def is_pending(case: Case, flow: Workflow, event: str) -> bool:
+    """Tell whether `event` was recorded and no step that answers it was taken since."""
+    happened = max((e.seq for e in case.events if event in e.names), default=0)
+    answers = {t.action for t in answering(flow, event)}
+    return happened > max((e.seq for e in case.events if e.action in answers), default=0)
+
+
+def answering(flow: Workflow, event: str) -> list[Transition]:
+    """Return the steps that are conditional on `event` waiting for an answer."""
+    return [t for t in flow.transitions if t.when.get(event) is True]
+
+
+def _of_users(work: Work, case: Case, asked: set[str]) -> dict[str, bool]:
+    """Speak of the departments that use a dataset, where the book asks: has each been told since it went public?"""
+    if asked.isdisjoint((IN_USE, USERS_TOLD)) or "dataset" not in case.facts:
+        return {}
+    users = set(work.users_of(work.tx, case.facts["dataset"]))
+    since = max((e.at for e in case.events if e.to_state != e.from_state), default=case.opened_at)
+    known = told(work.tx, case.id, ANNOUNCEMENT, since) if users else frozenset()
+    return {IN_USE: bool(users), USERS_TOLD: users <= known}

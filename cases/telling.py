@@ -1,0 +1,129 @@
+"""Who is told of a step: those whom the rulebook names, and those who have the turn after it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from cases.model import KINDS, Case, Event, in_role
+from cases.standing import ANNOUNCEMENT
+from cases.timing import book_of
+from core.codes import in_url
+from core.ids import digest
+from core.text import Text
+from core.times import local_iso
+from core.work import Work
+from notices.post import Draft, post_notice
+from rules.clocks import ClockState
+
+Turns = Collection[tuple[str, str]]
+
+
+def link_of(case: Case) -> str:
+    """Return the address of the page of a case."""
+    if case.kind == "dataset":
+        return f"/datasets/{in_url(str(case.facts['dataset']))}"
+    return f"/{case.kind}s/{case.id}"
+
+
+def name_of(work: Work, case: Case) -> Text:
+    """Return what a case is called in a sentence: its kind and its number."""
+    kind = KINDS.get(case.kind)
+    if kind is None or case.kind == "matter":
+        kind = book_of(work, case)[1].title
+    number = str(case.facts.get("number") or case.facts.get(case.kind) or "")
+    return Text(f"{kind.zh} {number}".strip(), f"{kind.en} {number}".strip())
+
+
+def tell_of_step(
+    work: Work, case: Case, event: Event, title: Text, tells: Iterable[str], turns: Turns
+) -> None:
+    """Post a notice to the departments in the roles that a step tells, and to those who have the turn now.
+
+    Nobody is told of what their own department did, unless they have the turn.
+    """
+    flow = book_of(work, case)[1]
+    announces = event.action in flow.names("announce")
+    told = {(r, d) for r in tells for d in _departments(work, case, r) if d != event.actor_department}
+    waiting = set(turns) - told if event.from_state != event.to_state else set()
+    for role, department in sorted(told | waiting):
+        name, mine = name_of(work, case), (role, department) in set(turns)
+        subject = Text(f"{name.zh}：{title.zh}", f"{name.en}: {title.en}")
+        _post(
+            work,
+            case,
+            key=f"{case.id}:{event.seq}:{role}:{department}",
+            kind=ANNOUNCEMENT if announces else "task" if mine else "step",
+            role=role,
+            department=department,
+            subject=subject,
+            body=_WAITS if mine else _TOLD,
+        )
+
+
+def tell_of_clock(work: Work, case: Case, clock: ClockState, signal: str, roles: Iterable[str]) -> None:
+    """Post a notice that a clock falls due soon, is overdue, or is over."""
+    name, due = name_of(work, case), local_iso(clock.due) if clock.due else ""
+    for role in sorted(set(roles)):
+        for department in _departments(work, case, role):
+            _post(
+                work,
+                case,
+                key=f"{case.id}:{clock.name}:{due}:{signal}:{role}:{department}",
+                kind=signal,
+                role=role,
+                department=department,
+                subject=Text(
+                    f"{name.zh}：{clock.title.zh}{_SIGNALS[signal].zh}",
+                    f"{name.en}: {clock.title.en} {_SIGNALS[signal].en}",
+                ),
+                body=Text(f"时限：{due}", f"Due: {due}"),
+                clock=clock,
+            )
+
+
+_TOLD = Text("请知悉，可在平台查看详情。", "For your information; see the platform for details.")
+_WAITS = Text(
+    "需要贵部门办理，请登录平台处理。", "This waits for your department; please act on it on the platform."
+)
+_SIGNALS = {
+    "warned": Text("即将到期", "falls due soon"),
+    "breached": Text("已逾期", "is overdue"),
+    "passed": Text("已届满", "has run out"),
+}
+
+
+def _departments(work: Work, case: Case, role: str) -> tuple[str, ...]:
+    """Return who plays `role`; the consumers of a dataset are those with an open grant on it."""
+    named = in_role(case.parties, role)
+    if not named and role == "consumer" and "dataset" in case.facts:
+        return work.users_of(work.tx, str(case.facts["dataset"]))
+    return named
+
+
+def _post(
+    work: Work,
+    case: Case,
+    *,
+    key: str,
+    kind: str,
+    role: str,
+    department: str,
+    subject: Text,
+    body: Text,
+    clock: ClockState | None = None,
+) -> None:
+    post_notice(
+        work,
+        Draft(
+            key=digest(key),
+            about=case.id,
+            link=link_of(case),
+            department=department,
+            role=role,
+            kind=kind,
+            subject=subject,
+            body=body,
+            due=clock.due if clock else case.next_due_at,
+            cite=str(clock.cite) if clock else None,
+        ),
+    )
