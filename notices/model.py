@@ -69,6 +69,9 @@ class Reader:
     roles: frozenset[str]
 
 
+EMAIL, WEBHOOK = "email", "webhook"
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A notice on its way over one channel; `target` is an e-mail address, nothing for a webhook."""
@@ -79,3 +82,22 @@ class Delivery:
     target: str
     attempts: int
     """How often it was tried before."""
+    attempt_id: str
+    """Whose claim it is: nobody else may begin or settle it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one try."""
+
+    result: str
+    """`SENT`, `RETRY`, `FAILED` for good, or `UNCERTAIN`: it may have gone out."""
+    reason: str = ""
+    """A word of ours such as ``timeout`` or ``http_503``, never the other side's text."""
+    down: bool = False
+    """Whether the next one to the same place would fare no better just now."""
+    after_seconds: float = 0.0
+    """How long the other side asks us to wait at least."""
+
+
+SENT, RETRY, FAILED, UNCERTAIN = "sent", "retry", "failed", "uncertain"

@@ -11,11 +11,9 @@ from core.times import millis
 from core.work import Work
 from notices import store
 from notices.delivery import store as deliveries
-from notices.model import Draft
+from notices.model import EMAIL, WEBHOOK, Draft
 
 __all__ = ["Draft", "post_notice", "told"]
-
-EMAIL, WEBHOOK = "email", "webhook"
 
 
 def post_notice(work: Work, notice: Draft) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -11,7 +11,6 @@ from sqlalchemy import (
     Connection,
     ForeignKey,
     Index,
-    Row,
     String,
     Subquery,
     Table,
@@ -68,8 +67,8 @@ notice_marks = Table(
 _c = notices.c
 
 
-def notice_of(row: Row[Any]) -> Notice:
-    named = row._mapping
+def notice_of(named: Mapping[Any, Any]) -> Notice:
+    """Return the notice of a row, by the names of `notice_columns`."""
     return Notice(
         id=named["id"],
         posted_at=named["posted_at"],
@@ -169,7 +168,7 @@ def inbox(
     wheres = [_c.kind == kind] if kind else []
     shown = _visible(reader, *wheres, *(_unread(reader.login, mark) if unread else ()))
     found = page(tx, select(shown), [shown.c.posted_at, shown.c.id], limit=limit, cursor=cursor)
-    notices_found = [notice_of(row) for row in found.rows]
+    notices_found = [notice_of(row._mapping) for row in found.rows]
     seen = set() if unread else _reads(tx, reader.login, [n.id for n in notices_found])
     lines = [Line(n, n.id in seen or (mark is not None and n.posted_at < mark)) for n in notices_found]
     return Page(lines, found.next_cursor)
@@ -192,7 +191,7 @@ def visible_notice(tx: Connection, reader: Reader, notice_id: str) -> Notice | N
     """Return a notice if it is in a person's inbox, or None."""
     shown = _visible(reader, _c.id == notice_id)
     row = tx.execute(select(shown)).one_or_none()
-    return notice_of(row) if row else None
+    return notice_of(row._mapping) if row else None
 
 
 def insert_read(tx: Connection, login: str, notice_id: str, now: datetime) -> None:
