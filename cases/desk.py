@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cases import store
-from cases.model import Case, roles_in
+from cases.model import MEMBER, Case, roles_in
 from cases.present import state_now
 from cases.store import Party
 from cases.timing import book_of, clocks
@@ -70,7 +70,7 @@ def counts(work: Work) -> Mapping[str, int]:
 
 
 def _self(work: Work) -> Party:
-    return Party(work.actor.department, work.actor.roles)
+    return Party(work.actor.department, work.actor.roles | {MEMBER})
 
 
 def _whose(work: Work) -> Party | None:

@@ -9,10 +9,12 @@ from core.errors import FieldError, Invalid
 from core.text import Text
 from rules.rulebook import Rulebook
 from rules.values import pointer_to, read_value
-from rules.workflow import Transition
+from rules.workflow import Opening, Transition
+
+Step = Transition | Opening
 
 
-def check_fields(book: Rulebook, transition: Transition, given: Mapping[str, Any]) -> dict[str, Any]:
+def check_fields(book: Rulebook, transition: Step, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an action, trimmed and typed. Raises Invalid with one entry per wrong field."""
     fields = {k: v.strip() if isinstance(v, str) else v for k, v in given.items()}
     fields = {k: v for k, v in fields.items() if v not in (None, "", [], {})}
@@ -31,7 +33,7 @@ def check_fields(book: Rulebook, transition: Transition, given: Mapping[str, Any
     return typed
 
 
-def _missing(book: Rulebook, transition: Transition, fields: Mapping[str, Any]) -> Iterable[FieldError]:
+def _missing(book: Rulebook, transition: Step, fields: Mapping[str, Any]) -> Iterable[FieldError]:
     for name in transition.requires:
         if name not in fields:
             title = book.fields[name].title
@@ -42,7 +44,7 @@ def _missing(book: Rulebook, transition: Transition, fields: Mapping[str, Any]) 
             yield FieldError(pointer_to(name), words, "required")
 
 
-def _unknown(transition: Transition, given: Mapping[str, Any]) -> Iterable[FieldError]:
+def _unknown(transition: Step, given: Mapping[str, Any]) -> Iterable[FieldError]:
     for name in given:
         if name not in (*transition.requires, *transition.accepts):
             yield FieldError(
@@ -50,7 +52,7 @@ def _unknown(transition: Transition, given: Mapping[str, Any]) -> Iterable[Field
             )
 
 
-def _forbidden(transition: Transition, fields: Mapping[str, Any]) -> Iterable[FieldError]:
+def _forbidden(transition: Step, fields: Mapping[str, Any]) -> Iterable[FieldError]:
     for name, forbidden in transition.forbids.items():
         if fields.get(name) in forbidden.values:
             words = Text(

@@ -10,10 +10,13 @@ from typing import Any
 from core.text import Text
 from core.work import Actor
 
+MEMBER = "member"
+"""The role that everybody of a department has where the department as such takes part."""
 KINDS = {
     "dataset": Text("数据集", "Dataset"),
     "application": Text("申请", "Application"),
     "grant": Text("授权", "Grant"),
+    "matter": Text("事项", "Matter"),
     "ticket": Text("工单", "Ticket"),
 }
 """What the kinds of cases are called."""
@@ -90,7 +93,8 @@ def roles_in(case: Case, actor: Actor) -> frozenset[str]:
     """
     if actor.has("system"):
         return frozenset({"system"})
-    return frozenset(r for r in actor.roles if actor.department in in_role(case.parties, r))
+    held = actor.roles | {MEMBER} if actor.department else actor.roles
+    return frozenset(r for r in held if actor.department in in_role(case.parties, r))
 
 
 def in_role(parties: Parties, role: str) -> tuple[str, ...]:

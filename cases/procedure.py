@@ -25,7 +25,7 @@ from core.times import millis
 from core.work import SYSTEM, Work
 from rules.clocks import extended_due
 from rules.rulebook import Rulebook
-from rules.workflow import Transition, Workflow
+from rules.workflow import Opens, Transition, Workflow
 
 
 def open_case(
@@ -226,7 +226,7 @@ def _move(
     store.insert_event(work.tx, moved.id, event)
     tell_of_step(work, moved, event, transition.title, transition.tells, keep_turns(work, moved))
     if transition.opens is not None:
-        work.follow_up(work, transition.opens, moved, fields)
+        work.follow_up(work, transition.opens.workflow, moved, _said(transition.opens, moved, fields))
     return moved
 
 
@@ -237,8 +237,14 @@ def _joined(work: Work, case: Case, transition: Transition) -> Case:
     return replace(case, parties={**case.parties, **new})
 
 
+def _said(opens: Opens, case: Case, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said at the opening of the case that a step calls for."""
+    known = {**case.facts, **fields}
+    return {**opens.given, **fields, **{k: known[name] for k, name in opens.taken.items() if name in known}}
+
+
 def seats(work: Work, role: str) -> tuple[str, ...]:
-    """Return the departments that hold a role in the deployment as a whole. Raises Conflict when none does."""
+    """Return the departments that hold a role in the whole deployment. Raises Conflict when none does."""
     if role == "platform_manager":
         return (work.settings.platform.manager,)
     found = tuple(d.id for d in work.settings.departments.values() if role in d.roles)
@@ -290,6 +296,7 @@ def _record(
     body = {
         "case": case.id,
         "case_kind": case.kind,
+        "workflow": case.workflow,
         "action": action,
         "from_state": from_state,
         "to_state": to_state,
@@ -300,7 +307,7 @@ def _record(
         "fields": sorted(fields),
         **{
             k: case.facts[k]
-            for k in ("dataset", "grant", "client", "consumer", "provider")
+            for k in ("number", "dataset", "grant", "client", "consumer", "provider")
             if k in case.facts
         },
     }

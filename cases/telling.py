@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from cases.model import KINDS, Case, Event, in_role
+from cases.model import KINDS, MEMBER, Case, Event, in_role
 from cases.standing import ANNOUNCEMENT
 from cases.timing import book_of
 from core.codes import in_url
@@ -119,7 +119,7 @@ def _post(
             about=case.id,
             link=link_of(case),
             department=department,
-            role=role,
+            role="" if role == MEMBER else role,
             kind=kind,
             subject=subject,
             body=body,

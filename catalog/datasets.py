@@ -260,7 +260,13 @@ def _facts(code: str, provider: str, document: Mapping[str, Any]) -> dict[str, A
         "controlled_params": bool(document.get("controlled_params", False)),
         "update_limit": document.get("update_limit"),
         "class_changed": False,
+        **({"basis": _basis(document["basis"])} if document.get("basis") else {}),
     }
+
+
+def _basis(basis: Mapping[str, Any]) -> str:
+    return f"{basis['title']} {basis['article']}"
+
 
 
 # --- who and when ---------------------------------------------------------------------------------

@@ -76,8 +76,10 @@ def _transition_names(book: Rulebook, flow: Workflow, transition: Transition, at
     yield from _unknown(transition.accepts, book.fields, f"{at}/accepts", "字段", "field")
     yield from when_faults(book, transition.when, f"{at}/when")
     yield from _unknown(transition.joins, SEATS, f"{at}/joins", "角色", "role")
-    opened = (transition.opens,) if transition.opens else ()
-    yield from _unknown(opened, book.workflows, f"{at}/opens", "流程", "workflow")
+    if transition.opens is not None:
+        yield from _unknown((transition.opens.workflow,), book.workflows, f"{at}/opens/workflow", "流程", "workflow")
+        named = {*transition.opens.given, *transition.opens.taken}
+        yield from _unknown(named, book.fields, f"{at}/opens", "字段", "field")
     yield from _forbidden(book, transition, at)
     yield from _timer(book, transition, at)
 

@@ -12,7 +12,7 @@ from rules.limits import ByFact, ClockRule, Duty, Extension, Setting
 from rules.routing import Row
 from rules.values import FieldRule
 from rules.visibility import View
-from rules.workflow import Forbidden, Opening, State, Transition, Workflow
+from rules.workflow import Forbidden, Opening, Opens, State, Transition, Workflow
 
 Cites = Mapping[str, Citation]
 
@@ -109,6 +109,10 @@ def _opening(raw: Mapping[str, Any], cites: Cites) -> Opening:
     )
 
 
+def _opens(raw: Mapping[str, Any] | None) -> Opens | None:
+    return Opens(raw["workflow"], raw.get("given", {}), raw.get("taken", {})) if raw else None
+
+
 def _state(name: str, raw: Mapping[str, Any]) -> State:
     return State(name, text_of(raw["title"]), raw.get("final", False), frozenset(raw.get("flags", ())))
 
@@ -129,7 +133,7 @@ def _transition(raw: Mapping[str, Any], cites: Cites) -> Transition:
         raw.get("when", {}),
         raw.get("timer"),
         tuple(raw.get("joins", ())),
-        raw.get("opens"),
+        _opens(raw.get("opens")),
         raw.get("by_another", False),
         text_of(raw["confirms"]) if "confirms" in raw else None,
         cites[raw["cite"]],

@@ -39,6 +39,17 @@ class Forbidden:
 
 
 @dataclass(frozen=True, slots=True)
+class Opens:
+    """The case that a step calls for, and what is said at its opening."""
+
+    workflow: str
+    given: Mapping[str, Any]
+    """Field to its value."""
+    taken: Mapping[str, str]
+    """Field to the field of the step, or the fact of the case, that its value is taken from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Opening:
     """How a case of a workflow comes to be: by whom, about what, with which fields, and who takes part."""
 
@@ -56,6 +67,11 @@ class Opening:
     """Role to where its department comes from: opener, subject, named, seat or users."""
     tells: tuple[str, ...]
     cite: Citation
+
+    @property
+    def forbids(self) -> Mapping[str, Forbidden]:
+        """What its fields may not say: nothing that an opening forbids."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +100,8 @@ class Transition:
     """The fact that holds the instant after which the platform takes it by itself."""
     joins: tuple[str, ...]
     """Roles that the step brings into the case: the departments that hold them in this deployment."""
-    opens: str | None
-    """The workflow of which the step opens a case, about the same thing."""
+    opens: Opens | None
+    """The case that the step calls for, about the same thing."""
     by_another: bool
     """Whether it takes somebody else than the person who opened the case."""
     confirms: Text | None
