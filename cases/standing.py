@@ -53,7 +53,7 @@ def answering(flow: Workflow, event: str) -> list[Transition]:
 
 
 def _of_users(work: Work, case: Case, asked: set[str]) -> dict[str, bool]:
-    """Speak of the departments that use a dataset, where the book asks: has each been told since it went public?"""
+    """Say whether departments use the dataset, and whether each was told since it went public."""
     if asked.isdisjoint((IN_USE, USERS_TOLD)) or "dataset" not in case.facts:
         return {}
     users = set(work.users_of(work.tx, case.facts["dataset"]))

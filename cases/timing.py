@@ -38,7 +38,7 @@ def clocks(work: Work, case: Case) -> tuple[ClockState, ...]:
 
 
 def events_of(work: Work, case: Case) -> list[Recorded]:
-    """Return what clocks start and stop on, in the order of time: the case's events and those from outside.
+    """Return what clocks start and stop on, in the order of time: own events and others.
 
     A grant's last successful call is such an event, as far as its rulebook has a clock that asks for it (GZ art.
     5(二)); the calls themselves are on record in the audit log.
@@ -72,7 +72,7 @@ def timed(work: Work, case: Case) -> Case:
 
 
 def watch_at(work: Work, case: Case) -> datetime | None:
-    """Return the next instant at which the sweep has something to put on record or to tell about this case."""
+    """Return the next instant at which the sweep has something to record or to tell about this case."""
     if case.closed_at is not None:
         return None
     breached = store.recorded_breaches(work.tx, case.id)
@@ -87,7 +87,7 @@ def watch_at(work: Work, case: Case) -> datetime | None:
 def _instants(
     work: Work, case: Case, clock: ClockState, breached: Dues, signalled: Signals
 ) -> Iterator[datetime]:
-    """Yield when a running clock is to be warned of and when it is over, as far as that is still to be noted."""
+    """Yield when a running clock is to be warned of and when it is over, as far as neither is noted yet."""
     due = clock.due
     if due is None:
         return
@@ -101,7 +101,7 @@ def _instants(
 
 
 def warn_at(work: Work, case: Case, clock: ClockState) -> datetime | None:
-    """Return when to remind people of a duty: as its clock says, else as the book's policy says; None: never."""
+    """Return when to remind people of a duty: as its clock says, else as the book does; None for never."""
     if not clock.obliges or clock.due is None:
         return None
     book, _ = book_of(work, case)

@@ -33,9 +33,9 @@ def tasks_in(work: Work, case: Case, facts: Mapping[str, Any] | None = None) -> 
 def is_task(case: Case, flow: Workflow, step: Transition, stops: frozenset[str]) -> bool:
     """Tell whether a case waits for somebody to take `step`.
 
-    A step out of a passing state is a task; out of a resting one it is not, unless it leaves the case where it
-    is and stops a clock that runs (a changed dataset must be updated) or answers what somebody asked for. Steps
-    that only urge somebody are none, nor is giving up, which is always possible.
+    A step out of a passing state is a task; out of a resting one it is not, unless it leaves the case where
+    it is and stops a clock that runs (a changed dataset must be updated) or answers what somebody asked for.
+    Steps that only urge somebody are none, nor is giving up, which is always possible.
     """
     if step.does == "aside" or step.timer is not None:
         return False

@@ -44,7 +44,7 @@ def users_unknown(tx: Connection, dataset: str) -> tuple[str, ...]:
 
 
 def never_called(tx: Connection, grant: str) -> datetime | None:
-    """Answer when a grant was last used where nobody keeps count: the clock of an idle one counts from the grant."""
+    """Answer when a grant was last used where nobody keeps count: an idle one counts from the grant."""
     return None
 
 

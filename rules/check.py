@@ -128,12 +128,20 @@ def _clock_events(book: Rulebook, rule: ClockRule, at: str) -> Iterator[Fault]:
 
 
 def _clock_names(book: Rulebook, rule: ClockRule, at: str) -> Iterator[Fault]:
-    """The other clocks and the field that a clock refers to exist."""
+    """The other clocks, the fields and the workflow that a clock refers to exist."""
     siblings = {r.name for r in book.clocks if r.workflow == rule.workflow and r is not rule}
     for key, names in (("before_due", (rule.before_due,)), ("not_after", rule.not_after)):
         for name in names:
             if name is not None and name not in siblings:
                 yield f"{at}/{key}", f"没有时限“{name}”", f"there is no clock {name!r} in the workflow"
+    yield from _clock_fields(book, rule, at)
+    opened = rule.on_breach.opens if rule.on_breach else None
+    if opened is not None and opened not in book.workflows:
+        yield f"{at}/on_breach/opens", f"没有流程“{opened}”", f"there is no workflow {opened!r}"
+
+
+def _clock_fields(book: Rulebook, rule: ClockRule, at: str) -> Iterator[Fault]:
+    """The fields and facts that set a limit exist and hold what a limit is made of."""
     number = {f.name for f in (*book.fields.values(), *book.dimensions.values()) if f.type == "integer"}
     if rule.setting is not None and rule.setting.field not in number:
         yield f"{at}/set/field", f"“{rule.setting.field}”不是整数", f"{rule.setting.field!r} is no number"
@@ -142,9 +150,6 @@ def _clock_names(book: Rulebook, rule: ClockRule, at: str) -> Iterator[Fault]:
             yield f"{at}/{key}", f"“{field}”不是时间类字段", f"{field!r} is no field with an instant"
     if rule.by_fact is not None:
         yield from _values_known(book, rule.by_fact, f"{at}/lasts_by")
-    opened = rule.on_breach.opens if rule.on_breach else None
-    if opened is not None and opened not in book.workflows:
-        yield f"{at}/on_breach/opens", f"没有流程“{opened}”", f"there is no workflow {opened!r}"
     for name in rule.extension.requires if rule.extension else ():
         if name not in book.fields:
             yield f"{at}/extend/requires", f"没有字段“{name}”", f"there is no field {name!r}"

@@ -36,7 +36,7 @@ DOES = {
     "grant": frozenset({"aside"}),
 }
 MATTER_DOES = frozenset({"share", "hand_over", "aside"})
-"""Of every other procedure: `share` grants what a demand asks for, `hand_over` shuts the account of who left."""
+"""Of every other procedure: `share` grants what a demand asks for, `hand_over` shuts a leaver's account."""
 
 FACTS = frozenset(
     {

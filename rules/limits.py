@@ -92,7 +92,7 @@ class ClockRule:
     """None where the text gives no number ("promptly"): the age is shown and nothing is ever breached."""
     by_fact: ByFact | None
     counts_from: str | None
-    """The field of the start event with the instant that counts in place of the record's (never a later one)."""
+    """The field of the start event with the instant that counts in the record's place (never a later one)."""
     due_at: str | None
     """The field of the start event that names the due instant itself."""
     setting: Setting | None
