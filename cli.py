@@ -265,11 +265,13 @@ def serve(place: Place) -> None:
 
 
 def _serve(place: Place, once_ready: Callable[[], None]) -> None:
+    from core.envelope import check_sealing
     from serve import Supervisor, children, lock, wait_until_ready
 
     settings = place.settings()
     settings.check_secrets()
     settings.key("log.key")
+    check_sealing(settings)
     try:
         held = lock(settings.data)
     except BlockingIOError as busy:

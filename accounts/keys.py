@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from audit.note import NoteSigner
+from core.envelope import KEY_BYTES, has_key, key_name, newest_key
 from core.settings import Settings
 
 SECRETS = ("session.key", "pseudonym.key", "token.key")
@@ -19,8 +20,20 @@ def make_keys(settings: Settings) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in SECRETS:
         _write(folder / name, secrets.token_bytes(32))
+    if not has_key(settings):
+        _write(folder / key_name("1"), secrets.token_bytes(KEY_BYTES))
     _signing_key(folder, "log", settings.platform.log_origin)
     _signing_key(folder, "receipt", f"{settings.platform.log_origin}/receipts")
+
+
+def add_personal_key(settings: Settings) -> str:
+    """Make one more key that personal data are sealed with from now on; return its number.
+
+    Those before it stay: what they wrap opens with them until it is wrapped anew.
+    """
+    number = str(int(newest_key(settings)) + 1)
+    _write(settings.key_file(key_name(number)), secrets.token_bytes(KEY_BYTES))
+    return number
 
 
 def _signing_key(folder: Path, name: str, origin: str) -> None:

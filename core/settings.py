@@ -115,6 +115,8 @@ class Platform:
     quality_seconds: int
     quality_every_days: int
     """After how many days published data are checked again; 0 for never by itself."""
+    personal_cipher: str
+    """What personal data are sealed with: aes-256-gcm or sm4-gcm."""
     code_pattern: str
     """What a dataset's classification code must look like; the sequence number is the platform's."""
     demo: bool
@@ -360,6 +362,7 @@ def _platform(raw: Mapping[str, Any]) -> Platform:
         quality_memory_mb=raw.get("quality_memory_mb", 512),
         quality_seconds=raw.get("quality_seconds", 120),
         quality_every_days=raw.get("quality_every_days", 7),
+        personal_cipher=raw.get("personal_cipher", "aes-256-gcm"),
         code_pattern=raw.get("code_pattern", "^[123][0-9]{5,11}$"),
         demo=raw.get("demo", False),
     )
