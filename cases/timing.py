@@ -38,10 +38,10 @@ def clocks(work: Work, case: Case) -> tuple[ClockState, ...]:
 
 
 def events_of(work: Work, case: Case) -> list[Recorded]:
-    """Return what clocks start and stop on, in the order of time: own events and others.
+    """Return what clocks start and stop on, in the order of time: own events and those from outside.
 
-    A grant's last successful call is such an event, as far as its rulebook has a clock that asks for it (GZ art.
-    5(二)); the calls themselves are on record in the audit log.
+    A grant's last successful call is such an event, as far as its rulebook has a clock that asks for it
+    (GZ art. 5(二)); the calls themselves are on record in the audit log.
     """
     own = recorded_events(case)
     book, _ = book_of(work, case)
