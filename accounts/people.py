@@ -117,6 +117,12 @@ def account_of(work: Work, login: str) -> Account:
     return account
 
 
+def active_account(work: Work, login: str) -> Account | None:
+    """Return the account with this login if it is in use, else None."""
+    account = store.account(work.tx, tidy_login(login))
+    return account if account is not None and account.state == ACTIVE else None
+
+
 def note(work: Work, kind: str, account: Account, **more: object) -> str:
     """Put an act on an account on record, under its pseudonym; never a login, a name or a password."""
     return record(work, f"account.{kind}", {"account": account.pseudonym, **more})

@@ -17,9 +17,10 @@ from core.ids import digest
 from core.times import SHANGHAI
 from core.work import Work
 from gateway import store
-from gateway.model import Application, Grant, Terms
-from gateway.terms import Term
-from rules.rulebook import canonical
+from gateway.asking import share_class
+from gateway.model import Application, Client, Grant, Offer, Terms, Use
+from gateway.terms import Term, check_term, term_of
+from rules.rulebook import Rulebook, canonical
 
 KIND = "grant"
 
@@ -38,6 +39,13 @@ def open_grant(
 
     `facts` are those of the application's case. From here on the system can have tokens for it.
     """
+    known = {
+        name: getattr(application, name) for name in Use.__dataclass_fields__ if name != "application_id"
+    }
+    return _open(work, Use(application_id=application.id, **known), facts, terms, term)
+
+
+def _open(work: Work, use: Use, facts: Mapping[str, Any], terms: Terms, term: Term) -> Held:
     number = store.next_number(work.tx, "G", work.now.astimezone(SHANGHAI).year)
     end = {"valid_until": term.valid_until.isoformat()} if term.valid_until else {}
     length = {"term_days": term.days, "term_set_by": term.set_by} if term.days else {}
@@ -47,22 +55,22 @@ def open_grant(
         workflow="grant",
         facts={**facts, "grant": number, **length, **end},
         parties={
-            "consumer": application.consumer,
-            "provider": application.provider,
+            "consumer": use.consumer,
+            "provider": use.provider,
             "platform_manager": work.settings.platform.manager,
         },
     )
     grant = Grant(
         id=case.id,
         number=number,
-        application_id=application.id,
-        dataset_id=application.dataset_id,
-        dataset_code=application.dataset_code,
-        dataset_title=application.dataset_title,
-        client_id=application.client_id,
-        client_name=application.client_name,
-        consumer=application.consumer,
-        provider=application.provider,
+        application_id=use.application_id,
+        dataset_id=use.dataset_id,
+        dataset_code=use.dataset_code,
+        dataset_title=use.dataset_title,
+        client_id=use.client_id,
+        client_name=use.client_name,
+        consumer=use.consumer,
+        provider=use.provider,
         terms=terms,
         granted_at=work.now,
         valid_until=term.valid_until,
@@ -70,6 +78,37 @@ def open_grant(
     store.insert_grant(work.tx, grant)
     _record_terms(work, grant)
     return Held(grant, case)
+
+
+def open_direct_grant(
+    work: Work, offer: Offer, client: Client, asked: Mapping[str, Any], terms: Terms, reason: str
+) -> Held:
+    """Open a grant that no application asked for: a demand that its provider meets, numbered `reason` (GZ art. 10).
+
+    The caller has checked that the actor may decide; the term is `asked` for, within what the rulebook allows.
+    """
+    book: Rulebook = work.rulebooks.current("sharing")
+    check_term(book, work.rulebooks.calendar, asked["term_days"], work.now)
+    term = term_of(
+        book, work.rulebooks.calendar, work.now, asked=asked["term_days"], decided=None, default=None
+    )
+    known = {"share_class": share_class(offer, terms.fields), "controlled_params": offer.controlled_params}
+    facts = {
+        **book.facts({**known, "kind": terms.kind}),
+        **{"dataset": offer.code, "client": client.id, "consumer": client.department},
+        **{"provider": offer.provider, "reason": reason},
+    }
+    use = Use(
+        application_id=None,
+        dataset_id=offer.id,
+        dataset_code=offer.code,
+        dataset_title=offer.title,
+        client_id=client.id,
+        client_name=client.name,
+        consumer=client.department,
+        provider=offer.provider,
+    )
+    return _open(work, use, facts, terms, term)
 
 
 def find_grant(work: Work, grant_id: str) -> Held:

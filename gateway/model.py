@@ -87,6 +87,20 @@ class Application:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """Who is to use what: the system and the dataset of a grant, and the application that led to it, if any."""
+
+    application_id: str | None
+    dataset_id: str
+    dataset_code: str
+    dataset_title: str
+    client_id: str
+    client_name: str
+    consumer: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What a grant allows, exactly: deny is the answer to everything that is not here."""
 
