@@ -1,0 +1,130 @@
+"""A matter begins: somebody opens it as the rulebook lets them, or another case calls for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cases.fields import check_fields
+from cases.model import MEMBER, Case, in_role
+from cases.procedure import open_case
+from core.errors import NotFound, NotPermitted
+from core.times import SHANGHAI
+from core.work import SYSTEM, Work
+from gateway.store import next_number
+from matters import store
+from matters.disputing import follow_dispute
+from matters.maintenance import check_maintenance
+from matters.model import KIND, Held, Matter, Subject
+from matters.parties import departments_of
+from matters.references import check_references
+from matters.subjects import WORDS, find_subject
+from rules.rulebook import Rulebook
+from rules.workflow import Opening, Workflow
+
+
+def procedures(book: Rulebook) -> dict[str, Workflow]:
+    """Return the workflows that people or the platform open as matters, in the book's order."""
+    return {name: flow for name, flow in book.workflows.items() if flow.opens_by is not None}
+
+
+def open_matter(work: Work, workflow: str, draft: Mapping[str, Any]) -> Held:
+    """Open a matter of a procedure of the current rulebook.
+
+    `draft` names what it is about (`WORDS`) and holds the rulebook's own fields beside that. Raises NotFound for a
+    procedure that the place does not have, NotPermitted for whoever may not open it or is no party of it, Invalid
+    with one entry for each wrong name or field.
+    """
+    book: Rulebook = work.rulebooks.current("sharing")
+    opening = _opening(book, workflow)
+    if work.actor.roles.isdisjoint(opening.roles):
+        raise NotPermitted(
+            f"您的角色不能“{opening.title.zh}”",
+            f"your role may not {opening.title.en.lower()}",
+            cite=str(opening.cite),
+        )
+    subject = find_subject(work, opening, {k: v for k, v in draft.items() if k in WORDS})
+    given = check_fields(book, opening, {k: v for k, v in draft.items() if k not in WORDS})
+    fields = check_references(work, book, given)
+    check_maintenance(work, book, workflow, fields)
+    parties = departments_of(work, book, opening, subject, fields)
+    opened_as = _role(work, opening, parties)
+    return _open(work, workflow, subject, fields, parties, opened_as, None)
+
+
+def open_follow_up(work: Work, workflow: str, origin: Case, fields: Mapping[str, Any]) -> Held | None:
+    """Open the matter that another case calls for, about the same thing; the platform opens it, nobody requests it.
+
+    While an earlier one of the same procedure and origin is open there is no second one.
+    """
+    if store.open_from(work.tx, origin.id, workflow) is not None:
+        return None
+    book: Rulebook = work.rulebooks.current("sharing")
+    if workflow not in procedures(book):
+        return None  # the case is older than the rulebook in force, which has no such procedure
+    opening = _opening(book, workflow)
+    known = {k: v for k, v in fields.items() if k in (*opening.requires, *opening.accepts)}
+    facts = origin.facts
+    datasets = tuple(facts[k] for k in ("dataset",) if facts.get(k)) + tuple(facts.get("datasets", ()))
+    subject = Subject((origin,), datasets, facts.get("grant"), facts.get("application"), facts.get("client"))
+    parties = departments_of(work.acting_as(SYSTEM), book, opening, subject, known)
+    return _open(work, workflow, subject, known, parties, "system", origin)
+
+
+def _opening(book: Rulebook, workflow: str) -> Opening:
+    flow = procedures(book).get(workflow)
+    if flow is None or flow.opens_by is None:
+        raise NotFound(f"本地规则没有“{workflow}”这一程序", f"the rulebook has no procedure {workflow!r}")
+    return flow.opens_by
+
+
+def _role(work: Work, opening: Opening, parties: Mapping[str, list[str]]) -> str:
+    """Return the role in which the actor opens it. Raises NotPermitted for whoever is no party."""
+    mine = {r for r in opening.roles & work.actor.roles if work.actor.department in in_role(parties, r)}
+    if mine:
+        return sorted(mine)[0]
+    if work.actor.department in in_role(parties, MEMBER):
+        return MEMBER
+    raise NotPermitted(
+        "只有当事部门可以提出", "only a department that is concerned may open it", cite=str(opening.cite)
+    )
+
+
+def _open(
+    work: Work,
+    workflow: str,
+    subject: Subject,
+    fields: Mapping[str, Any],
+    parties: Mapping[str, list[str]],
+    opened_as: str,
+    origin: Case | None,
+) -> Held:
+    book: Rulebook = work.rulebooks.current("sharing")
+    number = next_number(work.tx, _opening(book, workflow).prefix, work.now.astimezone(SHANGHAI).year)
+    known = {name: value for name, value in fields.items() if name in book.dimensions}
+    one = {role: d[0] for role, d in parties.items() if role in ("consumer", "provider") and len(d) == 1}
+    case = open_case(
+        work,
+        kind=KIND,
+        workflow=workflow,
+        facts={**known, **one, **subject.facts(), "number": number},
+        parties={role: d[0] if len(d) == 1 else d for role, d in parties.items()},
+        opened_as=opened_as,
+        fields=fields,
+    )
+    matter = Matter(
+        id=case.id,
+        number=number,
+        workflow=workflow,
+        datasets=subject.datasets,
+        grant=subject.grant,
+        application=subject.application,
+        client=subject.client,
+        origin=origin.id if origin else None,
+        opened_by="" if opened_as == "system" else work.actor.department,
+        created_at=work.now,
+    )
+    store.insert_matter(work.tx, matter)
+    held = Held(matter, case)
+    follow_dispute(work, held, None, fields)
+    return held

@@ -1,0 +1,111 @@
+"""What a matter is about: the dataset, grant, application or system that is named, if who opens it may know it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cases.model import Case
+from catalog.datasets import find_dataset
+from core.codes import code_in
+from core.errors import FieldError, Invalid, NotFound, invalid
+from core.text import Text
+from core.work import Work
+from gateway.applications import find_application
+from gateway.clients import ACTIVE, find_client
+from gateway.grants import find_grant
+from gateway.store import grant_by_number
+from matters.model import Subject
+from rules.workflow import Opening
+
+WORDS = {
+    "dataset": Text("数据集", "a dataset"),
+    "datasets": Text("两个以上的数据集", "two datasets or more"),
+    "grant": Text("授权", "a grant"),
+    "application": Text("申请", "an application"),
+    "client": Text("业务系统", "a system"),
+}
+MOST_DATASETS = 20
+
+
+def find_subject(work: Work, opening: Opening, draft: Mapping[str, Any]) -> Subject:
+    """Return what `draft` names, as far as the opening allows and demands it.
+
+    Raises Invalid with one entry for each name that is missing, not asked for, or of nothing that the actor knows.
+    """
+    allowed = {*opening.about, *opening.about_optional}
+    wrong = [_error(name, "required") for name in opening.about if not draft.get(name)]
+    wrong += [_error(name, "unknown") for name in WORDS if draft.get(name) and name not in allowed]
+    if not opening.about and "subject" in opening.parties.values() and not any(draft.get(n) for n in allowed):
+        wrong.append(_error(opening.about_optional[0], "required"))
+    if wrong:
+        raise Invalid(wrong, cite=str(opening.cite))
+    found: list[Case] = []
+    codes = _datasets(work, draft, found)
+    grant = _grant(work, draft.get("grant"), found, codes)
+    application = _application(work, draft.get("application"), found, codes)
+    return Subject(
+        tuple(found), tuple(dict.fromkeys(codes)), grant, application, _client(work, draft.get("client"))
+    )
+
+
+def _error(name: str, code: str) -> FieldError:
+    words = WORDS[name]
+    if code == "required":
+        return FieldError(f"/{name}", Text(f"请写明{words.zh}", f"name {words.en}"), code)
+    return FieldError(f"/{name}", Text(f"这一事项与{words.zh}无关", f"it is not about {words.en}"), code)
+
+
+def _datasets(work: Work, draft: Mapping[str, Any], found: list[Case]) -> list[str]:
+    given = [*([draft["dataset"]] if draft.get("dataset") else []), *draft.get("datasets", ())]
+    codes = list(dict.fromkeys(code_in(code) for code in given))
+    if "datasets" in draft and len(codes) > MOST_DATASETS:
+        raise invalid("/datasets", f"最多 {MOST_DATASETS} 个", f"at most {MOST_DATASETS}")
+    for code in codes:
+        try:
+            found.append(find_dataset(work, code).case)
+        except NotFound:
+            pointer = "/dataset" if draft.get("dataset") else "/datasets"
+            raise invalid(
+                pointer, f"没有代码为“{code}”的数据集", f"no dataset has the code {code!r}"
+            ) from None
+    return codes
+
+
+def _grant(work: Work, number: str | None, found: list[Case], codes: list[str]) -> str | None:
+    if not number:
+        return None
+    named = grant_by_number(work.tx, number)
+    try:
+        held = find_grant(work, named.id if named else number)
+    except NotFound:
+        raise invalid("/grant", f"没有编号为“{number}”的授权", f"there is no grant {number!r}") from None
+    found.append(held.case)
+    codes.append(held.grant.dataset_code)
+    return held.grant.number
+
+
+def _application(work: Work, id: str | None, found: list[Case], codes: list[str]) -> str | None:
+    if not id:
+        return None
+    try:
+        filed = find_application(work, id)
+    except NotFound:
+        raise invalid("/application", "没有这个申请", "there is no such application") from None
+    found.append(filed.case)
+    codes.append(filed.application.dataset_code)
+    return filed.application.number
+
+
+def _client(work: Work, id: str | None) -> str | None:
+    if not id:
+        return None
+    try:
+        client = find_client(work, id)
+    except NotFound:
+        client = None
+    if client is None or client.department != work.actor.department:
+        raise invalid("/client", "本部门没有这个系统", "your department has no such system")
+    if client.state != ACTIVE:
+        raise invalid("/client", "该业务系统尚未启用", "the system is not active")
+    return client.id
