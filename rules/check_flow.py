@@ -76,12 +76,19 @@ def _transition_names(book: Rulebook, flow: Workflow, transition: Transition, at
     yield from _unknown(transition.accepts, book.fields, f"{at}/accepts", "字段", "field")
     yield from when_faults(book, transition.when, f"{at}/when")
     yield from _unknown(transition.joins, SEATS, f"{at}/joins", "角色", "role")
-    if transition.opens is not None:
-        yield from _unknown((transition.opens.workflow,), book.workflows, f"{at}/opens/workflow", "流程", "workflow")
-        named = {*transition.opens.given, *transition.opens.taken}
-        yield from _unknown(named, book.fields, f"{at}/opens", "字段", "field")
+    yield from _opens(book, transition, at)
     yield from _forbidden(book, transition, at)
     yield from _timer(book, transition, at)
+
+
+def _opens(book: Rulebook, transition: Transition, at: str) -> Iterator[Fault]:
+    """The case that a step calls for has a workflow, and what is said at its opening are fields."""
+    if transition.opens is None:
+        return
+    workflow = (transition.opens.workflow,)
+    yield from _unknown(workflow, book.workflows, f"{at}/opens/workflow", "流程", "workflow")
+    for key, names in (("given", transition.opens.given), ("taken", transition.opens.taken)):
+        yield from _unknown(names, book.fields, f"{at}/opens/{key}", "字段", "field")
 
 
 def _unknown(names: Any, known: Any, at: str, zh: str, en: str) -> Iterator[Fault]:
