@@ -74,7 +74,7 @@ class Facts:
 
     def called(self, *decisions: str) -> int:
         """Return how many calls ended so."""
-        return sum(c.calls for c in self.calls if c.decision in decisions)
+        return max(0, sum(c.calls for c in self.calls if c.decision in decisions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,8 +320,8 @@ CALLS = (
         "拒绝",
         "Refused",
         Text(
-            "期内被平台拒绝的调用数；凭据不明的调用不属于任何部门和数据集",
-            "calls refused by the platform; those with unknown credentials belong to no department or dataset",
+            "期内被平台拒绝的调用数；凭据不明的不计在任何部门名下",
+            "calls that the platform refused; without known credentials they belong to no department",
         ),
     ),
     _calls(
