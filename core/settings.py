@@ -103,6 +103,8 @@ class Platform:
     """A deployment default, not the regulation's: the term of a grant that the rulebook leaves open."""
     seal_seconds: float
     sweep_seconds: float
+    probe_seconds: float
+    """How often it is looked whether published data can be had; 0: never."""
     smtp: Smtp | None
     notice_days: int
     """How many days a notice is kept."""
@@ -352,6 +354,7 @@ def _platform(raw: Mapping[str, Any]) -> Platform:
         default_term_days=raw.get("default_term_days"),
         seal_seconds=raw.get("seal_seconds", 0.5),
         sweep_seconds=raw.get("sweep_seconds", 20),
+        probe_seconds=raw.get("probe_seconds", 300),
         smtp=smtp_of(raw.get("smtp")),
         notice_days=raw.get("notice_days", 400),
         session_idle_minutes=raw.get("session_idle_minutes", 15),
