@@ -19,6 +19,8 @@ import audit.console
 import cases.console
 import catalog.api
 import catalog.console
+import catalog.quality.api
+import catalog.quality.console
 import catalog.titles
 import gateway.api
 import gateway.console
@@ -26,6 +28,8 @@ import gateway.oauth
 import notices.api
 import notices.console
 import notices.inbox
+import supervision.api
+import supervision.console
 import web.pages
 from accounts.sessions import actor_of_session
 from cases.books import open_rulebooks
@@ -45,14 +49,23 @@ from web.problems import http_problem, problem_response
 from web.proxy import TrustedProxies
 from web.security import protect
 
-ROUTES = (catalog.api.routes, gateway.api.routes, notices.api.routes, audit.api.routes)
+ROUTES = (
+    catalog.api.routes,
+    catalog.quality.api.routes,
+    gateway.api.routes,
+    notices.api.routes,
+    audit.api.routes,
+    supervision.api.routes,
+)
 PAGES = (
     accounts.console.pages,
     notices.console.pages,
     cases.console.pages,
     catalog.console.pages,
+    catalog.quality.console.pages,
     gateway.console.pages,
     audit.console.pages,
+    supervision.console.pages,
 )
 TIES = {"users_of": users_of}
 """How a unit of work reaches what stands further right than its caller."""

@@ -66,7 +66,7 @@ def dataset(work: Work, seen: Seen, code: str, action: str = "", kind: str = "")
         "here_url": f"/datasets/{in_url(shown.code)}",
         "revisions": _readable(revisions_view(work, shown)),
         "choices": choices(work),
-        "may_apply": shown.is_public and shown.share_class != "none",
+        "may_apply": shown.is_public and bool(shown.shared),
         "may_revise": mine and (_may(work, shown, "editable") or _revision(work, shown) is not None),
         "may_attach": mine and _may(work, shown, "attachable"),
         "forms": {**view, "forms": _steps(work, shown, view["forms"])},

@@ -57,6 +57,7 @@ CODES = Kind(_codes, lambda value: [";".join(f"{k}={v}" for k, v in value.items(
 ENTRY: Mapping[str, Kind] = {
     **dict.fromkeys(("title", "summary", "category_code", "category", "register", "theme"), TEXT),
     **dict.fromkeys(("update_limit", "share_class", "share_condition", "class_reason"), TEXT),
+    "freshness_attribute": TEXT,
     **dict.fromkeys(("basis.level", "basis.title", "basis.article", "format.kind"), TEXT),
     **dict.fromkeys(("use_terms", "open_class", "contact", "issued"), TEXT),
     **dict.fromkeys(("base_item", "controlled_params"), YES),
@@ -65,6 +66,7 @@ ENTRY: Mapping[str, Kind] = {
     "required_materials": LINES,
     **dict.fromkeys((f"attributes.*.{name}" for name in ("name", "title", "type")), TEXT),
     **dict.fromkeys((f"attributes.*.{name}" for name in ("share_class", "sensitivity", "note")), TEXT),
+    "attributes.*.check": TEXT,
     "attributes.*.length": NUMBER,
     "attributes.*.primary_key": YES,
     "attributes.*.required": YES,

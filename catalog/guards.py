@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from catalog.model import SHARE_CLASSES
+from catalog.model import SHARE_CLASSES, shared_items
 from core.errors import FieldError, Invalid
 from core.text import Text
 from rules.citation import Citation
@@ -66,7 +66,7 @@ def _required(book: Rulebook, document: Document) -> Objections:
 def _materials(book: Rulebook, document: Document) -> Objections:
     """Whoever registers says what an application will need (GZ art. 4)."""
     policy = book.policy("catalog.required_materials")
-    shared = document["share_class"] != "none"
+    shared = shared_items(document["attributes"], document["share_class"])
     if policy.value and shared and "required_materials" not in document:
         words = ("应列明申请使用该数据所需的全部材料", "list all materials that an application needs")
         yield field_error("/required_materials", *words, "required"), policy.cite
@@ -88,9 +88,10 @@ def _reason(book: Rulebook, document: Document) -> Objections:
 
 
 def _condition(book: Rulebook, document: Document) -> Objections:
-    """Conditional sharing states its condition."""
+    """Conditional sharing states its condition, whether it is for the dataset or for one item of it."""
     policy = book.policy("catalog.condition_required")
-    if policy.value and document["share_class"] == "conditional" and not document.get("share_condition"):
+    classes = {document["share_class"], *(a.get("share_class") for a in document["attributes"])}
+    if policy.value and "conditional" in classes and not document.get("share_condition"):
         words = ("有条件共享的，应写明共享条件", "conditional sharing must state its condition")
         yield field_error("/share_condition", *words, "required"), policy.cite
 
@@ -187,12 +188,27 @@ def _attributes(book: Rulebook, document: Document) -> Objections:
             words = (f"信息项“{attribute['name']}”重复", f"attribute {attribute['name']!r} is given twice")
             yield field_error(f"/attributes/{i}/name", *words, "repeated"), None
         seen.add(attribute["name"])
+        if "check" in attribute and attribute["type"] != "string":
+            words = ("有号码校验的应为字符型", "a checked number must be of type string")
+            yield field_error(f"/attributes/{i}/type", *words, "type"), None
         low, high = attribute.get("minimum"), attribute.get("maximum")
         if low is not None and high is not None and low > high:
             yield (
                 field_error(f"/attributes/{i}/minimum", "最小值大于最大值", "is more than the maximum"),
                 None,
             )
+
+
+def _freshness(book: Rulebook, document: Document) -> Objections:
+    """What says when a row was last updated is an attribute of the entry, and a date."""
+    name = document.get("freshness_attribute")
+    dates = [a["name"] for a in document["attributes"] if a["type"] in ("date", "datetime")]
+    if name is not None and name not in dates:
+        words = (
+            "应为本目录中日期型或日期时间型的信息项",
+            "must be an attribute of this entry of type date or datetime",
+        )
+        yield field_error("/freshness_attribute", *words, "unknown"), None
 
 
 _GUARDS: tuple[Callable[[Rulebook, Document], Objections], ...] = (
@@ -205,4 +221,5 @@ _GUARDS: tuple[Callable[[Rulebook, Document], Objections], ...] = (
     _theme,
     _items,
     _attributes,
+    _freshness,
 )

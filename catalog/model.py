@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,13 @@ SHARE_CLASSES = {
     "none": Text("不予共享", "not shared"),
 }
 """From the widest to the most restrictive."""
+
+Attribute = Mapping[str, Any]
+
+
+def shared_items(attributes: Iterable[Attribute], share_class: str) -> list[Attribute]:
+    """Return the items that somebody may be given; one without a class of its own has the dataset's (I-S-02)."""
+    return [a for a in attributes if a.get("share_class", share_class) != "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,11 @@ class Dataset:
     def share_class(self) -> str:
         """unconditional, conditional or none."""
         return str(self.document["share_class"])
+
+    @property
+    def shared(self) -> list[Attribute]:
+        """The items that somebody may be given; a dataset without any is closed to applications."""
+        return shared_items(self.document["attributes"], self.share_class)
 
     @property
     def controlled_params(self) -> bool:

@@ -66,6 +66,10 @@ TYPES = {
     "text": Text("备注型", "long text"),
     "object": Text("通用型", "object"),
 }
+CHECKS = {
+    "resident_id": Text("公民身份号码", "resident ID"),
+    "uscc": Text("统一社会信用代码", "unified social credit code"),
+}
 SENSITIVITIES = {
     "public": Text("可公开", "public"),
     "internal": Text("内部", "internal"),
@@ -105,6 +109,7 @@ def choices(work: Work) -> Choices:
         "level": LEVELS,
         "type": TYPES,
         "sensitivity": SENSITIVITIES,
+        "check": CHECKS,
         "facet": FACETS,
         "register": {t["zh"]: text_of(t) for t in (registers["names"] if registers else {}).values()},
         "theme": {t["zh"]: text_of(t) for t in themes.values()},

@@ -240,12 +240,8 @@ def _once(route: Route, work: Work, act: Callable[[], Response]) -> Response:
     if kept is None:
         response = act()
         headers = {k: v for k, v in response.headers.items() if k in ("Location", "ETag", "Content-Type")}
-        keep_answer(
-            work.tx,
-            place,
-            Kept(asked, response.status_code, headers, response.get_data(as_text=True)),
-            work.now,
-        )
+        answer = Kept(asked, response.status_code, headers, response.get_data(as_text=True))
+        _keep(work, place, answer)
         return response
     if kept.request_digest != asked:
         raise Conflict(
@@ -254,6 +250,16 @@ def _once(route: Route, work: Work, act: Callable[[], Response]) -> Response:
             code="idempotency_key_reused",
         )
     return Response(kept.body, kept.status, {**kept.headers, "Idempotency-Replayed": "true"})
+
+
+def _keep(work: Work, place: str, answer: Kept) -> None:
+    """Keep an answer; where slow work had to let go of the act's transaction, in one of its own."""
+    if work.tx.in_transaction():
+        keep_answer(work.tx, place, answer, work.now)
+        return
+    with kit().database.begin() as tx:
+        if kept_answer(tx, place) is None:
+            keep_answer(tx, place, answer, work.now)
 
 
 def check_response(route: Route, document: Any) -> None:

@@ -1,8 +1,8 @@
 """What a dictionary says of its attributes, as conditions in SQL. Pure: entry in, rules out.
 
-Values are compared in the form of text in which they are served. Nothing that a provider wrote becomes a name in
-SQL: column number 3 is called ``c3`` whatever its attribute is called, and everything else is a quoted literal.
-A value that is empty or blank counts as missing; `required` looks at that, every other rule passes it by.
+Values are compared in the form of text in which they are served. Nothing that a provider wrote becomes a name
+in SQL: column number 3 is called ``c3`` whatever its attribute is called, and everything else is a quoted
+literal. A value that is empty or blank counts as missing: `required` looks at that, other rules pass it by.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def _code_list(attribute: Attribute, value: str) -> Iterator[_Rule]:
 
 
 def _pattern(attribute: Attribute, value: str) -> Iterator[_Rule]:
-    """The whole value fits; DuckDB's engine is the RE2 of `core.patterns`. Nothing fits an unusable pattern."""
+    """The whole value fits; DuckDB's engine is the RE2 of `core.patterns`. Nothing fits an unusable one."""
     pattern = attribute.get("pattern")
     if pattern is not None:
         fits = f"length({value}) <= {LONGEST} AND regexp_full_match({value}, {literal(pattern)})"

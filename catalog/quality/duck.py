@@ -1,8 +1,8 @@
 """The rows of one check inside DuckDB: loaded piece by piece, counted over, and gone at the end.
 
-DuckDB never opens a file but its own: rows are handed to it, its access to files and extensions is shut off before
-the first one, and its settings are locked. Memory is bounded; what does not fit lies in a folder of the check's own,
-readable by this account alone and removed with it.
+DuckDB never opens a file but its own: rows are handed to it, its access to files and extensions is shut off
+before the first one, and its settings are locked. Memory is bounded; what does not fit lies in a folder of
+the check's own, readable by this account alone and removed with it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ THREADS = 2
 AT_ONCE = 100
 """Rules that are counted in one pass over the rows."""
 SAMPLES = 5
-_BLANKS = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || chr(12288)"
+_SOMETHING = r"[^ \t\n\v\f\r\x{3000}]"
+"""A character that is no blank, the wide blank of Chinese texts included (RE2)."""
 _LEFT_BEHIND_SECONDS = 2 * 3600.0
 
 
@@ -49,7 +50,7 @@ class Seen(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What one check may take: memory, temporary disk, and the instant (monotonic) at which it must be over."""
+    """What one check may take: memory, temporary disk, and the instant (monotonic) at which it is over."""
 
     memory_mb: int
     disk_bytes: int
@@ -76,7 +77,9 @@ def rows_of(columns: Sequence[int], folder: Path, bounds: Bounds) -> Iterator[Ro
             except duckdb.InterruptException as late:
                 raise _late() from late
             except duckdb.OutOfMemoryException as full:  # of disk, too
-                raise Unfinished("数据过多，超出检查可用的空间", "there are more data than the check has room for") from full
+                raise Unfinished(
+                    "数据过多，超出检查可用的空间", "there are more data than the check has room for"
+                ) from full
             finally:
                 interrupting.cancel()
     finally:
@@ -124,7 +127,7 @@ class Rows:
         database.execute(f"CREATE TABLE data (source_ INTEGER, row_ BIGINT{made})")
 
     def load(self, source: int, first: int, columns: dict[int, pa.Array], size: int) -> None:
-        """Take one piece of a source's rows, the first of them numbered `first`; blanks become missing values.
+        """Take a piece of a source's rows, the first of them numbered `first`; blanks become missing values.
 
         Raises Unfinished after the deadline.
         """
@@ -183,7 +186,9 @@ class Rows:
         """
         names = ", ".join(self._names)
         twice = f"SELECT hash({names}) AS h FROM data GROUP BY h HAVING count(*) > 1"
-        groups = f"SELECT count(*) AS n FROM data WHERE hash({names}) IN ({twice}) GROUP BY {names} HAVING n > 1"
+        groups = (
+            f"SELECT count(*) AS n FROM data WHERE hash({names}) IN ({twice}) GROUP BY {names} HAVING n > 1"
+        )
         return int(self._one(f"SELECT coalesce(sum(n - 1), 0)::BIGINT FROM ({groups})")[0])
 
     def newest(self, instant: str, latest: str) -> Any:
@@ -203,4 +208,4 @@ class Rows:
 
 
 def _unblank(name: str) -> str:
-    return f"CASE WHEN trim({name}, {_BLANKS}) <> '' THEN {name} END"
+    return f"CASE WHEN regexp_matches({name}, '{_SOMETHING}') THEN {name} END"

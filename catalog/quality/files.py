@@ -1,4 +1,4 @@
-"""Reads a provider's files: CSV and JSON lines row by row, of every other kind only that it is there and how old it is.
+"""Reads a provider's files: CSV and JSON lines row by row, of others only that they are there and how old.
 
 A file is opened by its name inside the folder, and never through a link. CSV has one header line with the
 attributes' names; it may be UTF-8 (with or without a mark) or GB 18030, which is told from the whole content.
@@ -137,7 +137,11 @@ def _csv_pieces(source: Source, file: BinaryIO, header: list[str], names: Sequen
         reader = arrow_csv.open_csv(
             file,
             arrow_csv.ReadOptions(
-                encoding=encoding, column_names=unique, skip_rows_after_names=1, block_size=BLOCK, use_threads=False
+                encoding=encoding,
+                column_names=unique,
+                skip_rows_after_names=1,
+                block_size=BLOCK,
+                use_threads=False,
             ),
             arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=malformed),
             arrow_csv.ConvertOptions(include_columns=wanted, column_types=dict.fromkeys(unique, pa.string())),

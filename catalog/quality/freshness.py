@@ -21,10 +21,12 @@ WITHIN = {
     "half_yearly": Duration(6, "mo"),
     "yearly": Duration(1, "y"),
 }
-"""How old the newest data may be under each update limit; `irregular` gives no date (a default of the product)."""
+"""How old the newest data may be under each update limit, as we read it; `irregular` names no date."""
 
 
-def freshness(limit: str | None, newest: datetime | None, now: datetime, calendar: Calendar) -> Freshness | None:
+def freshness(
+    limit: str | None, newest: datetime | None, now: datetime, calendar: Calendar
+) -> Freshness | None:
     """Return how fresh data are whose newest instant is `newest`; None where the entry states no limit."""
     if limit is None:
         return None
@@ -42,7 +44,7 @@ def words(fresh: Freshness) -> Text | None:
 
 
 def instant_sql(attribute: Mapping[str, str], value: str) -> str:
-    """Return an attribute's value as a TIMESTAMP in UTC; a day begins at midnight, no offset means Shanghai."""
+    """Return a value as a TIMESTAMP in UTC; a day begins at midnight, no offset means Shanghai."""
     if attribute["type"] == "date":
         return f"CASE WHEN {is_date(value)} THEN {_local(value, '1:10')} - INTERVAL 8 HOUR END"
     offset = f"regexp_extract({value}, '([+-])([0-9]{{2}}):?([0-9]{{2}})?$', ['sign', 'hours', 'minutes'])"

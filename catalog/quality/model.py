@@ -28,8 +28,8 @@ RULES = {
 }
 """Everything that is asked of data; docs/quality.md says what each of them counts."""
 
-CHECKS = {"resident_id": RULES["resident_id"], "uscc": RULES["uscc"]}
-"""The numbers with a check digit that an attribute may hold."""
+CHECKED_KINDS = ("table", "file")
+"""The kinds of distribution whose data are read as a whole; an API is not."""
 
 
 @dataclass(frozen=True, slots=True)

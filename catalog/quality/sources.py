@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ class Unreadable(Exception):
 
 
 class Piece(NamedTuple):
-    """Some rows in a row: the number of the first, and one array of texts for each attribute that is there."""
+    """Some rows: the number of the first, and one array of texts for each attribute that is there."""
 
     first: int
     size: int
@@ -40,7 +40,7 @@ class Source:
     name: str
     columns: tuple[int, ...]
     """The attributes that have a column, by their place in the entry."""
-    pieces: Iterator[Piece] = iter(())
+    pieces: Iterable[Piece] = ()
     bytes: int | None = None
     modified: datetime | None = None
     encoding: str | None = None
@@ -49,7 +49,7 @@ class Source:
     rows: int = 0
     malformed: int = 0
     """Lines that are no rows."""
-    fault: Text | None = field(default=None)
+    fault: Text | None = None
 
 
 def pieces_of(rows: Iterable[Sequence[Any]], columns: Sequence[int]) -> Iterator[Piece]:

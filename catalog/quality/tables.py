@@ -1,4 +1,4 @@
-"""Reads a provider's table: every row once, the dictionary's columns only, as texts, over a read-only connection."""
+"""Reads a provider's table over a read-only connection: each row, the dictionary's columns only, as texts."""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ def _columns(session: Session, name: str) -> set[str]:
 def _statement(name: str, names: Sequence[str]) -> Select[Any]:
     """Return the SELECT: every name quoted, every value as text."""
     schema, _, bare = name.rpartition(".")
-    columns = [column(quoted_name(n, True)) for n in names]
+    columns: list[Any] = [column(quoted_name(n, True)) for n in names]
     source = table(quoted_name(bare, True), *columns, schema=quoted_name(schema, True) if schema else None)
-    return select(*(cast(c, String) for c in columns)).select_from(source)
+    texts: list[Any] = [cast(c, String) for c in columns]
+    return select(*texts).select_from(source)
 
 
 def _pieces(
@@ -74,5 +75,3 @@ def _reason(wrong: Exception) -> Unreadable:
         return Unreadable("没有这个表", "there is no such table")
     reason = type(getattr(wrong, "orig", None) or wrong).__name__
     return Unreadable(f"数据库无法连接或读取（{reason}）", f"the database does not open or answer ({reason})")
-
-

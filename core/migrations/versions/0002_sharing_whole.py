@@ -125,6 +125,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("day", "dataset", "kind", name=op.f("pk_probe_days")),
     )
     _notices()
+    _quality()
+
+
+def _quality() -> None:
+    op.create_table(
+        "quality_runs",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("dataset_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("failed_rules", sa.Integer(), nullable=False),
+        sa.Column("duration_ms", sa.Integer(), nullable=False),
+        sa.Column("document", _document(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["dataset_id"], ["datasets.id"], name=op.f("fk_quality_runs_dataset_id_datasets")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_quality_runs")),
+    )
+    op.create_index("ix_quality_runs_dataset_id_at", "quality_runs", ["dataset_id", "at"], unique=False)
 
 
 def _notices() -> None:
@@ -190,6 +211,7 @@ def _notices() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("quality_runs")
     for name in ("notice_deliveries", "notice_marks", "notice_reads", "notices"):
         op.drop_table(name)
     for name in ("probe_days", "probes", "handled_limits", "handled_applications"):

@@ -1,0 +1,206 @@
+"""Checks as use cases: who may have data checked, the check outside of transactions, what is kept of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection as Transaction
+
+from audit.log import record
+from cases.model import roles_in
+from cases.timing import book_of
+from catalog import store as catalog_store
+from catalog.codes import no_such_dataset
+from catalog.datasets import find_dataset
+from catalog.model import Dataset
+from catalog.quality import store
+from catalog.quality.model import CHECKED_KINDS, Report, Run
+from catalog.quality.present import report_document
+from core.db import Database, Page
+from core.errors import Conflict, NotFound, NotPermitted, TooMany
+from core.ids import new_id
+from core.settings import Connection, Settings
+from core.times import millis
+from core.work import Work
+from rules.rulebook import Leaf
+from rules.workdays import Calendar
+
+Begin = Callable[[], AbstractContextManager[Work]]
+OnDefects = Callable[[Work, Dataset, Report], None]
+"""What becomes of a report with defects, in the transaction that keeps it."""
+AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A check that may be made, once the database is let go."""
+
+    dataset: Dataset
+    kind: str
+    connection: Connection
+    detail: Mapping[str, Any]
+    now: datetime
+    calendar: Calendar
+
+
+def duty(work: Work, dataset: Dataset) -> Leaf:
+    """Return whose duty checking data is (QJ art. 17: the platform manager; GZ art. 4(四): the provider)."""
+    book, _ = book_of(work, dataset.case)
+    return book.policy("catalog.quality_check")
+
+
+def may_check(work: Work, dataset: Dataset) -> bool:
+    """Tell whether the actor may have the data checked: whose duty it is, and the provider in any case."""
+    allowed = {"provider", *duty(work, dataset).value["by"]}
+    return work.actor.has("system") or not allowed.isdisjoint(roles_in(dataset.case, work.actor))
+
+
+def plan_quality(work: Work, code: str, kind: str | None = None) -> Plan:
+    """Return what is to be checked: the table or else the files, or the distribution of `kind`.
+
+    Raises NotPermitted with the provision for everybody whose duty it is not, NotFound where there is no such
+    distribution, Conflict where there is nothing that is read as a whole.
+    """
+    dataset = find_dataset(work, code) if not work.actor.has("system") else _known(work, code)
+    if not may_check(work, dataset):
+        raise NotPermitted(
+            "数据由提供部门或规定的部门检查",
+            "data are checked by their provider, or by whom the rules name",
+            cite=str(duty(work, dataset).cite),
+        )
+    kinds = [d.kind for d in dataset.distributions if d.kind in CHECKED_KINDS]
+    if kind is not None and kind not in kinds:
+        raise NotFound("没有挂接这一类可检查的资源", "no such distribution that could be checked")
+    mounted = dataset.distribution(kind or ("table" if "table" in kinds else "file"))
+    if mounted is None:
+        raise Conflict(
+            "没有库表或文件可检查；接口不整体读取",
+            "there is no table and no file to check; an API is not read as a whole",
+            code="nothing_to_check",
+        )
+    connection = work.settings.connections.get(mounted.connection)
+    if connection is None:
+        raise Conflict("连接已不存在", "the connection is no longer there", code="nothing_to_check")
+    return Plan(dataset, mounted.kind, connection, mounted.detail, work.now, work.rulebooks.calendar)
+
+
+def _known(work: Work, code: str) -> Dataset:
+    dataset = catalog_store.dataset_by_code(work.tx, code)
+    if dataset is None:
+        raise no_such_dataset()
+    return dataset
+
+
+def check_distribution_quality(
+    settings: Settings, plan: Plan, progress: Callable[[int], object] = lambda rows: None
+) -> Report:
+    """Return what the check of a planned distribution finds; it may take minutes, so hold no transaction.
+
+    One check runs at a time in a deployment, for its memory is counted once. Raises TooMany meanwhile.
+    """
+    from catalog.quality.check import Subject, check_mounted  # DuckDB and Arrow come with the first check
+
+    subject = Subject(plan.dataset.document, plan.kind, plan.now, plan.calendar)
+    with _alone(settings):
+        return check_mounted(settings, subject, plan.connection, plan.detail, progress)
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    handle = os.open(settings.data / "run" / "quality.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as busy:
+        raise TooMany(
+            "正在进行另一项数据检查，请稍后再试",
+            "another check of data is under way; try again later",
+            retry_after=30,
+            code="quality_busy",
+        ) from busy
+    finally:
+        os.close(handle)
+
+
+def keep_report(work: Work, plan: Plan, report: Report, on_defects: OnDefects | None = None) -> Run:
+    """Keep a report, on record with its counts only; what has defects is handed to `on_defects` too."""
+    dataset = plan.dataset
+    run = Run(
+        id=new_id(millis(work.now)),
+        dataset_id=dataset.id,
+        kind=report.kind,
+        at=work.now,
+        by=work.actor.login,
+        rows=report.rows,
+        failed_rules=report.failed_rules,
+        duration_ms=report.duration_ms,
+        document=report_document(dataset, report),
+    )
+    store.insert_run(work.tx, run)
+    body = {
+        "dataset": dataset.code,
+        "provider": dataset.provider,
+        "kind_checked": report.kind,
+        "run": run.id,
+        "rows": report.rows,
+        "rules": len(report.findings),
+        "failed_rules": report.failed_rules,
+        "late": bool(report.freshness and report.freshness.late),
+        "finished": report.unfinished is None,
+    }
+    record(work, "quality.checked", body)
+    if on_defects is not None and report.failed_rules:
+        on_defects(work, dataset, report)
+    return run
+
+
+@contextmanager
+def checked_and_kept(
+    work: Work, database: Database, plan: Plan, on_defects: OnDefects | None = None
+) -> Iterator[tuple[Work, Run]]:
+    """Let go of the database, check, and keep the report in a transaction of its own.
+
+    `work` is over afterwards; what is yielded is the new unit of work and the kept check.
+    """
+    work.tx.commit()
+    report = check_distribution_quality(work.settings, plan)
+    with database.begin() as tx:
+        after = replace(work, tx=tx)
+        yield after, keep_report(after, plan, report, on_defects)
+
+
+def latest_reports(work: Work, dataset: Dataset) -> list[Run]:
+    """Return the newest check of each distribution of a dataset."""
+    return store.latest_runs(work.tx, dataset.id)
+
+
+def list_runs(work: Work, dataset: Dataset, *, limit: int = 50, cursor: str | None = None) -> Page:
+    """Return one page of the checks of a dataset, newest first."""
+    return store.runs_of(work.tx, dataset.id, limit, cursor)
+
+
+# --- the standing check ---------------------------------------------------------------------------
+
+
+def due_for_quality(tx: Transaction, now: datetime, every_days: int) -> list[store.Due]:
+    """Return published distributions whose last check is older than so many days; none for 0."""
+    return store.due(tx, now - timedelta(days=every_days), AT_ONCE) if every_days else []
+
+
+def check_next(begin: Begin, settings: Settings, on_defects: OnDefects | None = None) -> str | None:
+    """Check the distribution that has waited longest; return its dataset's code, or None when none is due."""
+    with begin() as work:
+        waiting = due_for_quality(work.tx, work.now, settings.platform.quality_every_days)
+        plan = plan_quality(work, *waiting[0]) if waiting else None
+    if plan is None:
+        return None
+    report = check_distribution_quality(settings, plan)
+    with begin() as work:
+        keep_report(work, plan, report, on_defects)
+    return plan.dataset.code
