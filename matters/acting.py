@@ -68,8 +68,9 @@ def act_on_matter(
     case = take(work, held.case, action, fields, expect_version=expect_version)
     said = check_references(work, book, case.events[-1].fields)
     moved = Held(held.matter, case)
-    if step is not None and step.does in DEEDS:
-        DEEDS[step.does](work, moved, said)
+    deed = DEEDS.get(step.does or "") if step is not None else None
+    if deed is not None:
+        deed(work, moved, said)
     follow_dispute(work, moved, held.case.state, {})
     return moved
 

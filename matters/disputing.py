@@ -1,4 +1,4 @@
-"""While a matter stands in a state that the rulebook flags `disputed`, the data it is about carry a notice."""
+"""While a matter stands in a state that the rulebook flags `disputed`, its data carry a notice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matters.words import names_in
 
 
 def follow_dispute(work: Work, held: Held, before: str | None, fields: Mapping[str, Any]) -> None:
-    """Mark the data when the matter enters such a state, and clear them when it leaves; `before` is None at first.
+    """Mark the data when the matter enters such a state, clear them when it leaves; `before` is None at first.
 
     `fields` is what was said at the opening: the record and the items concerned.
     """

@@ -1,4 +1,4 @@
-"""Maintenance that stops a service: announced two full working days ahead, in principle on days off (GZ art. 14)."""
+"""Maintenance that stops a service: announced in good time, in principle on days off (GZ art. 14)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST = timedelta(days=30)
 
 
 def check_maintenance(work: Work, book: Rulebook, workflow: str, fields: Mapping[str, Any]) -> None:
-    """Refuse an announcement that comes too late, ends before it begins, or lies on working days without a reason.
+    """Refuse an announcement that comes too late, is not a span, or lies on working days without a reason.
 
     The clock that counts back from the announced event says how early it must be; a procedure without such a
     clock is none of this. Raises Invalid at the field.

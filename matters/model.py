@@ -1,4 +1,4 @@
-"""A matter: a procedure around datasets and grants that is neither of them: a demand, a correction, a dispute."""
+"""A matter: a procedure around datasets and grants, such as a demand, a correction, a dispute."""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ def procedures(book: Rulebook) -> dict[str, Workflow]:
 def open_matter(work: Work, workflow: str, draft: Mapping[str, Any]) -> Held:
     """Open a matter of a procedure of the current rulebook.
 
-    `draft` names what it is about (`WORDS`) and holds the rulebook's own fields beside that. Raises NotFound for a
-    procedure that the place does not have, NotPermitted for whoever may not open it or is no party of it, Invalid
-    with one entry for each wrong name or field.
+    `draft` names what it is about (`WORDS`) and holds the rulebook's own fields beside that. Raises NotFound for
+    a procedure that the place does not have, NotPermitted for whoever may not open it or is no party of it,
+    Invalid with one entry for each wrong name or field.
     """
     book: Rulebook = work.rulebooks.current("sharing")
     opening = _opening(book, workflow)
@@ -53,7 +53,7 @@ def open_matter(work: Work, workflow: str, draft: Mapping[str, Any]) -> Held:
 
 
 def open_follow_up(work: Work, workflow: str, origin: Case, fields: Mapping[str, Any]) -> Held | None:
-    """Open the matter that another case calls for, about the same thing; the platform opens it, nobody requests it.
+    """Open the matter that another case calls for, about the same thing, as nobody's request.
 
     While an earlier one of the same procedure and origin is open there is no second one.
     """

@@ -54,7 +54,7 @@ def _opener(work: Work, role: str) -> tuple[str, ...]:
 
 
 def _affected(work: Work, role: str, subject: Subject) -> tuple[str, ...]:
-    """Return everybody whom it concerns: users and providers of the datasets named, or of the whole platform."""
+    """Return whom it concerns: users and providers of the datasets named, or of the whole platform."""
     if not subject.datasets:
         return tuple(d.id for d in work.settings.departments.values() if role in d.roles)
     if role == "consumer":

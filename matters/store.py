@@ -99,7 +99,7 @@ def matters_page(tx: Connection, actor: Actor, wanted: Wanted, limit: int, curso
 
 
 def open_cases_with(tx: Connection, states: Sequence[tuple[str, str]], dataset: str | None) -> list[str]:
-    """Return the ids of the cases that stand in one of `states` (workflow, state), about a dataset or about all."""
+    """Return the ids of the cases in one of `states` (workflow, state), about a dataset or about all."""
     where = [(cases.c.workflow == workflow) & (cases.c.state == state) for workflow, state in states]
     if not where:
         return []

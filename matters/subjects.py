@@ -1,4 +1,4 @@
-"""What a matter is about: the dataset, grant, application or system that is named, if who opens it may know it."""
+"""What a matter is about: the dataset, grant, application or system named, if its opener may know it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOST_DATASETS = 20
 def find_subject(work: Work, opening: Opening, draft: Mapping[str, Any]) -> Subject:
     """Return what `draft` names, as far as the opening allows and demands it.
 
-    Raises Invalid with one entry for each name that is missing, not asked for, or of nothing that the actor knows.
+    Raises Invalid with one entry for each name that is missing, not asked for, or unknown to the actor.
     """
     allowed = {*opening.about, *opening.about_optional}
     wrong = [_error(name, "required") for name in opening.about if not draft.get(name)]

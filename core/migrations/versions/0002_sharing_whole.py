@@ -208,9 +208,40 @@ def _notices() -> None:
     )
     op.create_index(op.f("ix_notice_deliveries_notice_id"), "notice_deliveries", ["notice_id"], unique=False)
     op.create_index("ix_notice_deliveries_due", "notice_deliveries", ["state", "due_at"], unique=False)
+    op.create_table(
+        "matters",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.String(length=20), nullable=False),
+        sa.Column("workflow", sa.String(length=40), nullable=False),
+        sa.Column("datasets", _document(), nullable=False),
+        sa.Column("grant", sa.String(length=20), nullable=True),
+        sa.Column("application", sa.String(length=20), nullable=True),
+        sa.Column("client", sa.String(length=36), nullable=True),
+        sa.Column("origin", sa.String(length=36), nullable=True),
+        sa.Column("opened_by", sa.String(length=80), nullable=False),
+        sa.Column("created_at", sa.String(length=27), nullable=False),
+        sa.ForeignKeyConstraint(["id"], ["cases.id"], name=op.f("fk_matters_id_cases")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_matters")),
+        sa.UniqueConstraint("number", name=op.f("uq_matters_number")),
+    )
+    op.create_index("ix_matters_origin", "matters", ["origin"], unique=False)
+    op.create_index("ix_matters_workflow", "matters", ["workflow", "created_at"], unique=False)
+    op.create_index("ix_matters_grant", "matters", ["grant"], unique=False)
+    op.create_table(
+        "matter_datasets",
+        sa.Column("matter_id", sa.String(length=36), nullable=False),
+        sa.Column("dataset", sa.String(length=40), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["matter_id"], ["matters.id"], name=op.f("fk_matter_datasets_matter_id_matters")
+        ),
+        sa.PrimaryKeyConstraint("matter_id", "dataset", name=op.f("pk_matter_datasets")),
+    )
+    op.create_index("ix_matter_datasets_dataset", "matter_datasets", ["dataset"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_table("matter_datasets")
+    op.drop_table("matters")
     op.drop_table("quality_runs")
     for name in ("notice_deliveries", "notice_marks", "notice_reads", "notices"):
         op.drop_table(name)
