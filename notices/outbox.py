@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from core.db import Database
+from core.db import Database, Page
 from core.ids import new_id
 from core.text import Text
 from core.times import local_iso
@@ -105,3 +105,8 @@ def status(work: Work) -> Mapping[str, int | str | None]:
         **{state: found.get(state, 0) for state in STATES},
         "oldest_waiting": local_iso(oldest) if oldest else None,
     }
+
+
+def list_deliveries(work: Work, state: str, limit: int, cursor: str | None) -> Page:
+    """Return one page of the deliveries in a state, the newest first."""
+    return store.deliveries_in(work.tx, state, limit, cursor)

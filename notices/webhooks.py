@@ -31,6 +31,8 @@ class Answer(NamedTuple):
 
     status: int
     retry_after: str
+    length: int = 0
+    """Bytes of the body that are waited for."""
 
 
 class _Prohibited(Exception):
@@ -87,7 +89,7 @@ class Poster:
                 writer.write(request)
                 await writer.drain()
                 answer = await _read_head(reader)
-            await _hear_out(reader)
+            await _hear_out(reader, answer.length)
             return answer
         finally:
             if writer is not None:
@@ -134,14 +136,16 @@ async def _read_head(reader: asyncio.StreamReader) -> Answer:
             break
     fields = (line.partition(b":") for line in lines[1:])
     named = {name.strip().lower(): value.strip() for name, _, value in fields}
-    return Answer(int(status[1]), named.get(b"retry-after", b"").decode("latin-1"))
+    code, length = int(status[1]), named.get(b"content-length", b"")
+    most = min(int(length[:9]), BODY_BYTES) if length.isdigit() else BODY_BYTES
+    return Answer(code, named.get(b"retry-after", b"").decode("latin-1"), 0 if code == 204 else most)
 
 
-async def _hear_out(reader: asyncio.StreamReader) -> None:
+async def _hear_out(reader: asyncio.StreamReader, length: int) -> None:
     """Let the other side finish its sentence, within bounds; whatever it says changes nothing."""
     with suppress(OSError, EOFError):
         async with asyncio.timeout(BODY_SECONDS):
-            await reader.readexactly(BODY_BYTES)
+            await reader.readexactly(length)
 
 
 def outcome_of(answer: Answer, now: datetime) -> Outcome:

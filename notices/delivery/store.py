@@ -104,7 +104,7 @@ def claim(tx: Connection, due: Due, attempt_id: str, until: datetime) -> bool:
 
 def claimed(tx: Connection, attempt_id: str) -> list[Delivery]:
     """Return what was claimed under an attempt, the oldest first."""
-    notice = [c.label(f"notice_{c.name}") for c in notice_columns()]
+    notice = [c.label(f"of_{c.name}") for c in notice_columns()]
     query = select(deliveries, *notice).join(notices).where(_c.attempt_id == attempt_id, _c.state == CLAIMED)
     return [_delivery(row._mapping) for row in tx.execute(query.order_by(_c.id))]
 
@@ -112,7 +112,7 @@ def claimed(tx: Connection, attempt_id: str) -> list[Delivery]:
 def _delivery(row: Mapping[Any, Any]) -> Delivery:
     return Delivery(
         id=row["id"],
-        notice=notice_of({c.name: row[f"notice_{c.name}"] for c in notice_columns()}),
+        notice=notice_of({c.name: row[f"of_{c.name}"] for c in notice_columns()}),
         channel=row["channel"],
         target=row["target"],
         attempts=row["attempts"],
