@@ -4,6 +4,7 @@
     data plane      one process per gateway worker, sharing one port
     sealer          turns journals and outbox into the signed log
     sweeper         puts on record what fell due
+    statistics      sums up calls and looks whether data can be had
 
 A process that dies is started again after a pause that grows with each death and shrinks with each minute
 of life. The children are told by the kernel when this process is gone, so none is ever left behind.
@@ -81,7 +82,8 @@ def children(settings: Settings) -> list[Child]:
         ),
         *("--workers-kill-timeout", str(int(GRACE_SECONDS)), "--respawn-failed-workers", "wsgi:app"),
     ]
-    own = [f"gateway-{i}" for i in range(settings.platform.gateway_workers)] + ["sealer", "sweeper"]
+    own = [f"gateway-{i}" for i in range(settings.platform.gateway_workers)]
+    own += ["sealer", "sweeper", "statistics"]
     if settings.platform.demo:
         own.insert(0, "workday-service")
     return [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote, urlencode
 
@@ -12,10 +11,9 @@ from flask import request
 
 from core.text import Text
 from core.work import Work
-from supervision.periods import read_period
 from supervision.present import statistics_view
 from supervision.sheets import sheet
-from supervision.statistics import Statistics, Wanted, publication_of, read_statistics
+from supervision.statistics import Statistics, read_statistics, wanted
 from web.auth import PUBLIC
 from web.http import Call, Reply, Routes
 
@@ -64,13 +62,6 @@ def statistics_sheet(work: Work, call: Call) -> Reply:
     name = quote(f"statistics-{found.wanted.period.name}.csv")
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return _kept(work, found, Reply(sheet(found), headers=headers, media_type="text/csv; charset=utf-8"))
-
-
-def wanted(work: Work, query: Mapping[str, str]) -> Wanted:
-    """Read what is asked for: where nothing is, the period that the rulebook has published, or the month."""
-    kind = query.get("period") or publication_of(work).every
-    period = read_period(kind, query.get("from"), work.now)
-    return Wanted(period, query.get("department") or None, query.get("dataset") or None)
 
 
 def _next(found: Statistics) -> str | None:

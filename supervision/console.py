@@ -9,12 +9,11 @@ from markupsafe import Markup
 from core.errors import Invalid
 from core.text import Text
 from core.work import Work
-from supervision.api import wanted
 from supervision.charts import bar_chart, line_chart, number
 from supervision.figures import FAMILIES, UNITS, Value
 from supervision.periods import KINDS
 from supervision.present import LINES
-from supervision.statistics import Family, Statistics, publication_of, read_statistics
+from supervision.statistics import Family, Statistics, publication_of, read_statistics, wanted
 from web.auth import PUBLIC
 from web.pages import Page, Pages, Seen
 from web.words import words

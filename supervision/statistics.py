@@ -17,7 +17,7 @@ from supervision import store
 from supervision.figures import FAMILIES, Facts, Figure, Value, figures_of, share
 from supervision.lines import lines_between
 from supervision.model import FAILED, PERMITTED, REFUSED_CALL, CallSum, DatasetName, Handled, LookSum
-from supervision.periods import Period, day_of
+from supervision.periods import Period, day_of, read_period
 
 POLICY = "supervision.statistics"
 OVERSEERS = ("platform_manager", "steering_office")
@@ -106,6 +106,13 @@ def publication_of(work: Work) -> Publication:
         return Publication(cite=leaf.cite if leaf else None)
     value = leaf.value
     return Publication(tuple(value["families"]), value.get("period"), value.get("public", False), leaf.cite)
+
+
+def wanted(work: Work, query: Mapping[str, str]) -> Wanted:
+    """Read what is asked for: where nothing is, the period that the rulebook has published, or the month."""
+    kind = query.get("period") or publication_of(work).every
+    period = read_period(kind, query.get("from"), work.now)
+    return Wanted(period, query.get("department") or None, query.get("dataset") or None)
 
 
 def read_statistics(work: Work, wanted: Wanted, *, limit: int = 50, cursor: str | None = None) -> Statistics:
