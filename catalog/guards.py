@@ -90,8 +90,10 @@ def _reason(book: Rulebook, document: Document) -> Objections:
 def _condition(book: Rulebook, document: Document) -> Objections:
     """Conditional sharing states its condition, whether it is for the dataset or for one item of it."""
     policy = book.policy("catalog.condition_required")
-    classes = {document["share_class"], *(a.get("share_class") for a in document["attributes"])}
-    if policy.value and "conditional" in classes and not document.get("share_condition"):
+    whole = document["share_class"]
+    classes = {whole, *(a.get("share_class") for a in document["attributes"])}
+    conditional = whole != "unconditional" and "conditional" in classes
+    if policy.value and conditional and not document.get("share_condition"):
         words = ("有条件共享的，应写明共享条件", "conditional sharing must state its condition")
         yield field_error("/share_condition", *words, "required"), policy.cite
 

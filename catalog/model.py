@@ -28,7 +28,7 @@ Attribute = Mapping[str, Any]
 
 
 def shared_items(attributes: Iterable[Attribute], share_class: str) -> list[Attribute]:
-    """Return the items that somebody may be given; one without a class of its own has the dataset's (I-S-02)."""
+    """Return the items that may be given; one without a class of its own has the dataset's (I-S-02)."""
     return [a for a in attributes if a.get("share_class", share_class) != "none"]
 
 

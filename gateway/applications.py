@@ -21,7 +21,7 @@ from gateway import store
 from gateway.asking import complete, decide, share_class
 from gateway.clients import ACTIVE
 from gateway.grants import open_grant
-from gateway.model import Application, Client, Grant, Offer
+from gateway.model import Application, Client, Grant, Offer, Terms
 from gateway.terms import check_term, term_of
 from rules.citation import Citation
 from rules.rulebook import Rulebook
@@ -29,6 +29,8 @@ from rules.workflow import Transition
 from schemas import validate
 
 KIND = "application"
+WITHHELD = "withheld_reason"
+"""Why a decision grants less than all fields: kept as a fact of the case."""
 MATERIAL = "material"
 """A paper that the dataset's provider asks for, next to those that the rulebook names."""
 STATEMENT = {
@@ -45,6 +47,7 @@ DECISION = (
     "row_limit",
     "term_days",
     "sensitive",
+    "withheld_reason",
 )
 """What a decision to grant may say beside the fields of the rulebook's own step (schema request/decision)."""
 
@@ -134,7 +137,7 @@ def _published(work: Work, code: str) -> Offer:
         raise invalid("/dataset", "没有这个代码的数据集", "no dataset has this code", code="unknown")
     if not offer.is_public:
         raise Conflict("该数据集未在发布状态", "the dataset is not published", code="not_published")
-    if offer.share_class == "none":
+    if not offer.shared:
         raise Conflict("该数据集不予共享", "the dataset is not shared", code="not_shared")
     return offer
 
@@ -384,13 +387,15 @@ def _grant(
 ) -> Filed:
     decision = {name: value for name, value in fields.items() if name in DECISION and value is not None}
     own = {name: value for name, value in fields.items() if name not in DECISION}
-    case = take(work, filed.case, step.action, own, expect_version=expect_version)
+    said = {WITHHELD: decision[WITHHELD]} if WITHHELD in decision else {}
+    case = take(work, filed.case, step.action, own, facts=said, expect_version=expect_version)
     validate("request/decision", decision)
     application = filed.application
     book, _ = book_of(work, case)
     offer = _still_offered(work, application)
     _check_decider(book, case, offer, application)
     terms = decide(application.document, decision, offer)
+    _check_withheld(application, terms, decision)
     term = term_of(
         book,
         work.rulebooks.calendar,
@@ -403,6 +408,24 @@ def _grant(
     return Filed(application, case, held.grant)
 
 
+def withheld_fields(application: Application, granted: Sequence[str]) -> list[str]:
+    """Return the fields that were asked for and not granted."""
+    return [name for name in application.document["fields"] if name not in granted]
+
+
+def _check_withheld(application: Application, terms: Terms, decision: Mapping[str, Any]) -> None:
+    """Refuse to hold back a field without saying why: it is a refusal in part (QJ art. 20; GZ art. 11)."""
+    withheld = withheld_fields(application, terms.fields)
+    if withheld and not str(decision.get(WITHHELD, "")).strip():
+        names = ", ".join(withheld)
+        raise invalid(
+            f"/{WITHHELD}",
+            f"部分信息项未予授权（{names}），请说明理由",
+            f"say why some fields are not granted: {names}",
+            code="required",
+        )
+
+
 def _still_offered(work: Work, application: Application) -> Offer:
     """Return the dataset as it stands at the decision, which may be weeks after the application."""
     offer = store.offer(work.tx, application.dataset_code)
@@ -411,7 +434,7 @@ def _still_offered(work: Work, application: Application) -> Offer:
         raise Conflict(
             "该数据集已不再提供所申请的资源", "the dataset no longer offers this", code="not_published"
         )
-    shared = {a["name"] for a in offer.attributes if a.get("share_class", offer.share_class) != "none"}
+    shared = {a["name"] for a in offer.shared}
     gone = [name for name in application.document["fields"] if name not in shared]
     if gone:
         raise Conflict(

@@ -54,9 +54,12 @@ def complete(draft: Mapping[str, Any], offer: Offer, client: Client) -> dict[str
 
 
 def share_class(offer: Offer, fields: Sequence[str]) -> str:
-    """Return the most closed class among the dataset's and those of the chosen fields (QJ art. 7, I-S-02)."""
+    """Return the most closed class among the chosen fields, which says who decides (QJ art. 7, I-S-02).
+
+    A field without a class of its own has the dataset's; so does an application that names no field.
+    """
     chosen = [a.get("share_class", offer.share_class) for a in offer.attributes if a["name"] in fields]
-    return _STRICTNESS[max(_STRICTNESS.index(c) for c in [offer.share_class, *chosen])]
+    return _STRICTNESS[max(map(_STRICTNESS.index, chosen or [offer.share_class]))]
 
 
 def is_personal(offer: Offer, fields: Sequence[str]) -> bool:

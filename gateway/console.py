@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from cases.attachments import MOST_BYTES
 from cases.timing import book_of
 from catalog.codes import from_url
-from catalog.model import KINDS
+from catalog.model import KINDS, SHARE_CLASSES
 from core.codes import in_url
 from core.errors import FieldError, invalid
 from core.text import Text
@@ -39,6 +40,7 @@ from gateway.clients import (
 )
 from gateway.forms import parent_pointers, read_application, read_decision, read_system, write_values
 from gateway.grants import act_on_grant, find_grant, list_grants
+from gateway.model import Offer
 from gateway.present import (
     application_row,
     application_view,
@@ -164,7 +166,7 @@ def new_application(work: Work, seen: Seen) -> Page:
         "offer": offer,
         "kind": kind,
         "kinds": {k: KINDS[k] for k in kinds},
-        "fields": [(a["name"], _field_label(a)) for a in _shared(offer)],
+        "fields": [(a["name"], _field_label(offer, a)) for a in offer.shared],
         "operations": _operations(offer, kind),
         "systems": [(c.id, c.name) for c in own],
         "papers": demanded_papers(book, kind, offer.required_materials),
@@ -325,15 +327,15 @@ def _by_field(seen: Seen) -> Seen:
     return replace(seen, errors=tuple(errors))
 
 
-def _shared(offer: Any) -> list[Any]:
-    return [a for a in offer.attributes if a.get("share_class", offer.share_class) != "none"]
+def _field_label(offer: Offer, attribute: Mapping[str, Any]) -> Text:
+    """Name a field, and its class where fields differ: the strictest one chosen says who decides."""
+    name = f"{attribute['title']}({attribute['name']})"
+    own = SHARE_CLASSES[attribute.get("share_class", offer.share_class)]
+    mixed = len({a.get("share_class", offer.share_class) for a in offer.shared}) > 1
+    return Text(f"{name} · {own.zh}", f"{name} · {own.en}") if mixed else Text(name, name)
 
 
-def _field_label(attribute: Any) -> str:
-    return f"{attribute['title']}({attribute['name']})"
-
-
-def _operations(offer: Any, kind: str) -> list[tuple[str, str]]:
+def _operations(offer: Offer, kind: str) -> list[tuple[str, str]]:
     detail = offer.distributions.get(kind, {})
     return [(o["name"], f"{o.get('title', '')}({o['name']})") for o in detail.get("operations", ())]
 

@@ -28,8 +28,8 @@ def read_decision(typed: Typed) -> dict[str, Any]:
     decided: dict[str, Any] = {"fields": typed.get("fields", []), **_lists(typed)}
     decided |= _numbers(typed, ("term_days", "row_limit"))
     decided["sensitive"] = _first(typed, "sensitive") == "true"
-    note = _first(typed, "note")
-    return {**decided, "note": note} if note else decided
+    said = {name: _first(typed, name) for name in ("withheld_reason", "note")}
+    return {**decided, **{name: text for name, text in said.items() if text}}
 
 
 def read_system(typed: Typed) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from cases.timing import book_of
 from core.codes import in_url
 from core.times import local_iso
 from core.work import Work
-from gateway.applications import Demanded, Filed, papers_demanded, papers_of
+from gateway.applications import WITHHELD, Demanded, Filed, papers_demanded, papers_of, withheld_fields
 from gateway.clients import STATES, client_actions, credentials_by_client, list_credentials
 from gateway.grants import Held
 from gateway.model import Client, Credential
@@ -72,9 +72,21 @@ def application_view(work: Work, filed: Filed) -> dict[str, Any]:
     """Return an application as JSON (schema response/application)."""
     return {
         **_application(work, filed),
+        "decision": _decision(filed),
         "attachments": [attachment_view(filed.application.id, a) for a in papers_of(work, filed)],
         "attachments_demanded": [_demanded(d) for d in papers_demanded(work, filed)],
         **case_view(work, filed.case),
+    }
+
+
+def _decision(filed: Filed) -> dict[str, Any] | None:
+    """Say which of the fields asked for were granted, which were not, and why not."""
+    if filed.grant is None:
+        return None
+    return {
+        "granted": list(filed.grant.terms.fields),
+        "withheld": withheld_fields(filed.application, filed.grant.terms.fields),
+        "reason": filed.case.facts.get(WITHHELD),
     }
 
 

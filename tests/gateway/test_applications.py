@@ -24,7 +24,14 @@ from gateway.applications import (
 )
 from gateway.grants import act_on_grant, find_grant, grant_state, list_grants
 from tests.cast import alice, ann, bob, carol, chen, dave, mallory
-from tests.stories import STATEMENT, active_client, active_grant, offered, submitted_application
+from tests.stories import (
+    STATEMENT,
+    active_client,
+    active_grant,
+    offered,
+    submitted_application,
+    taken_offline,
+)
 
 PDF = b"%PDF-1.7\n% a scan\n"
 STEPS = ["submit", "accept", "grant"]
@@ -234,7 +241,13 @@ def test_a_decision_narrows_and_never_widens(gathered: Any, decision: Any, expec
 
 
 def test_a_decision_takes_away_what_is_too_much(world: Any) -> None:
-    decision = {"fields": ["code"], "row_limit": 100, "term_days": 10, "sensitive": True}
+    decision = {
+        "fields": ["code"],
+        "withheld_reason": "名称不需要",
+        "row_limit": 100,
+        "term_days": 10,
+        "sensitive": True,
+    }
     held = active_grant(world, decision=decision, term_days=30)
     assert held.grant.terms.fields == ("code",)
     assert held.grant.terms.row_limit == 100
@@ -416,15 +429,58 @@ def test_an_api_is_taken_back_without_evidence_only_when_it_lies_idle(ganzhou: A
         assert act_on_grant(work, grant.id, "reclaim", {"reason": "长期未用"}).case.closed_at
 
 
-def test_users_are_told_before_data_in_use_go_off_line_in_ganzhou(ganzhou: Any) -> None:
-    """GZ art. 8: notice is due where somebody uses the data, and only there."""
-    used, unused = offered(ganzhou, "divisions"), offered(ganzhou, "calendars")
-    active_grant(ganzhou, used, term_days=30)
-    with ganzhou.work(ann) as work:
+@pytest.mark.parametrize("city", ["world", "ganzhou"])
+def test_users_are_told_before_data_in_use_go_off_line(city: str, request: pytest.FixtureRequest) -> None:
+    """GZ art. 8, and the platform's own order in Qianjiang: notice is due to each user, and only to users."""
+    world = request.getfixturevalue(city)
+    used, unused = offered(world, "divisions"), offered(world, "calendars")
+    active_grant(world, used, term_days=30)
+    with world.work(ann) as work:
         assert not act_on_dataset(work, unused, "take_offline", {"reason": "维护"}).is_public
-    with pytest.raises(Invalid) as refused, ganzhou.work(alice) as work:
+    with pytest.raises(Conflict) as refused, world.work(alice) as work:
         act_on_dataset(work, used, "take_offline", {"reason": "维护"})
-    assert pointers(refused) == ["/notice"]
+    assert refused.value.code == "condition_not_met"
+    with pytest.raises(Invalid) as wordless, world.work(alice) as work:
+        act_on_dataset(work, used, "announce_withdrawal", {})
+    assert pointers(wordless) == ["/notice"]
+    assert not taken_offline(world, used).is_public
+
+
+def test_who_began_to_use_the_data_after_the_announcement_is_told_as_well(ganzhou: Any) -> None:
+    """GZ art. 8: the users are those of the day on which the data go off line."""
+    code = offered(ganzhou, "divisions")
+    active_grant(ganzhou, code, term_days=30)
+    with ganzhou.work(alice) as work:
+        act_on_dataset(work, code, "announce_withdrawal", {"notice": "月底停止供数"})
+    active_grant(ganzhou, code, active_client(ganzhou, chen), actor=chen, term_days=30)
+    with pytest.raises(Conflict) as refused, ganzhou.work(alice) as work:
+        act_on_dataset(work, code, "take_offline", {"reason": "维护"})
+    assert refused.value.code == "condition_not_met"
+    assert not taken_offline(ganzhou, code).is_public
+
+
+def test_an_announcement_counts_until_the_data_come_back(ganzhou: Any) -> None:
+    code = offered(ganzhou, "divisions")
+    active_grant(ganzhou, code, term_days=30)
+    taken_offline(ganzhou, code)
+    ganzhou.now += timedelta(days=1)
+    with ganzhou.work(alice) as work:
+        act_on_dataset(work, code, "publish", {})
+    with pytest.raises(Conflict), ganzhou.work(alice) as work:
+        act_on_dataset(work, code, "take_offline", {"reason": "维护"})
+
+
+def test_a_department_that_uses_its_own_data_need_not_tell_itself(world: Any) -> None:
+    code = offered(world, "divisions")
+    own = replace(carol, login="cathy", department="civil_affairs")
+    active_grant(world, code, active_client(world, own), actor=own)
+    with world.work(alice) as work:
+        assert not act_on_dataset(work, code, "take_offline", {"reason": "维护"}).is_public
+    code = offered(world, "calendars")
+    both = replace(ann, roles=frozenset({"provider", "consumer"}))
+    active_grant(world, code, active_client(world, both), actor=both, fields=None)
+    active_grant(world, code, active_client(world), fields=None)
+    assert not taken_offline(world, code, ann).is_public
 
 
 def test_a_length_of_the_applicants_own_is_not_called_the_texts(world: Any) -> None:

@@ -67,9 +67,15 @@ def test_an_application_is_made_checked_and_granted_on_pages(world: Any) -> None
     refused = send(manager, place, f"{place}/actions/grant", decision)
     assert refused.status_code == 422
     assert 'href="#f-row_limit"' in refused.text
-    granted = send(manager, place, f"{place}/actions/grant", {**decision, "row_limit": "50", "note": "同意"})
+    granted = send(
+        manager,
+        place,
+        f"{place}/actions/grant",
+        {**decision, "row_limit": "50", "note": "同意", "withheld_reason": "名称与用途无关"},
+    )
     assert granted.status_code == 303, granted.text
     shown = consumer.get(place).text
+    assert "名称与用途无关" in shown
     grant = re.search(r'href="(/grants/[^"]+)"', shown)
     assert grant
     assert "429005001, 429005002" in consumer.get(grant[1]).text
