@@ -1,0 +1,48 @@
+"""Rows and dictionaries to check, and numbers with a right check character."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from catalog.quality.check import Subject, check_rows
+from catalog.quality.model import Report
+
+WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+
+
+def resident_id(first_17: str) -> str:
+    """Add the check character of GB 11643."""
+    total = sum(int(c) * w for c, w in zip(first_17, WEIGHTS, strict=True))
+    return first_17 + "10X98765432"[total % 11]
+
+
+def attribute(name: str, type: str = "string", **more: Any) -> dict[str, Any]:
+    return {"name": name, "title": name, "type": type, **more}
+
+
+def checked(
+    world: Any, attributes: list[dict[str, Any]], rows: Iterable[Mapping[str, Any]], **entry: Any
+) -> Report:
+    """Check rows that are at hand, at the world's present."""
+    document = {"attributes": attributes, **entry}
+    return check_rows(world.settings, Subject(document, "table", world.now, world.rulebooks.calendar), rows)
+
+
+def counts(report: Report) -> dict[str, tuple[int, int]]:
+    """What each rule looked at and what broke it, by rule or rule and attribute; sources left out."""
+    return {
+        f"{f.rule} {f.attribute}" if f.attribute else f.rule: (f.checked, f.failed)
+        for f in report.findings
+        if f.rule != "readable"
+    }
+
+
+def broken(world: Any, described: dict[str, Any], values: list[Any]) -> list[Any]:
+    """The values, each checked by itself, that break a rule of one attribute."""
+    found = []
+    for value in values:
+        report = checked(world, [described], [{described["name"]: value}])
+        if any(f.failed for f in report.findings):
+            found.append(value)
+    return found
