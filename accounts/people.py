@@ -95,6 +95,18 @@ def disable_account(work: Work, login: str) -> None:
     note(work, "disabled", account, sessions_ended=ended, tokens_ended=tokens)
 
 
+def disable_account_for(work: Work, login: str, reason: str) -> None:
+    """Shut the account of somebody who left, as the paper numbered `reason` says; the caller checked who asks.
+
+    Raises NotFound.
+    """
+    account = account_of(work, login)
+    store.update_account(work.tx, account.login, state=DISABLED, changed_at=work.now)
+    ended = store.end_sessions(work.tx, account.login, work.now)
+    tokens = store.end_tokens(work.tx, account.login, work.now)
+    note(work, "disabled", account, sessions_ended=ended, tokens_ended=tokens, reason=reason)
+
+
 def enable_account(work: Work, login: str) -> None:
     """Open a shut account again; its old sessions and tokens stay ended. Raises NotFound, NotPermitted."""
     _for_administrators(work)
