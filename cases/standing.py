@@ -3,14 +3,14 @@
 * a fact called like a clock says that the clock runs and has passed: an idle grant may be taken back;
 * a fact called like an event says that it happened and that nobody has answered it yet: the answer is any
   step that is conditional on it, so consent can be given to a request and to nothing else;
-* ``in_use`` and ``users_told`` speak of the departments with open grants on the dataset.
+* ``in_use`` and ``users_told`` speak of the other departments with open grants on the dataset.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from cases.model import Case
+from cases.model import Case, in_role
 from cases.timing import book_of, clocks
 from core.work import Work
 from notices.post import told
@@ -53,10 +53,13 @@ def answering(flow: Workflow, event: str) -> list[Transition]:
 
 
 def _of_users(work: Work, case: Case, asked: set[str]) -> dict[str, bool]:
-    """Say whether departments use the dataset, and whether each was told since it went public."""
+    """Say whether others use the dataset, and whether each was told since it went public.
+
+    The provider itself is not told: it is the one that takes the data off line.
+    """
     if asked.isdisjoint((IN_USE, USERS_TOLD)) or "dataset" not in case.facts:
         return {}
-    users = set(work.users_of(work.tx, case.facts["dataset"]))
+    users = set(work.users_of(work.tx, case.facts["dataset"])) - set(in_role(case.parties, "provider"))
     since = max((e.at for e in case.events if e.to_state != e.from_state), default=case.opened_at)
     known = told(work.tx, case.id, ANNOUNCEMENT, since) if users else frozenset()
     return {IN_USE: bool(users), USERS_TOLD: users <= known}

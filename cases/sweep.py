@@ -11,7 +11,7 @@ from cases.procedure import settle
 from cases.standing import facts_now
 from cases.telling import tell_of_clock
 from cases.timing import PASSED, WARNED, Signals, book_of, clocks, warn_at, watch_at
-from cases.turns import stopping
+from cases.turns import keep_turns, stopping
 from core.work import SYSTEM, Work
 from rules.clocks import ClockState
 
@@ -35,6 +35,7 @@ def _look_at(work: Work, case: Case) -> None:
         work.policy_changed(work.tx)
     if settled.closed_at is None:
         _note_clocks(work, settled)
+        keep_turns(work, settled)  # a limit that has passed may open a step to somebody
     store.set_watch(work.tx, settled.id, watch_at(work, settled))
 
 

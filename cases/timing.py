@@ -10,7 +10,7 @@ from cases import store
 from cases.model import Case
 from core.times import parse_instant
 from core.work import Work
-from rules.clocks import ClockState, Recorded, clock_states, next_due
+from rules.clocks import ClockState, Recorded, clock_states, next_due, past_from
 from rules.durations import Duration, before
 from rules.rulebook import Rulebook
 from rules.workflow import Workflow
@@ -95,18 +95,18 @@ def _instants(
     if warn is not None and not clock.passed and (clock.name, due, WARNED) not in signalled:
         yield warn
     if clock.obliges and (clock.name, due) not in breached:
-        yield due
+        yield past_from(due)
     if not clock.obliges and clock.tells and (clock.name, due, PASSED) not in signalled:
-        yield due
+        yield past_from(due)
 
 
 def warn_at(work: Work, case: Case, clock: ClockState) -> datetime | None:
-    """Return when to remind people of a duty: as its clock says, else as the book does; None for never."""
-    if not clock.obliges or clock.due is None:
+    """Return when to remind people: as the clock says, else, of a duty, as the book does; None for never."""
+    if clock.due is None:
         return None
     book, _ = book_of(work, case)
     lead = book.policies.get("notices.remind_before")
     warn = clock.warn_at
-    if warn is None and lead is not None and lead.value is not None:
+    if warn is None and clock.obliges and lead is not None and lead.value is not None:
         warn = before(clock.due, Duration.parse(lead.value), work.rulebooks.calendar)
     return warn if warn is not None and warn > clock.started_at else None

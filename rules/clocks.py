@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,16 @@ from rules.workdays import Calendar
 if TYPE_CHECKING:
     from rules.rulebook import Rulebook
 
-__all__ = ["ClockState", "Recorded", "clock_states", "extended_due", "is_past", "next_due", "run_clocks"]
+__all__ = [
+    "ClockState",
+    "Recorded",
+    "clock_states",
+    "extended_due",
+    "is_past",
+    "next_due",
+    "past_from",
+    "run_clocks",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +65,6 @@ class ClockState:
     def running(self) -> bool:
         """Whether nothing has stopped it yet."""
         return self.stopped_at is None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the clock as it appears in the ``clocks`` of an object; instants in Shanghai time."""
-        return {
-            "name": self.name,
-            "title": self.title._asdict(),
-            "started_at": local_iso(self.started_at),
-            "due": _iso(self.due),
-            "provisional": self.provisional,
-            "stopped_at": _iso(self.stopped_at),
-            "breached": self.breached,
-            "warn_at": _iso(self.warn_at),
-            "cite": self.cite.as_json(),
-        }
 
 
 def clock_states(
@@ -150,7 +145,12 @@ def extended_due(
 
 def is_past(due: datetime | None, instant: datetime) -> bool:
     """Tell whether `instant` lies after the second of `due`: a day lasts through 23:59:59.999."""
-    return due is not None and instant.replace(microsecond=0) > due
+    return due is not None and instant >= past_from(due)
+
+
+def past_from(due: datetime) -> datetime:
+    """Return the first instant that lies after the second of `due`."""
+    return due.replace(microsecond=0) + timedelta(seconds=1)
 
 
 def _state(run: Run, calendar: Calendar, now: datetime) -> ClockState:
@@ -177,7 +177,3 @@ def _state(run: Run, calendar: Calendar, now: datetime) -> ClockState:
 
 def _named(states: Iterable[ClockState], name: str) -> ClockState | None:
     return next((s for s in states if s.name == name), None)
-
-
-def _iso(instant: datetime | None) -> str | None:
-    return local_iso(instant) if instant else None

@@ -142,7 +142,7 @@ def test_a_grant_that_ends_with_its_term_has_breached_nothing() -> None:
 def test_a_planned_stop_is_counted_back_from_the_instant_that_it_names() -> None:
     rules = shipped().get("sharing/ganzhou")
     told = recorded("service_stop", "2026-04-20T10:00", service_stop="2026-05-01T22:00+08:00")
-    (notice,) = clock_states(rules, None, {}, [told], calendar(), NOW)
+    (notice,) = clock_states(rules, "maintenance", {}, [told], calendar(), NOW)
     assert notice.due == parse_instant("2026-04-28T23:59:59")
 
 
@@ -248,10 +248,3 @@ def test_no_series_of_extensions_passes_the_bound(
     assert state.original_due is not None
     assert state.extendable_to is not None
     assert state.original_due <= state.due <= state.extendable_to
-
-
-def test_a_clock_tells_its_state_as_json() -> None:
-    told = application([recorded("submitted", "2026-02-10T10:00")])["check"].as_json()
-    assert told["due"] == "2026-02-13T23:59:59+08:00"
-    assert (told["breached"], told["provisional"], told["stopped_at"]) == (False, False, None)
-    assert told["cite"]["article"] == "19"
