@@ -25,6 +25,7 @@ import catalog.titles
 import gateway.api
 import gateway.console
 import gateway.oauth
+import matters.api
 import notices.api
 import notices.console
 import notices.inbox
@@ -41,6 +42,8 @@ from core.text import Text
 from core.times import utc_now
 from gateway.policy import PolicyCounter, change_policy
 from gateway.store import users_of
+from matters.opening import open_follow_up
+from supervision.rollup import last_call
 from web.health import readiness
 from web.kit import Kit
 from web.metrics import measure
@@ -53,6 +56,7 @@ ROUTES = (
     catalog.api.routes,
     catalog.quality.api.routes,
     gateway.api.routes,
+    matters.api.routes,
     notices.api.routes,
     audit.api.routes,
     supervision.api.routes,
@@ -67,7 +71,7 @@ PAGES = (
     audit.console.pages,
     supervision.console.pages,
 )
-TIES = {"users_of": users_of}
+TIES = {"users_of": users_of, "last_call": last_call, "follow_up": open_follow_up}
 """How a unit of work reaches what stands further right than its caller."""
 VERSION = "0.1.0"
 FOR_SCRIPTS = (

@@ -82,6 +82,7 @@ class Place:
         """Yield what begins a unit of work of the platform itself, in a writing transaction each time."""
         from cases.books import open_rulebooks
         from core.db import Database
+        from app import TIES
         from core.migrate import at_head
         from gateway.policy import PolicyCounter, change_policy
 
@@ -95,7 +96,7 @@ class Place:
         @contextmanager
         def begin() -> Iterator[Work]:
             with database.begin() as tx:
-                yield Work(tx, books, SYSTEM, utc_now(), settings, lambda tx: change_policy(tx, counter))
+                yield Work(tx, books, SYSTEM, utc_now(), settings, lambda tx: change_policy(tx, counter), **TIES)
 
         try:
             yield begin

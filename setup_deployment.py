@@ -13,6 +13,7 @@ from accounts.keys import make_keys
 from accounts.people import create_account, list_accounts
 from cases.books import open_rulebooks
 from cases.sweep import sweep
+from cases.turns import retake_turns
 from catalog.search.find import reindex
 from core.db import Database
 from core.migrate import migrate
@@ -41,6 +42,7 @@ def initialise(settings: Settings, now: datetime) -> dict[str, str]:
             work = Work(tx, books, SYSTEM, now, settings)
             while reindex(work):
                 pass
+            retake_turns(work)
             known = {a.login for a in list_accounts(work)}
             return {
                 a.login: create_account(work, a.login, a.name, a.department, a.roles)

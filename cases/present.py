@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cases.model import Case, Event, roles_in
+from cases.sealed import fields_seen
 from cases.standing import facts_now
 from cases.timing import book_of, clocks
 from core.text import Text
@@ -40,7 +41,7 @@ def case_view(work: Work, case: Case) -> dict[str, Any]:
     return {
         **case_row(work, case),
         "forms": {t.action: _form(t, book.fields) for t in _offered(work, case, flow)},
-        "history": [_step(e, flow) for e in case.events],
+        "history": [_step(work, case, e, flow) for e in case.events],
     }
 
 
@@ -81,7 +82,7 @@ def _form(transition: Transition, fields: Mapping[str, FieldRule]) -> dict[str, 
         "title": label(transition.title),
         "fields": [
             {
-                **_field(fields[name], _forbidden(transition, name)),
+                **field_view(fields[name], _forbidden(transition, name)),
                 "required": name in transition.requires,
             }
             for name in (*transition.requires, *transition.accepts)
@@ -95,7 +96,8 @@ def _forbidden(transition: Transition, name: str) -> Sequence[str]:
     return transition.forbids[name].values if name in transition.forbids else ()
 
 
-def _field(rule: FieldRule, forbidden: Sequence[str]) -> dict[str, Any]:
+def field_view(rule: FieldRule, forbidden: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a field as JSON, without the choices that a step forbids."""
     return {
         "name": rule.name,
         "title": label(rule.title),
@@ -105,7 +107,7 @@ def _field(rule: FieldRule, forbidden: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _step(event: Event, flow: Workflow) -> dict[str, Any]:
+def _step(work: Work, case: Case, event: Event, flow: Workflow) -> dict[str, Any]:
     return {
         "action": event.action,
         "title": label(_title(event, flow)),
@@ -113,7 +115,7 @@ def _step(event: Event, flow: Workflow) -> dict[str, Any]:
         "state": event.to_state,
         "by": event.actor_department,
         "role": event.role,
-        "fields": dict(event.fields),
+        "fields": fields_seen(work, case, event.fields),
         "record": event.record_id,
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from flask import request
 
@@ -41,7 +40,7 @@ from gateway.present import (
     grant_view,
     issued_view,
 )
-from web.http import Call, Reply, Routes, listing
+from web.http import Call, Reply, Routes, download_headers, listing
 
 routes = Routes("gateway")
 
@@ -310,15 +309,6 @@ def grant(work: Work, call: Call, grant_id: str) -> Reply:
 def grant_action(work: Work, call: Call, grant_id: str, action: str) -> Reply:
     """Suspend, resume, reclaim or terminate, as the rulebook has it."""
     return _grant(work, act_on_grant(work, grant_id, action, call.body, call.if_match))
-
-
-def download_headers(name: str) -> dict[str, str]:
-    """Return the headers that make a browser save a file under its own name (RFC 6266, RFC 8187)."""
-    return {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox",
-    }
 
 
 def _application(work: Work, filed: Filed, status: int = 200, headers: dict[str, str] | None = None) -> Reply:

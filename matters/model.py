@@ -8,9 +8,26 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from cases.model import Case
+from core.text import Text
 
 KIND = "matter"
 """The kind of its case; which procedure it follows is the case's workflow."""
+
+
+PROCEDURES = {
+    "demand": Text("供需对接", "demand for data"),
+    "correction": Text("数据疑义", "correction"),
+    "verification": Text("联合核实", "joint verification"),
+    "dispute": Text("意见分歧", "dispute"),
+    "rectification": Text("整改", "rectification"),
+    "breach_report": Text("逾期与中断报告", "breach report"),
+    "filing": Text("备案", "filing"),
+    "cascade": Text("跨层级需求", "cross-level need"),
+    "offline_exchange": Text("离线文件交换", "exchange off line"),
+    "maintenance": Text("停机维护", "maintenance"),
+    "handover": Text("用数人员调整", "change of staff"),
+}
+"""What the procedures are called of which a rulebook says whether its text knows them (policies.procedures)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from sqlalchemy import func, select
 from werkzeug.exceptions import HTTPException
 
 import schemas
+from app import TIES
 from audit.store import audit_outbox
 from cases.books import open_rulebooks
 from core.db import Database
@@ -26,7 +27,6 @@ from core.migrate import migrate
 from core.settings import Settings, load_settings
 from core.work import Actor, Work
 from gateway.policy import PolicyCounter, change_policy
-from gateway.store import users_of
 from tests import cast
 from web.http import check_response
 
@@ -67,7 +67,7 @@ class World:
         def changed(tx: Any) -> int:
             return change_policy(tx, self.counter)
 
-        return Work(tx, self.rulebooks, actor, self.now, self.settings, changed, users_of)
+        return Work(tx, self.rulebooks, actor, self.now, self.settings, changed, **TIES)
 
     @property
     def app(self) -> Any:

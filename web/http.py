@@ -10,11 +10,12 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import orjson
 from flask import Flask, Response, request
 
+from core.envelope import open_sealed, seal
 from core.errors import Conflict, NotFound, invalid
 from core.text import Text
 from core.work import Work
@@ -227,7 +228,8 @@ def _reply(route: Route, reply: Reply) -> Response:
 def _once(route: Route, work: Work, act: Callable[[], Response]) -> Response:
     """Answer a repeated POST with the answer of the first: same key, same person, same request.
 
-    The answer is kept in the transaction of the act, so it exists exactly when the act happened.
+    The answer is kept in the transaction of the act, so it exists exactly when the act happened; it is kept
+    sealed, for it may show what only the parties of a case see.
     """
     key = request.headers.get("Idempotency-Key")
     if route.method != "POST" or key is None or not work.actor.login:
@@ -240,7 +242,8 @@ def _once(route: Route, work: Work, act: Callable[[], Response]) -> Response:
     if kept is None:
         response = act()
         headers = {k: v for k, v in response.headers.items() if k in ("Location", "ETag", "Content-Type")}
-        answer = Kept(asked, response.status_code, headers, response.get_data(as_text=True))
+        body = seal(work.settings, response.get_data(as_text=True), place)
+        answer = Kept(asked, response.status_code, headers, body)
         _keep(work, place, answer)
         return response
     if kept.request_digest != asked:
@@ -249,7 +252,8 @@ def _once(route: Route, work: Work, act: Callable[[], Response]) -> Response:
             "this Idempotency-Key was used for another request",
             code="idempotency_key_reused",
         )
-    return Response(kept.body, kept.status, {**kept.headers, "Idempotency-Replayed": "true"})
+    body = open_sealed(work.settings, kept.body, place)
+    return Response(body, kept.status, {**kept.headers, "Idempotency-Replayed": "true"})
 
 
 def _keep(work: Work, place: str, answer: Kept) -> None:
@@ -260,6 +264,15 @@ def _keep(work: Work, place: str, answer: Kept) -> None:
     with kit().database.begin() as tx:
         if kept_answer(tx, place) is None:
             keep_answer(tx, place, answer, work.now)
+
+
+def download_headers(name: str) -> dict[str, str]:
+    """Return the headers that make a browser save a file under its own name (RFC 6266, RFC 8187)."""
+    return {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox",
+    }
 
 
 def check_response(route: Route, document: Any) -> None:
