@@ -83,12 +83,12 @@ def test_the_deployment_chooses_its_book() -> None:
 def test_a_case_finds_the_version_that_it_was_opened_under() -> None:
     now = shipped().get("sharing/qianjiang")
     document = copy.deepcopy(dict(now.document))
-    document["clocks"][1]["lasts"] = "5wd"
+    document["clocks"][2]["lasts"] = "5wd"
     old = Rulebook("sharing/qianjiang", document)
     archive = [{"id": old.id, "version": old.version, "document": document}]
     books = load_rulebooks(SHIPPED, {}, archive)
     assert books.get(old.id).version == now.version != old.version
-    assert str(books.get(old.id, old.version).clocks[1].lasts) == "5wd"
+    assert str(books.get(old.id, old.version).clocks[2].lasts) == "5wd"
     with pytest.raises(KeyError):
         books.get(old.id, "0" * 16)
 
@@ -131,26 +131,36 @@ def without(document: dict[str, Any], action: str, name: str = "application") ->
     ]
 
 
+def nth(document: dict[str, Any], name: str, place: int) -> dict[str, Any]:
+    found: dict[str, Any] = flow(document, name)["transitions"][place]
+    return found
+
+
+def opening(document: dict[str, Any], name: str = "correction") -> dict[str, Any]:
+    found: dict[str, Any] = flow(document, name)["open"]
+    return found
+
+
 def new_step(**step: Any) -> dict[str, Any]:
     base = {"action": "x", "title": {"zh": "步", "en": "step"}, "from": ["checking"], "to": "checking"}
     return {**base, "roles": ["consumer"], "cite": "check", **step}
 
 
 FAULTS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
-    ("/clocks/1/cite", lambda d: d["clocks"][1].update(cite="nowhere")),
-    ("/clocks/1/cite", lambda d: d["clocks"][1].pop("cite")),
-    ("/clocks/1/lasts", lambda d: d["clocks"][1].update(lasts="three days")),
-    ("/clocks/1/starts", lambda d: d["clocks"][1].update(starts=["published"])),
-    ("/clocks/1/stops", lambda d: d["clocks"][1].pop("stops")),
-    ("/clocks/1/workflow", lambda d: d["clocks"][1].update(workflow="demand")),
-    ("/clocks/1/not_after", lambda d: d["clocks"][1].update(not_after=["nothing"])),
-    ("/clocks/1/set/field", lambda d: d["clocks"][1].update(set={"field": "nothing"})),
+    ("/clocks/2/cite", lambda d: d["clocks"][2].update(cite="nowhere")),
+    ("/clocks/2/cite", lambda d: d["clocks"][2].pop("cite")),
+    ("/clocks/2/lasts", lambda d: d["clocks"][2].update(lasts="three days")),
+    ("/clocks/2/starts", lambda d: d["clocks"][2].update(starts=["published"])),
+    ("/clocks/2/stops", lambda d: d["clocks"][2].pop("stops")),
+    ("/clocks/2/workflow", lambda d: d["clocks"][2].update(workflow="demand")),
+    ("/clocks/2/not_after", lambda d: d["clocks"][2].update(not_after=["nothing"])),
+    ("/clocks/2/set/field", lambda d: d["clocks"][2].update(set={"field": "nothing"})),
     (
-        "/clocks/1/extend/event",
-        lambda d: d["clocks"][1].update(extend={"event": "x", "each": "1wd", "cite": "check"}),
+        "/clocks/2/extend/event",
+        lambda d: d["clocks"][2].update(extend={"event": "x", "each": "1wd", "cite": "check"}),
     ),
-    ("/clocks/2", lambda d: d["clocks"][2].update(when={"share_class": "conditional"})),
-    ("/clocks/2/when/decider", lambda d: d["clocks"][2].update(when={"decider": "mayor"})),
+    ("/clocks/3", lambda d: d["clocks"][3].update(when={"share_class": "conditional"})),
+    ("/clocks/3/when/decider", lambda d: d["clocks"][3].update(when={"decider": "mayor"})),
     ("/citations/check/reading", lambda d: d["readings"].pop("I-S-09")),
     ("/citations/condition/reading", lambda d: d["citations"]["condition"].pop("reading")),
     ("/citations/check/article", lambda d: d["citations"]["check"].update(article=None)),
@@ -198,14 +208,14 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
             forbids={"evidence": {"values": ["rain"], "cite": "check"}}
         ),
     ),
-    ("/workflows/grant/transitions/4/timer", lambda d: flow(d, "grant")["transitions"][4].pop("timer")),
+    ("/workflows/grant/transitions/6/timer", lambda d: flow(d, "grant")["transitions"][6].pop("timer")),
     (
-        "/workflows/grant/transitions/4/timer",
-        lambda d: flow(d, "grant")["transitions"][4].update(timer="in_use"),
+        "/workflows/grant/transitions/6/timer",
+        lambda d: flow(d, "grant")["transitions"][6].update(timer="in_use"),
     ),
     (
-        "/workflows/grant/transitions/4/timer",
-        lambda d: flow(d, "grant")["transitions"][4].update(roles=["provider"]),
+        "/workflows/grant/transitions/6/timer",
+        lambda d: flow(d, "grant")["transitions"][6].update(roles=["provider"]),
     ),
     (
         "/workflows/application/transitions/11",
@@ -225,6 +235,62 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
         lambda d: d["policies"]["catalog"]["kinds"]["api"]["value"].update(requires=["blessing"]),
     ),
     ("/surprise", lambda d: d.update(surprise=1)),
+    # From when a limit counts, and how long it is.
+    ("/clocks/0/counts_from", lambda d: d["clocks"][0].update(counts_from="cause")),
+    ("/clocks/0/counts_from", lambda d: d["clocks"][0].update(counts_from="nothing")),
+    ("/clocks/8/due_at", lambda d: d["clocks"][8].update(due_at="demand")),
+    ("/clocks/1/lasts_by/values", lambda d: d["clocks"][1]["lasts_by"]["values"].pop("irregular")),
+    ("/clocks/1/lasts_by/values", lambda d: d["clocks"][1]["lasts_by"]["values"].update(fortnightly="14d")),
+    ("/clocks/1/lasts_by/values", lambda d: d["clocks"][1]["lasts_by"].update(fact="weather")),
+    ("/clocks/1/lasts_by/values/daily", lambda d: d["clocks"][1]["lasts_by"]["values"].update(daily="soon")),
+    ("/clocks/3/on_breach/opens", lambda d: d["clocks"][3]["on_breach"].update(opens="demand")),
+    # How a case comes to be.
+    ("/workflows/correction/open/roles", lambda d: opening(d).update(roles=["mayor"])),
+    ("/workflows/correction/open/requires", lambda d: opening(d).update(requires=["seal"])),
+    ("/workflows/correction/open/accepts", lambda d: opening(d).update(accepts=["seal"])),
+    ("/workflows/correction/open/tells", lambda d: opening(d).update(tells=["auditor"])),
+    ("/workflows/correction/open/parties", lambda d: opening(d)["parties"].update(mayor="seat")),
+    ("/workflows/correction/open/parties/consumer", lambda d: opening(d)["parties"].update(consumer="moon")),
+    ("/workflows/correction/open/parties/consumer", lambda d: opening(d)["parties"].update(consumer="seat")),
+    ("/workflows/correction/open/parties/provider", lambda d: opening(d)["parties"].update(provider="named")),
+    ("/workflows/correction/open/parties", lambda d: opening(d).pop("parties")),
+    ("/workflows/correction/open/cite", lambda d: opening(d).update(cite="nowhere")),
+    ("/workflows/dispute/open/prefix", lambda d: opening(d, "dispute").update(prefix="J")),
+    ("/workflows/correction/open/prefix", lambda d: opening(d).update(prefix="G")),
+    # Whom a step brings in, and what it opens.
+    ("/workflows/dispute/transitions/2/joins", lambda d: nth(d, "dispute", 2).update(joins=["provider"])),
+    (
+        "/workflows/grant/transitions/3/opens/workflow",
+        lambda d: nth(d, "grant", 3).update(opens={"workflow": "demand"}),
+    ),
+    (
+        "/workflows/grant/transitions/3/opens/given",
+        lambda d: nth(d, "grant", 3)["opens"].update(given={"seal": "red"}),
+    ),
+    (
+        "/workflows/grant/transitions/3/opens/taken",
+        lambda d: nth(d, "grant", 3)["opens"].update(taken={"seal": "reason"}),
+    ),
+    ("/workflows/grant/transitions/3/opens", lambda d: nth(d, "grant", 3).update(opens="rectification")),
+    ("/workflows/grant/transitions/3/by_another", lambda d: nth(d, "grant", 3).update(by_another="yes")),
+    ("/workflows/grant/transitions/3/confirms", lambda d: nth(d, "grant", 3).update(confirms="真")),
+    # What the platform does with procedures.
+    (
+        "/policies/procedures/demand/value",
+        lambda d: d["policies"]["procedures"]["demand"].update(value=True),
+    ),
+    (
+        "/policies/procedures/correction/value",
+        lambda d: d["policies"]["procedures"]["correction"].update(value=None),
+    ),
+    (
+        "/workflows/correction/states/reported/flags",
+        lambda d: flow(d, "correction")["states"]["reported"].update(flags=["public"]),
+    ),
+    (
+        "/workflows/correction/transitions/0/does",
+        lambda d: nth(d, "correction", 0).update(does="publish"),
+    ),
 ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rules.check_flow import ROLES
 from rules.rulebook import Rulebook
 from rules.workflow import Workflow
 from tests.rules.books import shipped
@@ -80,11 +81,12 @@ def test_qianjiang_publishes_without_review_and_ganzhou_does_not() -> None:
 
 def test_withdrawal_goes_off_line_first_and_needs_consent() -> None:
     steps = "provider:take_offline provider:request_withdrawal platform_manager:approve_withdrawal"
+    unused = {"in_use": False, "users_told": True}
     for rules, start in (
         (qianjiang(), "provider:publish "),
         (ganzhou(), "provider:submit platform_manager:approve "),
     ):
-        assert walk(rules, "dataset", start + steps, {})[-3:] == [
+        assert walk(rules, "dataset", start + steps, unused)[-3:] == [
             "offline",
             "withdraw_requested",
             "withdrawn",
@@ -93,13 +95,39 @@ def test_withdrawal_goes_off_line_first_and_needs_consent() -> None:
 
 
 def test_users_of_data_in_use_are_told_before_it_goes_off_line() -> None:
+    for rules in (qianjiang(), ganzhou()):
+        flow = rules.workflow("dataset")
+        assert flow.find("published", "take_offline", {}) is None  # in doubt nothing goes unannounced
+        assert flow.find("published", "take_offline", {"in_use": True, "users_told": False}) is None
+        announcement = flow.find("published", "announce_withdrawal", {"in_use": True})
+        assert announcement is not None
+        assert (announcement.requires, announcement.does) == (("notice",), "announce")
+        assert "consumer" in announcement.tells
+        told = flow.find("published", "take_offline", {"in_use": True, "users_told": True})
+        unused = flow.find("published", "take_offline", {"in_use": False, "users_told": True})
+        assert told is not None
+        assert unused is not None
+        assert (told.tells, unused.tells) == (("consumer",), ())
+
+
+def test_more_time_is_given_to_who_asked_for_it_and_to_nobody_else() -> None:
+    """GZ art. 6: the platform manager agrees to a request."""
     flow = ganzhou().workflow("dataset")
-    in_doubt = flow.find("published", "take_offline", {})
-    unused = flow.find("published", "take_offline", {"in_use": False})
-    assert in_doubt is not None
-    assert unused is not None
-    assert "notice" in in_doubt.requires
-    assert "notice" not in unused.requires
+    for answer in ("extend", "refuse_extension"):
+        assert flow.find("published", answer, {"extension_requested": False}) is None
+        step = flow.find("published", answer, {"extension_requested": True})
+        assert step is not None
+        assert step.roles == {"platform_manager"}
+
+
+def test_who_decides_in_ganzhou_confirms_that_the_least_is_granted() -> None:
+    """GZ art. 5(一): the least that the work needs, by somebody else than whoever asked."""
+    for state, decider in (("with_provider", "provider"), ("with_manager", "platform_manager")):
+        step = ganzhou().workflow("application").find(state, "grant", {"decider": decider})
+        assert step is not None
+        assert step.by_another
+        assert step.confirms is not None
+        assert "最小范围" in step.confirms.zh
 
 
 def test_data_that_are_not_shared_cannot_be_applied_for() -> None:
@@ -125,7 +153,8 @@ def test_a_refusal_says_why_and_never_for_want_of_paper(
     assert refusal is not None
     assert set(refusal.requires) == requires
     forbidden = refusal.forbids["reason_code"]
-    assert forbidden.values == ("no_paper",)
+    waiting = ("awaiting_correction",) if rules is qianjiang() else ()  # QJ art. 23
+    assert forbidden.values == ("no_paper", *waiting)
     # The articles bind the provider; for the platform manager they are read so.
     assert (forbidden.cite.article, forbidden.cite.kind) == (
         "22" if rules is qianjiang() else "4",
@@ -137,12 +166,13 @@ def test_only_the_platform_manager_blocks_in_qianjiang_and_only_the_provider_in_
     def may(rules: Rulebook, role: str) -> set[str]:
         return {t.action for t in rules.workflow("grant").actions("active", [role], {"decider": "provider"})}
 
-    assert may(qianjiang(), "platform_manager") == {"suspend", "terminate"}
-    assert may(qianjiang(), "provider") == {"reclaim"}
-    direct = {"decider": "platform_manager"}
-    assert not qianjiang().workflow("grant").actions("active", ["provider"], direct)
-    assert may(ganzhou(), "provider") == {"suspend", "reclaim", "terminate"}
-    assert may(ganzhou(), "platform_manager") == set()
+    report = {"report_misuse"}
+    assert may(qianjiang(), "platform_manager") == {"suspend", "terminate"} | report
+    assert may(qianjiang(), "provider") == {"reclaim"} | report
+    direct = qianjiang().workflow("grant").actions("active", ["provider"], {"decider": "platform_manager"})
+    assert {t.action for t in direct} == report
+    assert may(ganzhou(), "provider") == {"suspend", "reclaim", "terminate"} | report
+    assert may(ganzhou(), "platform_manager") == report
     assert may(ganzhou(), "consumer") == set()
 
 
@@ -152,6 +182,8 @@ def test_a_measure_in_ganzhou_is_told_to_the_platform_manager_with_evidence() ->
         assert step is not None
         assert "evidence" in step.requires
         assert "platform_manager" in step.tells
+        assert step.opens is not None
+        assert (step.opens.workflow, step.opens.taken) == ("filing", {"basis": "evidence"})
 
 
 def test_a_grant_lapses_only_when_an_end_is_set() -> None:
@@ -179,7 +211,6 @@ def every_flow() -> list[Workflow]:
 
 @pytest.mark.parametrize("flow", every_flow(), ids=lambda flow: flow.title.en)
 def test_nothing_can_be_done_in_a_final_state_and_nothing_by_a_stranger(flow: Workflow) -> None:
-    roles = ["provider", "consumer", "platform_manager", "auditor", "system"]
     for name, state in flow.states.items():
-        assert not (state.final and flow.actions(name, roles, {"decider": "provider"}))
+        assert not (state.final and flow.actions(name, ROLES, {"decider": "provider"}))
         assert flow.actions(name, [], {}) == ()
