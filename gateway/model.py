@@ -8,6 +8,8 @@ from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
+from catalog.model import shared_items
+
 Network = IPv4Network | IPv6Network
 
 
@@ -65,6 +67,11 @@ class Offer:
     required_materials: tuple[str, ...]
     distributions: Mapping[str, Mapping[str, Any]]
     """Kind to the distribution's detail (schema request/distribution)."""
+
+    @property
+    def shared(self) -> list[Mapping[str, Any]]:
+        """The attributes that somebody may be given."""
+        return shared_items(self.attributes, self.share_class)
 
 
 @dataclass(frozen=True, slots=True)
