@@ -336,6 +336,18 @@ def run_sweeper(place: Place) -> None:
         sweep_until_stopped(begin, place.settings().platform.sweep_seconds)
 
 
+@run.command("notifier")
+@place_of
+@explained
+def run_notifier(place: Place) -> None:
+    """Sends notices by e-mail and webhook as they fall due."""
+    from core.db import Database
+    from notices.sender import run as send_notices
+
+    settings = place.settings()
+    send_notices(settings, Database(settings.database_url))
+
+
 @run.command("statistics")
 @place_of
 @explained
@@ -416,6 +428,53 @@ def _shown(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+# --- notices --------------------------------------------------------------------------------------
+
+
+@main.group()
+def notices() -> None:
+    """Notices on their way out by e-mail and webhook."""
+
+
+@notices.command("send")
+@click.option("--once", is_flag=True, help="Send what is due now, then end.")
+@as_json_option
+@place_of
+@explained
+def notices_send(place: Place, once: bool, as_json: bool) -> None:
+    """Send what is due until stopped, beside or in place of `serve`; nothing is sent twice."""
+    from core.db import Database
+    from notices.outbox import Outbox
+    from notices.sender import run as send_notices
+    from notices.sender import send_once
+
+    settings = place.settings()
+    settings.check_secrets()
+    with place.open():  # says so when there is no database yet
+        pass
+    database = Database(settings.database_url)
+    if not once:
+        send_notices(settings, database)
+        return
+    outbox, sent = Outbox(database, utc_now), 0
+    while count := send_once(settings, outbox):
+        sent += count
+    _print({"tried": sent}, as_json, lambda: f"{sent} 条已处理 / tried")
+
+
+@notices.command("status")
+@as_json_option
+@place_of
+@explained
+def notices_status(place: Place, as_json: bool) -> None:
+    """Show how many notices wait to go out, went out, failed, or may have gone out."""
+    from notices.outbox import status
+
+    with place.work() as work:
+        facts = status(work)
+    _print(facts, as_json, lambda: _table("通知发送 / notices sent on", ("", ""), list(facts.items())))
 
 
 # --- people ---------------------------------------------------------------------------------------

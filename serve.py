@@ -4,6 +4,7 @@
     data plane      one process per gateway worker, sharing one port
     sealer          turns journals and outbox into the signed log
     sweeper         puts on record what fell due
+    notifier        sends notices by e-mail and webhook
     statistics      sums up calls and looks whether data can be had
 
 A process that dies is started again after a pause that grows with each death and shrinks with each minute
@@ -83,7 +84,7 @@ def children(settings: Settings) -> list[Child]:
         *("--workers-kill-timeout", str(int(GRACE_SECONDS)), "--respawn-failed-workers", "wsgi:app"),
     ]
     own = [f"gateway-{i}" for i in range(settings.platform.gateway_workers)]
-    own += ["sealer", "sweeper", "statistics"]
+    own += ["sealer", "sweeper", "notifier", "statistics"]
     if settings.platform.demo:
         own.insert(0, "workday-service")
     return [

@@ -20,6 +20,7 @@ from core.migrate import migrate
 from core.settings import Settings
 from core.work import SYSTEM, Work
 from gateway.issuing import forget_old
+from notices.inbox import forget_old as forget_notices
 from web.store import forget_answers
 
 FOLDERS = ("run", "keys", "audit", "attachments")
@@ -64,6 +65,7 @@ def sweep_until_stopped(begin: Callable[[], AbstractContextManager[Work]], every
                 moved = sweep(work)
                 forget_answers(work.tx, work.now - KEPT_ANSWERS)
                 forget_old(work)
+                forget_notices(work)
         except Exception as wrong:
             print(f"sweep: {type(wrong).__name__}: {wrong}", file=sys.stderr, flush=True)
             moved = 0

@@ -8,8 +8,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from prometheus_client import REGISTRY
+
 from app import create_app
+from core.db import Database
 from core.settings import load_settings
+from notices.metrics import Deliveries
 from schemas import errors
 from web.metrics import serve_metrics
 
@@ -19,4 +23,5 @@ _settings = load_settings(
     errors,
 )
 app = create_app(_settings)
+REGISTRY.register(Deliveries(Database(_settings.database_url)))
 serve_metrics(_settings.platform.control_private_listen)

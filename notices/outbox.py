@@ -3,7 +3,7 @@
 A claim is a short transaction, the sending happens outside any, and what became of it is written in another.
 Whoever loses the claim in between can neither begin nor settle the delivery, so two senders never send one
 delivery twice. A webhook whose sender went away in the middle is sent again under the same id, by which its
-receiver drops repeats; an e-mail in that place is uncertain for good (docs/decisions/0012).
+receiver drops repeats; an e-mail in that place is uncertain for good (docs/decisions/0013).
 """
 
 from __future__ import annotations
