@@ -14,6 +14,7 @@ from audit.log import record
 from cases import store
 from cases.fields import check_fields
 from cases.model import KINDS, Case, Event, Parties, may_see, roles_in
+from cases.sealed import seal_fields
 from cases.standing import facts_now
 from cases.telling import tell_of_step
 from cases.timing import book_of, events_of, timed, watch_at
@@ -66,7 +67,8 @@ def open_case(
     )
     said = dict(fields or {})
     record_id = _record(work, case, "open", None, flow.initial, opened_as, None, said)
-    event = _event(case, work, "open", flow.opening, None, flow.initial, opened_as, said, record_id)
+    kept = seal_fields(work, case.id, book, said)
+    event = _event(case, work, "open", flow.opening, None, flow.initial, opened_as, kept, record_id)
     case = timed(work, replace(case, events=(event,)))
     store.insert_case(work.tx, case, watch_at(work, case))
     store.insert_event(work.tx, case.id, event)
@@ -208,7 +210,7 @@ def _move(
         case.state,
         transition.target,
         role,
-        fields,
+        seal_fields(work, case.id, book, fields),
         record_id,
     )
     target = book.workflow(case.workflow).states[transition.target]

@@ -5,7 +5,7 @@
 The first part names the suite: ``sx1`` is AES-256-GCM (NIST SP 800-38D) under AES key wrap (RFC 3394);
 ``sx2`` is SM4-GCM (GB/T 32907, RFC 8998) with the key wrapped in the same way as the text. A new key of the
 platform wraps the small keys anew and leaves the texts alone. The associated data name the place that a text
-belongs to, so one moved elsewhere does not open. What does not open is `Unavailable`, and none of it is shown.
+belongs to, so one moved elsewhere does not open. What does not open is `Unavailable`; none of it is shown.
 """
 
 from __future__ import annotations

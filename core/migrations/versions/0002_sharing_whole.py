@@ -237,9 +237,41 @@ def _notices() -> None:
         sa.PrimaryKeyConstraint("matter_id", "dataset", name=op.f("pk_matter_datasets")),
     )
     op.create_index("ix_matter_datasets_dataset", "matter_datasets", ["dataset"], unique=False)
+    op.create_table(
+        "disputes",
+        sa.Column("number", sa.String(length=40), nullable=False),
+        sa.Column("dataset_id", sa.String(length=36), nullable=False),
+        sa.Column("since", sa.String(length=27), nullable=False),
+        sa.Column("items", _document(), nullable=False),
+        sa.Column("record_key", _document(), nullable=False),
+        sa.Column("record_digest", sa.String(length=64), nullable=True),
+        sa.Column("served_as_usual", sa.Boolean(), nullable=False),
+        sa.Column("cite", _document(), nullable=False),
+        sa.Column("link", sa.String(length=200), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["dataset_id"], ["datasets.id"], name=op.f("fk_disputes_dataset_id_datasets")
+        ),
+        sa.PrimaryKeyConstraint("number", "dataset_id", name=op.f("pk_disputes")),
+    )
+    op.create_index("ix_disputes_dataset_id_since", "disputes", ["dataset_id", "since"], unique=False)
+    op.create_table(
+        "dataset_items",
+        sa.Column("dataset_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("key", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["dataset_id"], ["datasets.id"], name=op.f("fk_dataset_items_dataset_id_datasets")
+        ),
+        sa.PrimaryKeyConstraint("dataset_id", "kind", "key", name=op.f("pk_dataset_items")),
+    )
+    op.create_index(op.f("ix_dataset_items_key"), "dataset_items", ["key"], unique=False)
+    op.create_index(op.f("ix_applications_previous_grant"), "applications", ["previous_grant"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_applications_previous_grant", table_name="applications")
+    op.drop_table("dataset_items")
+    op.drop_table("disputes")
     op.drop_table("matter_datasets")
     op.drop_table("matters")
     op.drop_table("quality_runs")
