@@ -17,7 +17,7 @@ from matters import store
 from matters.demands import share
 from matters.disputing import follow_dispute
 from matters.handover import hand_over
-from matters.model import KIND, Held
+from matters.model import KIND, Held, Wanted
 from matters.opening import procedures
 from matters.references import check_references
 from rules.rulebook import Rulebook
@@ -40,7 +40,7 @@ def find_matter(work: Work, matter_id: str) -> Held:
     return Held(matter, case)
 
 
-def list_matters(work: Work, wanted: store.Wanted, limit: int, cursor: str | None) -> Page:
+def list_matters(work: Work, wanted: Wanted, limit: int, cursor: str | None) -> Page:
     """Return one page of the matters (`Held`) that the actor is a party of, the newest first.
 
     Raises Invalid for a procedure or a state that the rulebook does not have.

@@ -8,10 +8,9 @@ from core.errors import invalid
 from core.text import Text
 from core.work import Work
 from matters.acting import act_on_matter, attach_evidence, find_matter, list_matters, read_evidence
-from matters.model import Held
+from matters.model import Held, Wanted
 from matters.opening import open_matter
 from matters.present import matter_row, matter_view, paper_view, procedures_view
-from matters.store import Wanted
 from web.auth import SIGNED_IN
 from web.http import Call, Reply, Routes, download_headers, listing
 

@@ -77,3 +77,13 @@ class Subject:
         named = {"dataset": one, "grant": self.grant, "application": self.application, "client": self.client}
         several = {"datasets": list(self.datasets)} if len(self.datasets) > 1 else {}
         return {**{k: v for k, v in named.items() if v is not None}, **several}
+
+
+class Wanted(NamedTuple):
+    """What a list of matters is narrowed down to; None does not narrow."""
+
+    workflow: str | None = None
+    state: str | None = None
+    dataset: str | None = None
+    grant: str | None = None
+    is_open: bool | None = None

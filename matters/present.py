@@ -81,7 +81,11 @@ def procedures_view(work: Work) -> list[dict[str, Any]]:
     known = procedures(book)
     silent = _silent(book, known)
     return [
-        *(_procedure(work, book, name, flow.title, flow.opens_by) for name, flow in known.items() if flow.opens_by),
+        *(
+            _procedure(work, book, name, flow.title, flow.opens_by)
+            for name, flow in known.items()
+            if flow.opens_by
+        ),
         *silent,
     ]
 
@@ -95,9 +99,7 @@ def _procedure(work: Work, book: Rulebook, name: str, title: Any, opening: Openi
         "may_open": not work.actor.roles.isdisjoint(opening.roles),
         "about": list(opening.about),
         "about_optional": list(opening.about_optional),
-        "fields": [
-            {**field_view(book.fields[f]), "required": f in opening.requires} for f in fields
-        ],
+        "fields": [{**field_view(book.fields[f]), "required": f in opening.requires} for f in fields],
         "cite": opening.cite.as_json(),
     }
 

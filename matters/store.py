@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Column, Connection, ForeignKey, Index, String, Table, exists, or_, select
 
@@ -11,7 +11,7 @@ from cases.model import MEMBER
 from cases.store import case_parties, cases
 from core.db import Document, Instant, Page, metadata, page
 from core.work import Actor
-from matters.model import Matter
+from matters.model import Matter, Wanted
 
 matters = Table(
     "matters",
@@ -38,16 +38,6 @@ matter_datasets = Table(
     Column("dataset", String(40), primary_key=True),
     Index("ix_matter_datasets_dataset", "dataset"),
 )
-
-
-class Wanted(NamedTuple):
-    """What a list of matters is narrowed down to; None does not narrow."""
-
-    workflow: str | None = None
-    state: str | None = None
-    dataset: str | None = None
-    grant: str | None = None
-    is_open: bool | None = None
 
 
 def insert_matter(tx: Connection, matter: Matter) -> None:
