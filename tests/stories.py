@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from catalog.datasets import act_on_dataset, register_dataset
 from catalog.distributions import attach_distribution, plan_mount
-from catalog.model import CheckReport
+from catalog.model import CheckReport, Dataset
 from core.work import Actor
 from gateway.applications import Filed, act_on_application, apply_for_fields
 from gateway.clients import approve_client, issue_credential, register_client
@@ -102,6 +102,13 @@ def offered(world: Any, name: str, detail: dict[str, Any] | None = None, **chang
         with world.work(bob) as work:
             act_on_dataset(work, dataset.code, "approve", {})
     return dataset.code
+
+
+def taken_offline(world: Any, code: str, actor: Actor = alice) -> Dataset:
+    """Take data that others use off line as both books want it: the users are told first."""
+    with world.work(actor) as work:
+        act_on_dataset(work, code, "announce_withdrawal", {"notice": "月底停止供数，请提前安排。"})
+        return act_on_dataset(work, code, "take_offline", {"reason": "维护"})
 
 
 # --- systems, applications, grants ----------------------------------------------------------------

@@ -19,8 +19,8 @@ from gateway.grants import act_on_grant
 from gateway.issuing import forget_old
 from gateway.store import access_tokens, permit
 from gateway.tokens import token_digest, well_formed
-from tests.cast import alice, bob, mallory
-from tests.stories import System, active_client, active_grant, offered
+from tests.cast import bob, mallory
+from tests.stories import System, active_client, active_grant, offered, taken_offline
 
 FLOW = {"grant_type": "client_credentials"}
 
@@ -154,12 +154,9 @@ def test_no_token_for_a_grant_that_is_suspended(world: Any) -> None:
 
 
 def test_no_token_for_a_dataset_that_is_off_line(world: Any) -> None:
-    from catalog.datasets import act_on_dataset
-
     code, system = offered(world, "divisions"), active_client(world)
     active_grant(world, code, system)
-    with world.work(alice) as work:
-        act_on_dataset(work, code, "take_offline", {"reason": "维护"})
+    taken_offline(world, code)
     assert ask(world, system).json["error"] == "invalid_target"
 
 

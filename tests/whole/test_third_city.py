@@ -146,6 +146,9 @@ def test_the_whole_cycle_runs_on_words_that_only_the_book_knows(city: Any) -> No
     assert judged(city, issued.token) is no.GRANT_SUSPENDED
     step(city, bob, act_on_grant, granted.id, "resume")
     assert judged(city, issued.token) is None
+    with pytest.raises(Conflict):
+        step(city, alice, act_on_dataset, code, "take_offline", reason="维护")
+    step(city, alice, act_on_dataset, code, "announce_withdrawal", notice="月底停止供数")
     step(city, alice, act_on_dataset, code, "take_offline", reason="维护")
     assert judged(city, issued.token) is no.DATASET_UNAVAILABLE
     step(city, alice, act_on_dataset, code, "publish")
