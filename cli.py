@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -80,9 +81,9 @@ class Place:
     @contextmanager
     def open(self) -> Iterator[Callable[[], AbstractContextManager[Work]]]:
         """Yield what begins a unit of work of the platform itself, in a writing transaction each time."""
+        from app import TIES
         from cases.books import open_rulebooks
         from core.db import Database
-        from app import TIES
         from core.migrate import at_head
         from gateway.policy import PolicyCounter, change_policy
 
@@ -362,6 +363,17 @@ def run_statistics(place: Place) -> None:
     keep_statistics(settings, database, open_rulebooks(settings, database, utc_now()))
 
 
+@run.command("quality")
+@place_of
+@explained
+def run_quality(place: Place) -> None:
+    """Checks published data against their dictionaries, one after the other."""
+    from catalog.quality.standing import check_until_stopped
+
+    with place.open() as begin:
+        check_until_stopped(begin, place.settings())
+
+
 @run.command("workday-service")
 @place_of
 @explained
@@ -475,6 +487,49 @@ def notices_status(place: Place, as_json: bool) -> None:
     with place.work() as work:
         facts = status(work)
     _print(facts, as_json, lambda: _table("通知发送 / notices sent on", ("", ""), list(facts.items())))
+
+
+# --- data ---------------------------------------------------------------------------------------
+
+
+@main.group()
+def quality() -> None:
+    """Whether data are what their catalog entry says."""
+
+
+@quality.command("check")
+@click.argument("code", required=False)
+@click.option("--kind", type=click.Choice(["table", "file"]), help="Default: the table, or else the files.")
+@click.option("--all", "every", is_flag=True, help="Every published dataset.")
+@as_json_option
+@place_of
+@explained
+def quality_check(place: Place, code: str | None, kind: str | None, every: bool, as_json: bool) -> None:
+    """Check the data of dataset CODE (or --all) now; the exit status is 1 when a rule is broken."""
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+    from catalog.quality.runs import check_now, published
+    from core.codes import code_in
+
+    if (code is None) != every:
+        raise _Told("请给出数据集代码，或用 --all / name a dataset, or use --all")
+    columns = (TextColumn("{task.description}"), TextColumn("{task.completed:,} rows"), TimeElapsedColumn())
+    with place.open() as begin, Progress(*columns, console=err, transient=True, disable=as_json) as progress:
+        with begin() as work:
+            wanted = published(work) if every else [(code_in(code or ""), kind)]
+
+        def checked(one: str, its_kind: str | None) -> Any:
+            task = progress.add_task(one, total=None)
+            told = partial(progress.update, task)
+            return check_now(begin, place.settings(), one, its_kind, lambda rows: told(completed=rows))
+
+        runs = [(one, checked(one, its_kind)) for one, its_kind in wanted]
+    documents = [{"dataset": one, "id": run.id, **run.document} for one, run in runs]
+    rows = [(one, run.kind, run.rows, run.failed_rules, run.duration_ms / 1000) for one, run in runs]
+    names = ("数据集 dataset", "类型 kind", "行 rows", "有问题的规则 broken rules", "秒 s")
+    _print(documents, as_json, lambda: _table("数据质量 / quality of data", names, rows))
+    if any(run.failed_rules for _, run in runs):
+        sys.exit(1)
 
 
 # --- people ---------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
     sweeper         puts on record what fell due
     notifier        sends notices by e-mail and webhook
     statistics      sums up calls and looks whether data can be had
+    quality         checks published data against their dictionaries
 
 A process that dies is started again after a pause that grows with each death and shrinks with each minute
 of life. The children are told by the kernel when this process is gone, so none is ever left behind.
@@ -84,7 +85,7 @@ def children(settings: Settings) -> list[Child]:
         *("--workers-kill-timeout", str(int(GRACE_SECONDS)), "--respawn-failed-workers", "wsgi:app"),
     ]
     own = [f"gateway-{i}" for i in range(settings.platform.gateway_workers)]
-    own += ["sealer", "sweeper", "notifier", "statistics"]
+    own += ["sealer", "sweeper", "notifier", "statistics", "quality"]
     if settings.platform.demo:
         own.insert(0, "workday-service")
     return [

@@ -45,14 +45,17 @@ class Subject:
 def check_mounted(
     settings: Settings,
     subject: Subject,
-    connection: Connection,
+    connection: Connection | None,
     detail: Mapping[str, Any],
     progress: Progress = lambda rows: None,
 ) -> Report:
     """Return what a look at a table or at files finds; it may take minutes, so hold no transaction."""
     bounds = _bounds(settings)
     names = [a["name"] for a in subject.document["attributes"]]
-    if subject.kind == "table":
+    if connection is None:
+        gone = Text("连接已不存在", "the connection is no longer there")
+        sources = iter([Source("", (), fault=gone)])
+    elif subject.kind == "table":
         sources = iter([table_source(connection, detail, names, bounds.deadline)])
     else:
         sources = file_sources(connection, detail, names)

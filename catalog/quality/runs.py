@@ -34,7 +34,9 @@ from rules.workdays import Calendar
 Begin = Callable[[], AbstractContextManager[Work]]
 OnDefects = Callable[[Work, Dataset, Report], None]
 """What becomes of a report with defects, in the transaction that keeps it."""
-AT_ONCE = 20
+AT_ONCE = 1
+"""Distributions that the standing check looks for at a time."""
+MOST = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Plan:
 
     dataset: Dataset
     kind: str
-    connection: Connection
+    connection: Connection | None
+    """None when the deployment no longer has it."""
     detail: Mapping[str, Any]
     now: datetime
     calendar: Calendar
@@ -85,8 +88,6 @@ def plan_quality(work: Work, code: str, kind: str | None = None) -> Plan:
             code="nothing_to_check",
         )
     connection = work.settings.connections.get(mounted.connection)
-    if connection is None:
-        raise Conflict("连接已不存在", "the connection is no longer there", code="nothing_to_check")
     return Plan(dataset, mounted.kind, connection, mounted.detail, work.now, work.rulebooks.calendar)
 
 
@@ -193,14 +194,32 @@ def due_for_quality(tx: Transaction, now: datetime, every_days: int) -> list[sto
     return store.due(tx, now - timedelta(days=every_days), AT_ONCE) if every_days else []
 
 
+def published(work: Work) -> list[store.Due]:
+    """Return every published distribution that can be checked, the one longest ago first."""
+    return store.due(work.tx, work.now + timedelta(days=1), MOST)
+
+
+def check_now(
+    begin: Begin,
+    settings: Settings,
+    code: str,
+    kind: str | None = None,
+    progress: Callable[[int], object] = lambda rows: None,
+    on_defects: OnDefects | None = None,
+) -> Run:
+    """Check a distribution on behalf of the platform and keep the report; raises what planning raises."""
+    with begin() as work:
+        plan = plan_quality(work, code, kind)
+    report = check_distribution_quality(settings, plan, progress)
+    with begin() as work:
+        return keep_report(work, plan, report, on_defects)
+
+
 def check_next(begin: Begin, settings: Settings, on_defects: OnDefects | None = None) -> str | None:
     """Check the distribution that has waited longest; return its dataset's code, or None when none is due."""
     with begin() as work:
         waiting = due_for_quality(work.tx, work.now, settings.platform.quality_every_days)
-        plan = plan_quality(work, *waiting[0]) if waiting else None
-    if plan is None:
+    if not waiting:
         return None
-    report = check_distribution_quality(settings, plan)
-    with begin() as work:
-        keep_report(work, plan, report, on_defects)
-    return plan.dataset.code
+    check_now(begin, settings, *waiting[0], on_defects=on_defects)
+    return waiting[0].code
