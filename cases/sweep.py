@@ -16,7 +16,7 @@ from core.work import SYSTEM, Work
 from rules.clocks import ClockState
 
 
-def sweep(work: Work, limit: int = 200) -> int:
+def sweep(work: Work, limit: int = 20) -> int:
     """Put on record what fell due by `work.now`, each thing once; return how many cases were looked at.
 
     Readers compute state and breach from the clock themselves, so a late sweep makes nothing less true.

@@ -1,7 +1,7 @@
 """A month of traffic, from a seed: departments, datasets, applications, and everybody sometimes late.
 
-Everything goes through the use cases that people would use, at instants of its own; the sweep runs every hour. The
-story only drives; what is true afterwards is for the tests to recount.
+Everything goes through the use cases that people would use, at instants of its own; the sweep runs every hour.
+The story only drives; what is true afterwards is for the tests to recount.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Month:
 
 
 def populated(world: Any, departments: int) -> list[str]:
-    """Give the deployment so many departments, each of them provider and consumer, each with a table connection."""
+    """Give the deployment so many departments, each provider and consumer, each with a table connection."""
     known, mounts = dict(world.settings.departments), dict(world.settings.connections)
     template = known["civil_affairs"]
     table = next(c for c in mounts.values() if c.kind == "table")

@@ -59,7 +59,8 @@ def test_a_doubt_reaches_the_provider_and_comes_back_answered(world: Any) -> Non
 def test_nobody_else_learns_of_a_matter(world: Any) -> None:
     held = active_grant(world)
     doubt = opened(world, carol, "correction", dataset=held.grant.dataset_code, doubt="有误")
-    assert listed(world, mallory) == [] and listed(world, ann) == []
+    assert listed(world, mallory) == []
+    assert listed(world, ann) == []
     assert listed(world, dave) == [doubt.matter.number]
     with world.read(mallory) as work, pytest.raises(NotFound):
         find_matter(work, doubt.matter.id)
