@@ -22,7 +22,7 @@ pages = Pages("supervision")
 
 PAGE = 25
 BARS = 12
-LEADING = {"authorisation": "submitted", "calls": "permitted", "availability": "availability"}
+LEADING = {"authorisation": "submitted", "calls": "calls_permitted", "availability": "availability"}
 """The figure of each family that is drawn for the departments."""
 EMPTY: dict[str, Any] = {
     "found": None,

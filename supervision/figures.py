@@ -169,11 +169,18 @@ def _concluded(outcome: str, zh: str, en: str, formula: Text) -> Figure:
     return _applications(outcome, zh, en, formula, where, lambda facts: len(facts.concluded(outcome)))
 
 
-def _calls(key: str, zh: str, en: str, formula: Text) -> Figure:
+def _calls(decision: str, zh: str, en: str, formula: Text) -> Figure:
     """Define a number of calls; a department has those on its data."""
-    expression = f"sum(calls where decision = '{key}')"
+    expression = f"sum(calls where decision = '{decision}')"
     return Figure(
-        key, "calls", Text(zh, en), "calls", formula, expression, ("call_days",), lambda f: f.called(key)
+        f"calls_{decision}",
+        "calls",
+        Text(zh, en),
+        "calls",
+        formula,
+        expression,
+        ("call_days",),
+        lambda facts: facts.called(decision),
     )
 
 
@@ -466,7 +473,7 @@ AVAILABILITY = (
             "提供方失败 ÷（成功调用 + 提供方失败 + 中断）× 100",
             "failed ÷ (permitted + failed + aborted) × 100",
         ),
-        "100 * failed / (permitted + failed + aborted)",
+        "100 * calls_failed / (calls_permitted + calls_failed + calls_aborted)",
         ("call_days",),
         lambda facts: share(facts.called(FAILED), facts.called(PERMITTED, FAILED, ABORTED)),
     ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.cast import bob, carol
 from tests.stories import active_grant
 
 
