@@ -24,9 +24,9 @@ def inbox(work: Work, seen: Seen) -> Page:
 
 @pages.form("/inbox/<notice_id>/read", who=SIGNED_IN, summary=Text("标为已读", "Mark as read"))
 def read_one(work: Work, seen: Seen, notice_id: str) -> Go:
-    """Note that the reader has read a notice, and go on to what it is about if asked to."""
-    line = read_notice(work, notice_id)
-    return Go(line.notice.link if seen.form.get("open") else "/inbox")
+    """Note that the reader has read a notice, and show the same list again."""
+    read_notice(work, notice_id)
+    return Go("/inbox?unread=true" if seen.form.get("unread") else "/inbox")
 
 
 @pages.form("/inbox/read-all", who=SIGNED_IN, summary=Text("全部标为已读", "Mark all as read"))

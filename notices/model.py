@@ -10,6 +10,8 @@ from core.text import Text
 
 _KEY, _ABOUT, _LINK, _CITE = 120, 36, 500, 300
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_PATH = re.compile(r"/(?!/)[!-\[\]-~]*")
+"""Printable, and nothing that a browser takes for another host: no second slash, no backslash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Draft:
     def __post_init__(self) -> None:
         if not 1 <= len(self.key) <= _KEY or len(self.about) > _ABOUT or len(self.cite or "") > _CITE:
             raise ValueError(f"a part of the notice {self.key!r} is too long or missing")
-        if not self.link.startswith("/") or self.link.startswith("//") or len(self.link) > _LINK:
+        if not _PATH.fullmatch(self.link) or len(self.link) > _LINK:
             raise ValueError(f"{self.link!r} is not the path of a page")
         if not _KIND.fullmatch(self.kind):
             raise ValueError(f"{self.kind!r} is not a kind of notice")

@@ -17,7 +17,10 @@ from core.settings import Settings
 from gateway.applications import act_on_application
 from gateway.clients import register_client
 from gateway.grants import act_on_grant
+from notices.inbox import list_notices, read_notice
 from tests.cast import alice, bob, chen
+from tests.notices.receivers import by_webhook, post
+from tests.notices.sending import send
 from tests.stories import LOCAL, active_client, active_grant, offered, submitted_application
 
 
@@ -56,6 +59,7 @@ def populate(world: Any) -> City:
         )
     draft = _draft(world, divisions)
     _calls(world, grant)
+    _told(world)
     return City(
         dataset=divisions.replace("/", "-"),
         draft=draft.replace("/", "-"),
@@ -101,6 +105,16 @@ def _calls(world: Any, grant: Any) -> None:
     # Playwright keeps an event loop in the main thread.
     with ThreadPoolExecutor(1) as pool:
         pool.submit(lambda: asyncio.run(write())).result()
+
+
+def _told(world: Any) -> None:
+    """Tell the provider of something new, of something late, and by a webhook that nobody answers."""
+    by_webhook(world, "http://127.0.0.1:9/notices")
+    post(world, "late", due=world.now - timedelta(days=1), cite="《潜江市政务信息资源共享管理办法》第二十条")
+    post(world, "new", due=world.now + timedelta(days=10))
+    send(world)
+    with world.work(alice) as work:
+        read_notice(work, list_notices(work, limit=1).lines[0].notice.id)
 
 
 def _sealed_record(world: Any) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from core.db import Database
+from core.settings import Settings
 from core.work import SYSTEM
 from notices import outbox as outboxes
 from notices.outbox import Outbox
@@ -26,19 +28,19 @@ def states(world: World) -> dict[str, Any]:
 
 def killed_while_sending(world: World, reached: Callable[[], bool]) -> None:
     """Let another process send, and kill it (SIGKILL) as soon as `reached`."""
-
-    def sending() -> None:
-        database = Database(world.settings.database_url)
-        send_once(world.settings, Outbox(database, lambda: world.now))
-
-    process = multiprocessing.get_context("fork").Process(target=sending)
+    spawn = multiprocessing.get_context("spawn")
+    process = spawn.Process(target=_sending, args=(world.settings, world.now))
     process.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while not reached() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert reached()
     process.kill()
     process.join(10)
+
+
+def _sending(settings: Settings, now: datetime) -> None:
+    send_once(settings, Outbox(Database(settings.database_url), lambda: now))
 
 
 def reason(world: World) -> str | None:

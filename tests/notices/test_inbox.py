@@ -84,6 +84,7 @@ def test_a_notice_of_an_act_that_was_undone_was_never_there(world: World) -> Non
     [
         {"link": "https://elsewhere.example"},
         {"link": "//elsewhere.example"},
+        {"link": "/\\elsewhere.example"},
         {"kind": "a b"},
         {"key": "k" * 121},
     ],

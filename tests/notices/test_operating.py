@@ -50,6 +50,8 @@ def webhook(url: str, secret: str = "env:HOOK", networks: str = "") -> str:
             '    notify: {email: ["a@b.example\\nBcc: x@y"]}\n',
             "/departments/1/notify/email/0",
         ),
+        (SMTP + "}\n", '    notify: {email: ["a@b.example\\n"]}\n', "/departments/1/notify/email/0"),
+        (SMTP + "}\n", "    notify: {email: [a..b@c.example]}\n", "/departments/1/notify/email/0"),
         (SMTP + ", security: none, username: a, password: 'env:P'}\n", "", "/smtp/security"),
         (SMTP + ", username: a}\n", "", "/smtp/username"),
         (SMTP + ", password: secret}\n", "", "/smtp/password"),
