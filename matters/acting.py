@@ -60,7 +60,7 @@ def list_matters(work: Work, wanted: Wanted, limit: int, cursor: str | None) -> 
 def act_on_matter(
     work: Work, matter_id: str, action: str, fields: Mapping[str, Any], expect_version: int | None = None
 ) -> Held:
-    """Take a step of the matter's procedure. Raises what `cases.take` raises, and Invalid for a wrong name."""
+    """Take a step of the matter's procedure. Raises what `cases.take` raises, Invalid for a wrong name."""
     held = find_matter(work, matter_id)
     book: Rulebook
     book, flow = book_of(work, held.case)

@@ -52,7 +52,7 @@ def procedures(work: Work, call: Call) -> Reply:
     summary=Text("发起事项", "Open a matter"),
 )
 def open_one(work: Work, call: Call) -> Reply:
-    """Open a matter of one of the procedures, about what is named, with the fields that its opening asks for."""
+    """Open a matter of one of the procedures, about what is named, with the fields of its opening."""
     draft = {k: v for k, v in call.body.items() if k not in ("kind", "fields")}
     return _reply(work, open_matter(work, call.body["kind"], {**call.body.get("fields", {}), **draft}), 201)
 

@@ -27,7 +27,7 @@ PROCEDURES = {
     "maintenance": Text("停机维护", "maintenance"),
     "handover": Text("用数人员调整", "change of staff"),
 }
-"""What the procedures are called of which a rulebook says whether its text knows them (policies.procedures)."""
+"""What the procedures are called of which a rulebook says whether its text knows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +87,6 @@ class Wanted(NamedTuple):
     dataset: str | None = None
     grant: str | None = None
     is_open: bool | None = None
+    application: str | None = None
+    origin: str | None = None
+    """Id of the case that called for them."""

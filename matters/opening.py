@@ -31,8 +31,8 @@ def procedures(book: Rulebook) -> dict[str, Workflow]:
 def open_matter(work: Work, workflow: str, draft: Mapping[str, Any]) -> Held:
     """Open a matter of a procedure of the current rulebook.
 
-    `draft` names what it is about (`WORDS`) and holds the rulebook's own fields beside that. Raises NotFound for
-    a procedure that the place does not have, NotPermitted for whoever may not open it or is no party of it,
+    `draft` names what it is about (`WORDS`) and holds the rulebook's own fields beside that. Raises NotFound
+    for a procedure that the place does not have, NotPermitted for whoever may not open it or is no party of it,
     Invalid with one entry for each wrong name or field.
     """
     book: Rulebook = work.rulebooks.current("sharing")
@@ -48,7 +48,7 @@ def open_matter(work: Work, workflow: str, draft: Mapping[str, Any]) -> Held:
     fields = check_references(work, book, given)
     check_maintenance(work, book, workflow, fields)
     parties = departments_of(work, book, opening, subject, fields)
-    opened_as = _role(work, opening, parties)
+    opened_as = role_of_opener(work, opening, parties)
     return _open(work, workflow, subject, fields, parties, opened_as, None)
 
 
@@ -78,7 +78,7 @@ def _opening(book: Rulebook, workflow: str) -> Opening:
     return flow.opens_by
 
 
-def _role(work: Work, opening: Opening, parties: Mapping[str, list[str]]) -> str:
+def role_of_opener(work: Work, opening: Opening, parties: Mapping[str, list[str]]) -> str:
     """Return the role in which the actor opens it. Raises NotPermitted for whoever is no party."""
     mine = {r for r in opening.roles & work.actor.roles if work.actor.department in in_role(parties, r)}
     if mine:

@@ -19,7 +19,7 @@ from rules.workflow import Opening
 
 
 def matter_view(work: Work, held: Held) -> dict[str, Any]:
-    """Return a matter as JSON (schema response/matter): what it is about, who takes part, its steps and clocks."""
+    """Return a matter as JSON (schema response/matter): its parties, papers, steps and clocks."""
     return {
         **_matter(work, held),
         "parties": {role: _names(work, who) for role, who in held.case.parties.items()},

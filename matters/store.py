@@ -11,6 +11,7 @@ from cases.model import MEMBER
 from cases.store import case_parties, cases
 from core.db import Document, Instant, Page, metadata, page
 from core.work import Actor
+from gateway.store import applications
 from matters.model import Matter, Wanted
 
 matters = Table(
@@ -29,6 +30,7 @@ matters = Table(
     Index("ix_matters_origin", "origin"),
     Index("ix_matters_workflow", "workflow", "created_at"),
     Index("ix_matters_grant", "grant"),
+    Index("ix_matters_application", "application"),
 )
 
 matter_datasets = Table(
@@ -54,6 +56,11 @@ def matter(tx: Connection, matter_id: str) -> Matter | None:
     return _matter(row) if row is not None else None
 
 
+def application_id(tx: Connection, number: str) -> str | None:
+    """Return the id of the application with a number, or None."""
+    return tx.execute(select(applications.c.id).where(applications.c.number == number)).scalar_one_or_none()
+
+
 def open_from(tx: Connection, origin: str, workflow: str) -> Matter | None:
     """Return the matter of a workflow that a case called for and that is not closed yet, or None."""
     query = select(matters).join(cases, cases.c.id == matters.c.id)
@@ -72,6 +79,8 @@ def matters_page(tx: Connection, actor: Actor, wanted: Wanted, limit: int, curso
         (matters.c.workflow, wanted.workflow),
         (cases.c.state, wanted.state),
         (matters.c.grant, wanted.grant),
+        (matters.c.application, wanted.application),
+        (matters.c.origin, wanted.origin),
     ):
         if value is not None:
             query = query.where(column == value)

@@ -35,6 +35,8 @@ def find_subject(work: Work, opening: Opening, draft: Mapping[str, Any]) -> Subj
     """
     allowed = {*opening.about, *opening.about_optional}
     wrong = [_error(name, "required") for name in opening.about if not draft.get(name)]
+    if "datasets" in opening.about and len(draft.get("datasets") or ()) == 1:
+        wrong.append(_error("datasets", "required"))
     wrong += [_error(name, "unknown") for name in WORDS if draft.get(name) and name not in allowed]
     if not opening.about and "subject" in opening.parties.values() and not any(draft.get(n) for n in allowed):
         wrong.append(_error(opening.about_optional[0], "required"))

@@ -227,6 +227,7 @@ def _notices() -> None:
     op.create_index("ix_matters_origin", "matters", ["origin"], unique=False)
     op.create_index("ix_matters_workflow", "matters", ["workflow", "created_at"], unique=False)
     op.create_index("ix_matters_grant", "matters", ["grant"], unique=False)
+    op.create_index("ix_matters_application", "matters", ["application"], unique=False)
     op.create_table(
         "matter_datasets",
         sa.Column("matter_id", sa.String(length=36), nullable=False),
