@@ -68,7 +68,7 @@ class Delivery:
         """Send what the provider gave, its record first. Raises Refused while nothing has been sent yet."""
         if isinstance(answer, Answer):
             if len(answer.body) <= SMALL_BYTES:
-                await self._complete(reply, admitted, answer, {})
+                await self._complete(reply, admitted, answer, _noticed(admitted))
                 return
             answer = Stream(answer.status, answer.headers, len(answer.body), Memory(answer.body, answer.rows))
         try:
@@ -82,11 +82,11 @@ class Delivery:
         outcome = _outcome(PERMITTED, None, answer.status, answer.rows, answer.body, admitted.began)
         written = await self._recorder.write("access", {**admitted.fields, **extra, **outcome})
         self._metrics.answered(PERMITTED, answer.status, admitted.began, len(answer.body))
-        headers = (*answer.headers, *_ALWAYS, *written.headers)
+        headers = (*answer.headers, *admitted.permit.notice.header, *_ALWAYS, *written.headers)
         reply.send(answer.status, headers, answer.body, answer.length)
 
     async def _stream(self, reply: Reply, admitted: Admitted, stream: Stream) -> None:
-        extra = {"file": stream.file} if stream.file else {}
+        extra = {**_noticed(admitted), **({"file": stream.file} if stream.file else {})}
         head: list[bytes] = []
         size = 0
         while size <= SMALL_BYTES and (piece := await stream.pieces.next()) is not None:
@@ -99,7 +99,8 @@ class Delivery:
             return
         begun = {"decision": PERMITTED, "status": stream.status}
         written = await self._recorder.write("access.start", {**admitted.fields, **extra, **begun})
-        reply.start(stream.status, (*stream.headers, *_ALWAYS, *written.headers), stream.length)
+        headers = (*stream.headers, *admitted.permit.notice.header, *_ALWAYS, *written.headers)
+        reply.start(stream.status, headers, stream.length)
         flow = Flow(self._permits, reply, admitted)
         self._flows.add(flow)
         try:
@@ -140,6 +141,12 @@ class Delivery:
         """Cut off the streams whose permit has fallen; `now` in seconds since the epoch. Call it often."""
         for flow in tuple(self._flows):
             await flow.recheck(now)
+
+
+def _noticed(admitted: Admitted) -> dict[str, Any]:
+    """Return what a record says of the open corrections that the answer names."""
+    numbers = admitted.permit.notice.numbers
+    return {"disputed": list(numbers)} if numbers else {}
 
 
 def _outcome(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any
+from typing import Any, NamedTuple
 
 from catalog.model import shared_items
 
@@ -167,6 +167,15 @@ class Token:
     valid_until: datetime | None
 
 
+class Notice(NamedTuple):
+    """What the answers to one permit say of open corrections."""
+
+    header: tuple[tuple[str, str], ...]
+    """Ready to be sent; empty when there is nothing to say."""
+    numbers: tuple[str, ...]
+    """The corrections that it names, for the record of the call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Permit:
     """Everything the data plane needs to judge one call: token, grant, system, dataset, distribution.
@@ -201,3 +210,5 @@ class Permit:
     """The distribution's detail: table, operations or files (schema request/distribution)."""
     attributes: tuple[Mapping[str, Any], ...]
     """The dataset's attributes, in order (schema request/dataset)."""
+    notice: Notice
+    """What the answers say of open corrections, worked out once."""

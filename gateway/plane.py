@@ -70,7 +70,7 @@ class Worker:
         self._index = index
         self._counter = PolicyCounter(policy_file(settings.data))
         self._metrics = Metrics()
-        self._permits = Permits(Database(settings.database_url), self._counter)
+        self._permits = Permits(Database(settings.database_url), self._counter, platform.control_url)
         signer = NoteSigner.parse(settings.key("receipt.key").decode())
         self._recorder = Recorder(signer, platform.log_origin, utc_now)
         metadata = f"{platform.control_url}/.well-known/oauth-protected-resource"

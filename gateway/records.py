@@ -7,8 +7,9 @@
 
 Fields of a body: the call (method, operation, request_digest, trace, file), the grant (grant,
 grant_number, client, consumer, provider, dataset, purpose, address, policy_version), the outcome (decision,
-reason, status, rows, bytes, response_digest, ms). A call whose token is unknown has no grant fields, and of
-the call only the method and the operation's template, so that nothing a stranger typed is kept.
+reason, status, rows, bytes, response_digest, ms, and `disputed`: the open corrections that the answer named).
+A call whose token is unknown has no grant fields, and of the call only the method and the operation's
+template, so that nothing a stranger typed is kept.
 """
 
 from __future__ import annotations

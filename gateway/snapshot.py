@@ -29,8 +29,10 @@ log = logging.getLogger("shuxiang.plane")
 class Permits:
     """The permits of one worker, by token digest."""
 
-    def __init__(self, database: Database, counter: PolicyCounter) -> None:
+    def __init__(self, database: Database, counter: PolicyCounter, console: str) -> None:
+        """`console` is the address of the pages that an answer's notice refers to."""
         self._database = database
+        self._console = console
         self._counter = counter
         self._version = -1
         self._known: dict[str, Permit] = {}
@@ -76,7 +78,7 @@ class Permits:
 
     def _lookup(self, digest: str) -> Permit | None:
         with self._database.read() as tx:
-            return store.permit(tx, digest)
+            return store.permit(tx, digest, self._console)
 
     def _remember(self, digest: str, permit: Permit, version: int) -> None:
         if version != self._version:

@@ -27,10 +27,12 @@ from sqlalchemy import (
 )
 
 from cases.store import cases
+from catalog.corrections import open_disputes
 from catalog.store import datasets, distributions, next_in_sequence
 from core.db import Document, Instant, Page, metadata, page
 from core.work import Actor
 from gateway.model import Application, Client, Credential, Grant, Offer, Permit, Terms, Token
+from gateway.notice import notice_of
 
 clients = Table(
     "clients",
@@ -169,8 +171,11 @@ _PERMIT = (
 )
 
 
-def permit(tx: Connection, token_digest: str) -> Permit | None:
-    """Return what the token with this digest stands for, or None when there is no such token."""
+def permit(tx: Connection, token_digest: str, console: str = "") -> Permit | None:
+    """Return what the token with this digest stands for, or None when there is no such token.
+
+    `console` is the address of the pages that a notice refers to.
+    """
     row = tx.execute(_PERMIT.where(access_tokens.c.digest == token_digest)).one_or_none()
     if row is None:
         return None
@@ -200,6 +205,7 @@ def permit(tx: Connection, token_digest: str) -> Permit | None:
         connection=mounted.connection if mounted else None,
         detail=mounted.detail if mounted else {},
         attributes=tuple(row.document["attributes"]),
+        notice=notice_of(open_disputes(tx, row.dataset_id), terms, console),
     )
 
 
