@@ -14,6 +14,7 @@ from accounts.people import create_account, list_accounts
 from cases.books import open_rulebooks
 from cases.sweep import sweep
 from cases.turns import retake_turns
+from catalog.alike.find import note_all_items
 from catalog.search.find import reindex
 from core.db import Database
 from core.migrate import migrate
@@ -43,6 +44,7 @@ def initialise(settings: Settings, now: datetime) -> dict[str, str]:
             work = Work(tx, books, SYSTEM, now, settings)
             while reindex(work):
                 pass
+            note_all_items(work)
             retake_turns(work)
             known = {a.login for a in list_accounts(work)}
             return {

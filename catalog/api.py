@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from catalog.bases import list_bases
 from catalog.codes import from_url
 from catalog.datasets import act_on_dataset, find_dataset, register_dataset, revise_dataset
 from catalog.distributions import attached_after_check, detach_distribution, plan_mount
 from catalog.model import KINDS, Dataset
-from catalog.present import dataset_row, dataset_view, facets_view, revisions_view
+from catalog.present import base_view, dataset_row, dataset_view, facets_view, revisions_view
 from catalog.search.find import find_datasets
 from core.codes import in_url
 from core.errors import NotFound
@@ -63,6 +64,21 @@ def register(work: Work, call: Call) -> Reply:
     dataset = register_dataset(work, call.body)
     location = {"Location": f"/api/datasets/{in_url(dataset.code)}"}
     return Reply(dataset_view(work, dataset), headers=location, version=dataset.version)
+
+
+@routes.add(
+    "GET",
+    "/api/datasets/bases",
+    who=SIGNED_IN,
+    response="response/dataset_bases",
+    summary=Text("不予共享的依据", "List what is withheld and on which basis"),
+    query={"level": Text("依据级别", "level of the basis")},
+    paged=True,
+)
+def bases(work: Work, call: Call) -> Reply:
+    """List the datasets that are withheld in whole or in part, each with its basis and its filing."""
+    page = list_bases(work, call.query.get("level"), call.limit, call.cursor)
+    return listing([base_view(work, withheld) for withheld in page.rows], page.next_cursor)
 
 
 @routes.add(

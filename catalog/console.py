@@ -11,12 +11,14 @@ from werkzeug.datastructures import MultiDict
 
 from cases.model import roles_in
 from cases.timing import book_of
+from catalog.bases import list_bases
 from catalog.codes import from_url
+from catalog.corrections import open_disputes
 from catalog.datasets import act_on_dataset, find_dataset, register_dataset, revise_dataset
 from catalog.distributions import attached_after_check, detach_distribution, own_connections, plan_mount
 from catalog.forms import DISTRIBUTION, ENTRY, Kind, read_form, revision_of, write_form
-from catalog.model import KINDS, Dataset
-from catalog.present import dataset_row, dataset_view, facets_view, revisions_view
+from catalog.model import KINDS, LEVELS, Dataset, is_off_line
+from catalog.present import base_view, dataset_row, dataset_view, facets_view, revisions_view
 from catalog.search.find import find_datasets
 from catalog.titles import choices
 from core.codes import in_url
@@ -55,6 +57,22 @@ def catalog(work: Work, seen: Seen) -> Page:
     return Page("catalog/list.html", context)
 
 
+@pages.show("/catalog/bases", who=SIGNED_IN, summary=Text("不予共享的依据", "What is withheld"))
+def bases(work: Work, seen: Seen) -> Page:
+    """List what is withheld, on which basis, and how far its filing is."""
+    level = seen.query.get("level") if seen.query.get("level") in LEVELS else None
+    found = list_bases(work, level, PAGE, seen.query.get("cursor") or None)
+    book = work.rulebooks.current("sharing")
+    context = {
+        "rows": [base_view(work, withheld) for withheld in found.rows],
+        "next_cursor": found.next_cursor,
+        "levels": LEVELS,
+        "level": level,
+        "policy": book.policy("catalog.no_share_basis"),
+    }
+    return Page("catalog/bases.html", context)
+
+
 @pages.show("/datasets/<code>", who=SIGNED_IN, summary=Text("查看数据集", "Dataset"))
 def dataset(work: Work, seen: Seen, code: str, action: str = "", kind: str = "") -> Page:
     """Show an entry, where its data come from, how it stands and what the reader may do."""
@@ -66,13 +84,22 @@ def dataset(work: Work, seen: Seen, code: str, action: str = "", kind: str = "")
         "here_url": f"/datasets/{in_url(shown.code)}",
         "revisions": _readable(revisions_view(work, shown)),
         "choices": choices(work),
-        "may_apply": shown.is_public and bool(shown.shared),
+        "may_apply": shown.is_public and bool(shown.shared) and not _hands_over(work, shown),
+        "may_exchange": shown.is_public and bool(shown.shared) and _hands_over(work, shown),
         "may_revise": mine and (_may(work, shown, "editable") or _revision(work, shown) is not None),
         "may_attach": mine and _may(work, shown, "attachable"),
         "forms": {**view, "forms": _steps(work, shown, view["forms"])},
         "gateway_url": work.settings.platform.gateway_url,
+        "disputes": open_disputes(work.tx, shown.id),
+        "titles": {a["name"]: a["title"] for a in shown.document["attributes"]},
     }
     return Page("catalog/dataset.html", context)
+
+
+def _hands_over(work: Work, shown: Dataset) -> bool:
+    """Tell whether the data are to be had by exchange off line and in no other way."""
+    off_line = is_off_line(shown.document) and not shown.distributions
+    return off_line and "offline_exchange" in work.rulebooks.current("sharing").workflows
 
 
 def _may(work: Work, shown: Dataset, flag: str) -> bool:

@@ -11,11 +11,12 @@ from cases.model import Case, roles_in
 from cases.procedure import open_case, take
 from cases.timing import book_of
 from catalog import store
+from catalog.alike.find import note_items
 from catalog.codes import next_code, no_such_dataset
 from catalog.details import check_distribution
 from catalog.diff import Difference, differences
 from catalog.guards import check_entry
-from catalog.model import CheckItem, CheckReport, Dataset, Revision
+from catalog.model import CheckItem, CheckReport, Dataset, Revision, is_off_line
 from catalog.search.find import index_dataset
 from core.errors import Conflict, NotPermitted, invalid
 from core.text import Text
@@ -180,6 +181,7 @@ def _keep_revision(work: Work, dataset: Dataset, cause: str) -> None:
     revision = Revision(dataset.revision, dataset.document, cause, work.now, work.actor.login)
     store.insert_revision(work.tx, dataset.id, revision)
     index_dataset(work, dataset)
+    note_items(work, dataset)
 
 
 # --- acting ---------------------------------------------------------------------------------------
@@ -202,14 +204,28 @@ def act_on_dataset(
     case = take(work, dataset.case, action, fields, facts=facts_of(dataset))
     leaves_draft = dataset.case.state == flow.initial != case.state
     if leaves_draft or (case.serves and not dataset.is_public):
-        _must_be_ready(dataset)
+        _must_be_ready(work, dataset)
     return save(work, replace(dataset, case=case), dataset)
 
 
-def _must_be_ready(dataset: Dataset) -> None:
-    """What nobody gets needs no data behind it; everything else does."""
-    if dataset.share_class == "none" or any(d.report.passed for d in dataset.distributions):
+def _must_be_ready(work: Work, dataset: Dataset) -> None:
+    """Refuse to publish what has no data behind it.
+
+    What nobody gets needs none, nor does what is exchanged off line where the book knows that (QJ art. 16).
+    """
+    if not dataset.shared or any(d.report.passed for d in dataset.distributions):
         return
+    if is_off_line(dataset.document):
+        book, _ = book_of(work, dataset.case)
+        policy = book.policy("catalog.kinds.offline_file")
+        if policy.value is not None:
+            return
+        raise Conflict(
+            "规定没有离线交换方式，请将共享方式改为共享平台并挂接资源",
+            "the rules know no exchange off line: share it on the platform and attach its data",
+            code="no_offline_exchange",
+            cite=str(policy.cite),
+        )
     raise Conflict(
         "尚未挂接通过自检的资源，不能发布",
         "cannot publish a dataset without a distribution that passed its self-check",

@@ -66,7 +66,7 @@ ENTRY: Mapping[str, Kind] = {
     "required_materials": LINES,
     **dict.fromkeys((f"attributes.*.{name}" for name in ("name", "title", "type")), TEXT),
     **dict.fromkeys((f"attributes.*.{name}" for name in ("share_class", "sensitivity", "note")), TEXT),
-    "attributes.*.check": TEXT,
+    **dict.fromkeys((f"attributes.*.{name}" for name in ("check", "element", "obtained_from")), TEXT),
     "attributes.*.length": NUMBER,
     "attributes.*.primary_key": YES,
     "attributes.*.required": YES,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from catalog.model import SHARE_CLASSES, shared_items
+from catalog.model import LEVELS, SHARE_CLASSES, shared_items
 from core.errors import FieldError, Invalid
 from core.text import Text
 from rules.citation import Citation
@@ -109,7 +109,7 @@ def _basis(book: Rulebook, document: Document) -> Objections:
         yield field_error("/basis", *words, "required"), policy.cite
     elif levels is not None and basis["level"] not in levels:
         words = (
-            f"此级别的依据不足以不予共享，只认：{'、'.join(levels)}",
+            f"此级别的依据不足以不予共享，只认：{'、'.join(LEVELS[name].zh for name in levels)}",
             f"a basis of this level does not do; these do: {', '.join(levels)}",
         )
         yield field_error("/basis/level", *words, "basis_level"), policy.cite
@@ -213,6 +213,18 @@ def _freshness(book: Rulebook, document: Document) -> Objections:
         yield field_error("/freshness_attribute", *words, "unknown"), None
 
 
+def _onward(book: Rulebook, document: Document) -> Objections:
+    """What was obtained from the platform is not provided to others (QJ art. 14; GZ art. 5 (一))."""
+    policy = book.policy("catalog.onward_provision")
+    for i, attribute in enumerate(document["attributes"]):
+        if policy.value == "forbidden" and "obtained_from" in attribute:
+            words = (
+                "从共享平台取得的数据不得再提供给其他部门，请使用部门向原数据集申请",
+                "data obtained from the platform are not passed on; they are applied for at their source",
+            )
+            yield field_error(f"/attributes/{i}/obtained_from", *words, "onward_provision"), policy.cite
+
+
 _GUARDS: tuple[Callable[[Rulebook, Document], Objections], ...] = (
     _required,
     _materials,
@@ -223,5 +235,6 @@ _GUARDS: tuple[Callable[[Rulebook, Document], Objections], ...] = (
     _theme,
     _items,
     _attributes,
+    _onward,
     _freshness,
 )

@@ -24,12 +24,31 @@ SHARE_CLASSES = {
 }
 """From the widest to the most restrictive."""
 
+LEVELS = {
+    "law": Text("法律", "law"),
+    "admin_regulation": Text("行政法规", "administrative regulation"),
+    "ministry_rule": Text("部委规章", "ministry rule"),
+    "cpc_central_policy": Text("党中央政策", "policy of the Party centre"),
+    "state_council_policy": Text("国务院政策", "policy of the State Council"),
+    "provincial_party_policy": Text("省委政策", "policy of the provincial Party committee"),
+    "provincial_gov_policy": Text("省政府政策", "policy of the provincial government"),
+    "local_regulation": Text("地方性法规", "local regulation"),
+    "local_policy": Text("市县政策", "city or county policy"),
+}
+"""From the highest down: what a basis for not sharing can be; which of them do is for the rulebook to say."""
+
 Attribute = Mapping[str, Any]
 
 
 def shared_items(attributes: Iterable[Attribute], share_class: str) -> list[Attribute]:
     """Return the items that may be given; one without a class of its own has the dataset's (I-S-02)."""
     return [a for a in attributes if a.get("share_class", share_class) != "none"]
+
+
+def is_off_line(document: Mapping[str, Any]) -> bool:
+    """Tell whether an entry says that its data are handed over by mail or medium and not on the platform."""
+    methods = document.get("share_method", ())
+    return bool(methods) and "platform" not in methods
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +84,16 @@ class Distribution:
     checked_at: datetime
     attached_at: datetime
     attached_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """The filing of a basis for not sharing: its number, its page, and where it stands in its workflow."""
+
+    number: str
+    address: str
+    state: str
+    filed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,22 @@ from typing import Any
 from cases.model import roles_in
 from cases.present import case_view, label
 from cases.timing import book_of
+from catalog.alike.find import Alike, find_alike
+from catalog.bases import Withheld
 from catalog.datasets import facts_of, list_revisions
 from catalog.guards import warnings
-from catalog.model import KINDS, SHARE_CLASSES, Dataset, Distribution
+from catalog.model import KINDS, LEVELS, SHARE_CLASSES, Dataset, Distribution, Filing
 from catalog.search.find import Found
 from core.codes import in_url
 from core.text import Text
 from core.times import local_iso
 from core.work import Work
+from rules.rulebook import Rulebook
 from rules.visibility import visible
 
 _RELATIONS = ("provider", "platform_manager")
+SHOWN_ITEMS = 8
+"""How many items in common a sentence names; the JSON names them all."""
 
 
 def relation_to(work: Work, dataset: Dataset) -> str:
@@ -51,7 +56,8 @@ def dataset_view(work: Work, dataset: Dataset) -> dict[str, Any]:
         "published_at": local_iso(dataset.published_at) if dataset.published_at else None,
         "distributions": [_distribution(d) for d in dataset.distributions],
         "warnings": [
-            {**label(words), "cite": cite.as_json()} for words, cite in warnings(book, dataset.document)
+            *({**label(words), "cite": cite.as_json()} for words, cite in warnings(book, dataset.document)),
+            *_same_source(work, book, dataset),
         ],
         **case_view(work, case),
         "version": dataset.version,
@@ -61,6 +67,75 @@ def dataset_view(work: Work, dataset: Dataset) -> dict[str, Any]:
         if "detail" not in mounted:  # what the check says would tell what is hidden
             mounted["check"] = {k: v for k, v in mounted["check"].items() if k != "items"}
     return shown
+
+
+def _same_source(work: Work, book: Rulebook, dataset: Dataset) -> list[dict[str, Any]]:
+    """Point out to those who keep an entry the datasets that hold the same, where the book wants that."""
+    policy = book.policy("catalog.one_source")
+    if policy.value != "warn" or relation_to(work, dataset) not in _RELATIONS:
+        return []
+    return [
+        {**label(_alike_words(work, found)), "cite": policy.cite.as_json(), "dataset": _other(work, found)}
+        for found in find_alike(work, dataset)
+    ]
+
+
+def _alike_words(work: Work, found: Alike) -> Text:
+    provider, other = _department(work, found.dataset.provider), found.dataset
+    zh = f"{provider['zh']}的“{other.title}”（{other.code}）已有相同内容"
+    en = f"{other.title} ({other.code}) of {provider['en']} holds the same already"
+    shown = found.items[:SHOWN_ITEMS]
+    if not shown:
+        return Text(f"{zh}。", f"{en}.")
+    more_zh, more_en = (" 等", " and others") if len(found.items) > SHOWN_ITEMS else ("", "")
+    return Text(f"{zh}：{'、'.join(shown)}{more_zh}。", f"{en}: {', '.join(shown)}{more_en}.")
+
+
+def _other(work: Work, found: Alike) -> dict[str, Any]:
+    return {
+        "code": found.dataset.code,
+        "address": f"/api/datasets/{in_url(found.dataset.code)}",
+        "title": found.dataset.title,
+        "provider": found.dataset.provider,
+        "provider_name": _department(work, found.dataset.provider),
+        "items": list(found.items),
+    }
+
+
+def base_view(work: Work, withheld: Withheld) -> dict[str, Any]:
+    """Return what is withheld, its basis and the standing of its filing (schema response/dataset_bases)."""
+    dataset, filing = withheld
+    document, book = dataset.document, book_of(work, dataset.case)[0]
+    given = {a["name"] for a in dataset.shared}
+    held_back = [a["title"] for a in document["attributes"] if a["name"] not in given]
+    return {
+        "code": dataset.code,
+        "address": f"/api/datasets/{in_url(dataset.code)}",
+        "title": dataset.title,
+        "provider": dataset.provider,
+        "provider_name": _department(work, dataset.provider),
+        "items": held_back,
+        "whole": not dataset.shared,
+        "reason": document.get("class_reason"),
+        "basis": {**document["basis"], "level_title": label(LEVELS[document["basis"]["level"]])},
+        "state": dataset.case.state,
+        "state_title": label(book.workflow("dataset").states[dataset.case.state].title),
+        "registered_at": local_iso(dataset.created_at),
+        "updated_at": local_iso(dataset.updated_at),
+        "filing": _filing(work, filing) if filing else None,
+    }
+
+
+def _filing(work: Work, filing: Filing) -> dict[str, Any]:
+    flow = work.rulebooks.current("sharing").workflows.get("filing")
+    state = flow.states.get(filing.state) if flow else None
+    return {
+        "number": filing.number,
+        "address": filing.address,
+        "state": filing.state,
+        "state_title": label(state.title if state else Text(filing.state, filing.state)),
+        "filed_at": local_iso(filing.filed_at),
+    }
 
 
 def _distribution(mounted: Distribution) -> dict[str, Any]:

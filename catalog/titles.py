@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from catalog import store
-from catalog.model import KINDS, SHARE_CLASSES
+from catalog.model import KINDS, LEVELS, SHARE_CLASSES
 from core.text import Text, text_of
 from core.work import Work
 
@@ -43,17 +43,6 @@ OPEN_CLASSES = {
     "open": Text("无条件开放", "open"),
     "conditional": Text("有条件开放", "open on conditions"),
     "closed": Text("不予开放", "closed"),
-}
-LEVELS = {
-    "law": Text("法律", "law"),
-    "admin_regulation": Text("行政法规", "administrative regulation"),
-    "ministry_rule": Text("部委规章", "ministry rule"),
-    "cpc_central_policy": Text("党中央政策", "policy of the Party centre"),
-    "state_council_policy": Text("国务院政策", "policy of the State Council"),
-    "provincial_party_policy": Text("省委政策", "policy of the provincial Party committee"),
-    "provincial_gov_policy": Text("省政府政策", "policy of the provincial government"),
-    "local_regulation": Text("地方性法规", "local regulation"),
-    "local_policy": Text("市县政策", "city or county policy"),
 }
 TYPES = {
     "string": Text("字符型", "string"),
@@ -97,6 +86,7 @@ def choices(work: Work) -> Choices:
     book = work.rulebooks.current("sharing")
     registers = book.policy("catalog.base_registers").value
     themes = book.policy("catalog.themes").value or {}
+    counts = book.policy("catalog.no_share_basis").value["levels"]
     flow = book.workflow("dataset")
     return {
         "share_class": SHARE_CLASSES,
@@ -107,6 +97,7 @@ def choices(work: Work) -> Choices:
         "share_method": METHODS,
         "open_class": OPEN_CLASSES,
         "level": LEVELS,
+        "basis_level": {name: title for name, title in LEVELS.items() if counts is None or name in counts},
         "type": TYPES,
         "sensitivity": SENSITIVITIES,
         "check": CHECKS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -53,6 +53,11 @@ def nothing_follows(work: Work, workflow: str, origin: Any, fields: Mapping[str,
     raise LookupError(f"nobody opens a case of {workflow!r} here")
 
 
+def nothing_filed(tx: Connection, datasets: Sequence[str]) -> Mapping[str, Any]:
+    """Answer how bases for not sharing are filed where nobody files any."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """One unit of work: everything that a use case may touch, in sight."""
@@ -71,6 +76,9 @@ class Work:
     """When the grant with this number last answered a call."""
     follow_up: Callable[[Work, str, Any, Mapping[str, Any]], object] = nothing_follows
     """Open a case of a workflow as the consequence of another case, with what was said there."""
+
+    filings_of: Callable[[Connection, Sequence[str]], Mapping[str, Any]] = nothing_filed
+    """The latest filing (`catalog.model.Filing`) of each of these datasets (ids), by dataset."""
 
     def acting_as(self, actor: Actor) -> Work:
         """Return the same unit of work on behalf of somebody else."""

@@ -72,7 +72,7 @@ applications = Table(
     Column("consumer", String(80), nullable=False, index=True),
     Column("provider", String(80), nullable=False, index=True),
     Column("document", Document, nullable=False),  # fits request/application
-    Column("previous_grant", String(36)),
+    Column("previous_grant", String(36), index=True),
     Column("created_at", Instant, nullable=False),
 )
 

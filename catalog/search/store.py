@@ -120,6 +120,8 @@ class Asked:
     kind: str | None = None
     theme: str | None = None
     state: str | None = None
+    level: str | None = None
+    """The level of the basis on which a dataset is withheld."""
     sees_all: bool = False
     """The manager sees every entry."""
     sees_own: str | None = None
@@ -170,6 +172,8 @@ def _base(
     query = query.where(_visible(asked))
     if asked.state:
         query = query.where(cases.c.state == asked.state)
+    if asked.level:
+        query = query.where(datasets.c.document["basis"]["level"].as_string() == asked.level)
     for name in FACETS:
         value = getattr(asked, name)
         if value and name != without:

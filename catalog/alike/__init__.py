@@ -1,0 +1,1 @@
+"""One source for each item: which datasets hold already what an entry registers."""
