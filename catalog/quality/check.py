@@ -13,7 +13,7 @@ from typing import Any
 from catalog.quality.conditions import column_of, conditions
 from catalog.quality.duck import SAMPLES, Bounds, Rows, Seen, Unfinished, rows_of
 from catalog.quality.files import file_sources
-from catalog.quality.freshness import freshness, instant_literal, instant_sql, words
+from catalog.quality.freshness import Supply, freshness, instant_literal, instant_sql, words
 from catalog.quality.model import Finding, Freshness, Origin, Report, Sample
 from catalog.quality.sources import Source, Unreadable, rows_in_hand
 from catalog.quality.tables import table_source
@@ -38,8 +38,7 @@ class Subject:
     kind: str
     now: datetime
     calendar: Calendar
-    supplied: datetime | None = None
-    """When the provider last said that it supplied data, where nothing in the data tells."""
+    supply: Supply
 
 
 def check_mounted(
@@ -181,8 +180,7 @@ class _Reading:
 
     def _freshness(self, rows: Rows) -> Freshness | None:
         subject = self.subject
-        newest = self._newest(rows)
-        return freshness(subject.document.get("update_limit"), newest, subject.now, subject.calendar)
+        return freshness(subject.supply, self._newest(rows), subject.now, subject.calendar)
 
     def _newest(self, rows: Rows) -> datetime | None:
         """The newest instant in the data up to now, else the newest file, else the last recorded supply."""
@@ -193,7 +191,7 @@ class _Reading:
             found = rows.newest(instant, instant_literal(self.subject.now + timedelta(seconds=1)))
             return found.replace(tzinfo=UTC) if found is not None else None
         modified = [s.modified for s in self.sources if s.modified is not None]
-        return max(modified, default=self.subject.supplied)
+        return max(modified, default=self.subject.supply.recorded)
 
 
 def _late(fresh: Freshness | None) -> Finding | None:

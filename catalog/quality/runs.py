@@ -20,6 +20,7 @@ from catalog.codes import no_such_dataset
 from catalog.datasets import find_dataset
 from catalog.model import Dataset
 from catalog.quality import store
+from catalog.quality.freshness import Supply, supply_of
 from catalog.quality.model import CHECKED_KINDS, Report, Run
 from catalog.quality.present import report_document
 from core.db import Database, Page
@@ -48,6 +49,7 @@ class Plan:
     connection: Connection | None
     """None when the deployment no longer has it."""
     detail: Mapping[str, Any]
+    supply: Supply
     now: datetime
     calendar: Calendar
 
@@ -88,7 +90,10 @@ def plan_quality(work: Work, code: str, kind: str | None = None) -> Plan:
             code="nothing_to_check",
         )
     connection = work.settings.connections.get(mounted.connection)
-    return Plan(dataset, mounted.kind, connection, mounted.detail, work.now, work.rulebooks.calendar)
+    book, _ = book_of(work, dataset.case)
+    supply = supply_of(book, dataset.document, dataset.case.events)
+    calendar = work.rulebooks.calendar
+    return Plan(dataset, mounted.kind, connection, mounted.detail, supply, work.now, calendar)
 
 
 def _known(work: Work, code: str) -> Dataset:
@@ -107,7 +112,7 @@ def check_distribution_quality(
     """
     from catalog.quality.check import Subject, check_mounted  # DuckDB and Arrow come with the first check
 
-    subject = Subject(plan.dataset.document, plan.kind, plan.now, plan.calendar)
+    subject = Subject(plan.dataset.document, plan.kind, plan.now, plan.calendar, plan.supply)
     with _alone(settings):
         return check_mounted(settings, subject, plan.connection, plan.detail, progress)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from catalog.quality.check import Subject, check_rows
+from catalog.quality.freshness import Supply, supply_of
 from catalog.quality.model import Report
 
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -21,12 +22,21 @@ def attribute(name: str, type: str = "string", **more: Any) -> dict[str, Any]:
     return {"name": name, "title": name, "type": type, **more}
 
 
+def supply(world: Any, entry: Mapping[str, Any]) -> Supply:
+    """What the city's rulebook says of a supply that was never put on record."""
+    return supply_of(world.rulebooks.current("sharing"), entry, ())
+
+
 def checked(
     world: Any, attributes: list[dict[str, Any]], rows: Iterable[Mapping[str, Any]], **entry: Any
 ) -> Report:
     """Check rows that are at hand, at the world's present."""
     document = {"attributes": attributes, **entry}
-    return check_rows(world.settings, Subject(document, "table", world.now, world.rulebooks.calendar), rows)
+    return check_rows(
+        world.settings,
+        Subject(document, "table", world.now, world.rulebooks.calendar, supply(world, entry)),
+        rows,
+    )
 
 
 def counts(report: Report) -> dict[str, tuple[int, int]]:

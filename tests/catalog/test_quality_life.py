@@ -34,7 +34,7 @@ from core.errors import Conflict, NotFound, NotPermitted, TooMany
 from core.work import SYSTEM, Work
 from tests.cast import alice, ann, bob, carol, dave, mallory
 from tests.catalog.conftest import Cities
-from tests.catalog.entries import allowed, attached, entry, objections, pointers, published, registered
+from tests.catalog.entries import acted, allowed, attached, entry, objections, pointers, published, registered
 from tests.stories import offered
 
 PERSONAL = "王小五的住处"
@@ -234,6 +234,33 @@ def test_data_that_cannot_be_read_do_not_keep_the_others_waiting(world: Any) -> 
         found = latest_reports(work, first)[0].document["findings"][0]
     assert (found["rule"], found["failed"], found["expected"]["zh"]) == ("readable", 1, "连接已不存在")
     assert check_next(begun(world), world.settings) is None
+
+
+def test_a_table_without_dates_is_as_fresh_as_the_last_supply_on_record(world: Any) -> None:
+    limited = published(world, update_limit="monthly")
+
+    def late() -> Any:
+        return checked(world, limited, bob).document["freshness"]
+
+    world.now += timedelta(days=27)  # published on 10 February
+    assert late()["due"] == "2026-03-10T23:59:59+08:00"
+    assert not late()["late"]
+    world.now += timedelta(days=2)
+    assert late()["late"]
+    acted(world, limited, "supply")
+    assert (late()["late"], late()["due"]) == (False, "2026-04-11T23:59:59+08:00")
+
+
+def test_where_no_supply_is_counted_nothing_is_said_of_a_table_without_dates(ganzhou: Any) -> None:
+    dataset = published(ganzhou, update_limit="daily")
+    ganzhou.now += timedelta(days=30)
+
+    assert checked(ganzhou, dataset).document["freshness"] == {
+        "limit": "daily",
+        "newest": None,
+        "due": None,
+        "late": False,
+    }
 
 
 # --- over HTTP and on the page --------------------------------------------------------------------

@@ -15,7 +15,7 @@ from catalog.quality.check import Subject, check_mounted, outline
 from catalog.quality.model import Report
 from core.settings import Connection
 from core.text import Text
-from tests.catalog.quality_kit import attribute, counts, resident_id
+from tests.catalog.quality_kit import attribute, counts, resident_id, supply
 
 CODE = attribute("code", primary_key=True, pattern="[0-9]{9}")
 NAME = attribute("name", length=10, required=True)
@@ -28,13 +28,15 @@ def connection(**what: Any) -> Connection:
 def from_table(world: Any, attributes: list[dict[str, Any]], table: str = "places", **entry: Any) -> Report:
     opened = connection(database_url=f"sqlite:///{world.settings.data / 'p.sqlite'}")
     document = {"attributes": attributes, **entry}
-    subject = Subject(document, "table", world.now, world.rulebooks.calendar)
+    subject = Subject(document, "table", world.now, world.rulebooks.calendar, supply(world, entry))
     return check_mounted(world.settings, subject, opened, {"table": table})
 
 
 def from_files(world: Any, attributes: list[dict[str, Any]], *patterns: str, **entry: Any) -> Report:
     opened = connection(folder=world.settings.data / "files")
-    subject = Subject({"attributes": attributes, **entry}, "file", world.now, world.rulebooks.calendar)
+    subject = Subject(
+        {"attributes": attributes, **entry}, "file", world.now, world.rulebooks.calendar, supply(world, entry)
+    )
     return check_mounted(world.settings, subject, opened, {"files": list(patterns or ("*",))})
 
 
