@@ -6,9 +6,11 @@ expressions `start` is the first instant of the period, `end` its end or the pre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from core.text import Text
 from supervision.model import (
@@ -50,7 +52,7 @@ UNITS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """What the figures of one group (the platform, a department, a dataset) are worked out from."""
 
@@ -68,13 +70,25 @@ class Facts:
         """Tell whether an instant lies in the period."""
         return instant is not None and self.start <= instant < self.end
 
+    @cached_property
+    def _concluded(self) -> Mapping[str | None, list[Handled]]:
+        found: defaultdict[str | None, list[Handled]] = defaultdict(list)
+        for application in self.applications:
+            if application.outcome is not None and self.within(application.concluded_at):
+                found[application.outcome].append(application)
+        return found
+
     def concluded(self, *outcomes: str) -> list[Handled]:
         """Return the applications concluded in the period with one of these outcomes."""
-        return [a for a in self.applications if a.outcome in outcomes and self.within(a.concluded_at)]
+        return [a for outcome in outcomes for a in self._concluded.get(outcome, ())]
+
+    @cached_property
+    def _called(self) -> Mapping[str, int]:
+        return _added((c.decision, c.calls) for c in self.calls)
 
     def called(self, *decisions: str) -> int:
-        """Return how many calls ended so."""
-        return max(0, sum(c.calls for c in self.calls if c.decision in decisions))
+        """Return how many calls ended so; an erased record may leave a negative sum, which is none."""
+        return max(0, sum(self._called.get(decision, 0) for decision in decisions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +104,13 @@ class Figure:
     sources: tuple[str, ...]
     """The tables that it is worked out from."""
     of: Callable[[Facts], Value]
+
+
+def _added(pairs: Iterable[tuple[str, int]]) -> Mapping[str, int]:
+    sums: defaultdict[str, int] = defaultdict(int)
+    for key, value in pairs:
+        sums[key] += value
+    return sums
 
 
 def share(part: int, whole: int) -> float | None:

@@ -14,12 +14,14 @@ The lines hold no "late now": a limit has an instant at which it falls due, and 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from cases.model import Case, Event, in_role
-from rules.clocks import Recorded, clock_states
+from rules.clocks import ClockState, Recorded, run_clocks
+from rules.limits import ClockRule
 from rules.routing import matches
 from rules.rulebook import Rulebook
 from rules.workdays import Calendar
@@ -83,7 +85,7 @@ class Handling:
     """Works out the lines of the applications that one version of a rulebook governs."""
 
     def __init__(self, book: Rulebook, workflow: str, calendar: Calendar) -> None:
-        self._book = book
+        self._rules = [rule for rule in book.clocks if rule.workflow == workflow]
         self._flow = book.workflow(workflow)
         self._calendar = calendar
         self._meaning = meaning_of(self._flow)
@@ -118,10 +120,27 @@ class Handling:
     # --- limits -----------------------------------------------------------------------------------
 
     def _limits(self, case: Case) -> Iterator[Limit]:
-        """Yield every limit that ever ran, also one that an extension or a new start put another due in."""
+        """Yield every limit that ever ran."""
+        names = Counter(name for event in case.events for name in event.names)
+        simple = all(r.extension is None and sum(names[s] for s in r.starts) < 2 for r in self._rules)
+        return self.limits_at_once(case) if simple else self.limits_step_by_step(case)
+
+    def limits_at_once(self, case: Case) -> Iterator[Limit]:
+        """Yield the limits where each began once at most and none was extended."""
+        for state in self._states(case, len(case.events)):
+            if state.obliges and state.due is not None:
+                starts = {s for rule in self._named(case, state.name) for s in rule.starts}
+                began = next(e for e in case.events if starts & set(e.names))
+                department = self._responsible(case, state.name, began.to_state)
+                yield Limit(state.name, state.due, state.stopped_at or case.closed_at, department)
+
+    def limits_step_by_step(self, case: Case) -> Iterator[Limit]:
+        """Yield the limits of every run, also one that an extension or a new start put another due in."""
         ended: dict[tuple[str, datetime], Limit] = {}
         running: dict[tuple[str, datetime], str] = {}
-        for event, keys in self._runs(case):
+        for so_far, event in enumerate(case.events, 1):
+            states = self._states(case, so_far)
+            keys = {(s.name, s.due) for s in states if s.running and s.obliges and s.due is not None}
             for key in running.keys() - keys:
                 ended[key] = Limit(*key, event.at, running.pop(key))
             for key in keys - running.keys():
@@ -129,22 +148,18 @@ class Handling:
         yield from ended.values()
         yield from (Limit(*key, case.closed_at, department) for key, department in running.items())
 
-    def _runs(self, case: Case) -> Iterator[tuple[Event, set[tuple[str, datetime]]]]:
-        """Yield each event with the clocks that run after it, and until when."""
-        so_far: list[Recorded] = []
-        for event in case.events:
-            so_far += [Recorded(name, event.at, event.fields) for name in event.names]
-            states = clock_states(self._book, case.workflow, case.facts, so_far, self._calendar, event.at)
-            yield event, {(s.name, s.due) for s in states if s.running and s.obliges and s.due is not None}
+    def _states(self, case: Case, so_far: int) -> tuple[ClockState, ...]:
+        """Return the clocks of a case as they stood right after one of its events."""
+        events = case.events[:so_far]
+        recorded = [Recorded(name, event.at, event.fields) for event in events for name in event.names]
+        return run_clocks(self._rules, case.facts, recorded, self._calendar, events[-1].at) if events else ()
+
+    def _named(self, case: Case, clock: str) -> list[ClockRule]:
+        return [r for r in self._rules if r.name == clock and matches(r.when, case.facts)]
 
     def _responsible(self, case: Case, clock: str, state: str) -> str:
         """Return the department that could stop a clock where the case stands, else anywhere."""
-        stops = {
-            stop
-            for rule in self._book.clocks
-            if (rule.workflow, rule.name) == (case.workflow, clock) and matches(rule.when, case.facts)
-            for stop in rule.stops
-        }
+        stops = {stop for rule in self._named(case, clock) for stop in rule.stops}
         steps = [t for t in self._flow.transitions if stops & set(t.emits) and t.does != ASIDE]
         steps.sort(key=lambda t: state not in t.sources)
         return _department(case, tuple(role for t in steps for role in _roles(t)))

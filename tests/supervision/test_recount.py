@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from cases.store import case, case_breaches, case_events, cases
+from cases.store import case, case_breaches, case_events, cases, cases_by_id
 from cases.sweep import sweep
 from cases.timing import clocks
 from core.times import SHANGHAI
+from rules.rulebook import Rulebook
+from supervision.handling import Handling
 from supervision.lines import keep_lines
 from supervision.periods import period_of
 from supervision.statistics import Wanted, read_statistics
 from tests.cast import bob
+from tests.stories import submitted_application
 from tests.supervision.city import work_for_weeks
 
 FLOWS = ("submitted", "not_accepted", "granted", "refused", "withdrawn", "accepted")
@@ -154,8 +159,6 @@ def test_departments_add_up_to_the_platform(world: Any) -> None:
 
 
 def test_a_limit_is_overdue_from_the_first_second_after_it(world: Any) -> None:
-    from tests.stories import submitted_application
-
     filed = submitted_application(world)  # checked by 13 February 2026, 23:59:59
     due = filed.case.next_due_at
     assert due is not None
@@ -165,3 +168,32 @@ def test_a_limit_is_overdue_from_the_first_second_after_it(world: Any) -> None:
     assert figures(world, "month")["overdue"] == figures(world, "month")["overdue_still"] == 1
     assert figures(world, "month", "bigdata")["overdue"] == 1
     assert figures(world, "month", "civil_affairs")["overdue"] == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_limits_worked_out_at_once_are_those_worked_out_step_by_step(world: Any, seed: int) -> None:
+    ids = work_for_weeks(world, seed)
+    with world.read(bob) as work:
+        held = list(cases_by_id(work.tx, ids).values())
+    book = world.rulebooks.current("sharing")
+    handling = Handling(book, "application", world.rulebooks.calendar)
+    at_once = {limit for c in held for limit in handling.limits_at_once(c)}
+    assert at_once == {limit for c in held for limit in handling.limits_step_by_step(c)}
+    assert at_once
+
+
+def test_a_limit_that_was_extended_after_it_had_passed_stays_passed(world: Any) -> None:
+    filed = submitted_application(world)
+    book = world.rulebooks.current("sharing")
+    document = copy.deepcopy(dict(book.document))
+    check = next(c for c in document["clocks"] if c["name"] == "check")
+    check["extend"] = {"event": "urged", "each": "5wd", "cite": "check", "roles": ["platform_manager"]}
+    due = filed.case.next_due_at
+    assert due is not None
+    late = replace(filed.case.events[-1], seq=3, names=("urged",), at=due + timedelta(days=2), fields={})
+    held = replace(filed.case, events=(*filed.case.events, late))
+    handling = Handling(Rulebook(book.id, document), "application", world.rulebooks.calendar)
+    limits = {limit.due: limit for limit in handling.line(held).limits}
+    assert limits[due].is_breached(late.at)
+    assert max(limits) > due
+    assert not limits[max(limits)].is_breached(late.at)
