@@ -53,7 +53,8 @@ def _unknown(transition: Step, given: Mapping[str, Any]) -> Iterable[FieldError]
 
 
 def _forbidden(transition: Step, fields: Mapping[str, Any]) -> Iterable[FieldError]:
-    for name, forbidden in transition.forbids.items():
+    said = [(name, one) for name, provisions in transition.forbids.items() for one in provisions]
+    for name, forbidden in said:
         if fields.get(name) in forbidden.values:
             words = Text(
                 f"规定不允许以此为由（{forbidden.cite}）",

@@ -93,7 +93,7 @@ def _form(transition: Transition, fields: Mapping[str, FieldRule]) -> dict[str, 
 
 
 def _forbidden(transition: Transition, name: str) -> Sequence[str]:
-    return transition.forbids[name].values if name in transition.forbids else ()
+    return [value for one in transition.forbids.get(name, ()) for value in one.values]
 
 
 def field_view(rule: FieldRule, forbidden: Sequence[str] = ()) -> dict[str, Any]:

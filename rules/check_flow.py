@@ -99,12 +99,13 @@ def _unknown(names: Any, known: Any, at: str, zh: str, en: str) -> Iterator[Faul
 
 def _forbidden(book: Rulebook, transition: Transition, at: str) -> Iterator[Fault]:
     """A forbidden value belongs to a field of the step, and to the choices of that field."""
-    for field, forbidden in transition.forbids.items():
+    for field, provisions in transition.forbids.items():
         if field not in (*transition.requires, *transition.accepts):
             yield f"{at}/forbids", f"这一步没有字段“{field}”", f"the step has no field {field!r}"
         elif field in book.fields:
             known, here = book.fields[field].choices, f"{at}/forbids/{field}/values"
-            yield from _unknown(forbidden.values, known, here, "选项", "choice")
+            values = [value for forbidden in provisions for value in forbidden.values]
+            yield from _unknown(values, known, here, "选项", "choice")
 
 
 def _timer(book: Rulebook, transition: Transition, at: str) -> Iterator[Fault]:

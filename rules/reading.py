@@ -127,7 +127,7 @@ def _transition(raw: Mapping[str, Any], cites: Cites) -> Transition:
         frozenset(raw["roles"]),
         tuple(raw.get("requires", ())),
         tuple(raw.get("accepts", ())),
-        {k: Forbidden(tuple(f["values"]), cites[f["cite"]]) for k, f in raw.get("forbids", {}).items()},
+        {field: _forbidden(said, cites) for field, said in raw.get("forbids", {}).items()},
         tuple(raw.get("emits", ())),
         tuple(raw.get("tells", ())),
         raw.get("when", {}),
@@ -138,6 +138,11 @@ def _transition(raw: Mapping[str, Any], cites: Cites) -> Transition:
         text_of(raw["confirms"]) if "confirms" in raw else None,
         cites[raw["cite"]],
     )
+
+
+def _forbidden(said: Any, cites: Cites) -> tuple[Forbidden, ...]:
+    several = said if isinstance(said, list) else [said]
+    return tuple(Forbidden(tuple(one["values"]), cites[one["cite"]]) for one in several)
 
 
 def clocks(document: Mapping[str, Any], cites: Cites) -> tuple[ClockRule, ...]:

@@ -60,11 +60,12 @@ def told(value: Any) -> str:
 
 
 def _step(transition: Transition) -> str:
+    forbids = transition.forbids
     parts = [f"{told(transition.sources)} -> {transition.target}", f"by {told(sorted(transition.roles))}"]
     for label, value in (
         ("when", transition.when),
         ("requires", transition.requires),
-        ("forbids", {name: forbidden.values for name, forbidden in transition.forbids.items()}),
+        ("forbids", {name: [v for one in said for v in one.values] for name, said in forbids.items()}),
         ("timer", transition.timer),
         ("tells", transition.tells),
     ):

@@ -69,7 +69,7 @@ class Opening:
     cite: Citation
 
     @property
-    def forbids(self) -> Mapping[str, Forbidden]:
+    def forbids(self) -> Mapping[str, tuple[Forbidden, ...]]:
         """What its fields may not say: nothing that an opening forbids."""
         return {}
 
@@ -89,7 +89,8 @@ class Transition:
     """Fields that must be given and not blank."""
     accepts: tuple[str, ...]
     """Fields that may be given."""
-    forbids: Mapping[str, Forbidden]
+    forbids: Mapping[str, tuple[Forbidden, ...]]
+    """Field to the values that it may not have, each provision by itself."""
     emits: tuple[str, ...]
     """Events that it records, in order; clocks start and stop on them."""
     tells: tuple[str, ...]
