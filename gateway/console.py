@@ -9,6 +9,7 @@ from typing import Any
 from cases.attachments import MOST_BYTES
 from cases.timing import book_of
 from catalog.codes import from_url
+from catalog.corrections import open_disputes
 from catalog.model import KINDS, SHARE_CLASSES
 from core.codes import in_url
 from core.errors import FieldError, invalid
@@ -287,14 +288,15 @@ def grants_page(work: Work, seen: Seen) -> Page:
 def grant_page(work: Work, seen: Seen, id: str, action: str = "") -> Page:
     """Show a grant: its exact terms, its end, and what the reader may do."""
     held = find_grant(work, id)
-    view = grant_view(work, held)
+    grant, view = held.grant, grant_view(work, held)
     context = {
         "g": view,
         "kinds": KINDS,
         "address": f"/grants/{id}",
         "rows": write_values(view["row_filter"]),
         "parameters": write_values(view["parameters"]),
-        "titles": _titles(work, held.grant.dataset_code),
+        "titles": _titles(work, grant.dataset_code),
+        "disputes": [d for d in open_disputes(work.tx, grant.dataset_id) if d.concerns(grant.terms.fields)],
     }
     return Page("gateway/grant.html", context)
 

@@ -28,12 +28,13 @@ def mark_disputed(
     dataset_code: str,
     items: Collection[str],
     record: Mapping[str, str] | None,
-    link: str = "",
+    link: str,
 ) -> None:
     """Let the data of a dataset carry a notice from now on, until `settle_disputed`.
 
     `items` are attributes by name or title; where one is neither, any may be meant. `record` is the key of a
-    record. Raises NotFound for an unknown dataset, Invalid when the key names no attribute of it.
+    record, `link` the page of the correction. Raises NotFound for an unknown dataset, Invalid when the key
+    names no attribute of it.
     """
     dataset = dataset_by_code(work.tx, dataset_code)
     if dataset is None:
