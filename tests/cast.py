@@ -24,4 +24,15 @@ dave = _actor("dave", "audit", "auditor")
 mallory = _actor("mallory", "education", "consumer")
 """Somebody of another department, with bad intentions."""
 
+stella = _actor("stella", "bigdata", "steering_office")
+"""The steering office, where breaches are reported (QJ art. 26)."""
+olga = _actor("olga", "bigdata", "offline_approver")
+"""Who approves an exchange off line (QJ art. 16)."""
+rita = _actor("rita", "government_office", "rectifier")
+"""The department that orders rectification (QJ art. 31)."""
+gus = _actor("gus", "government_office", "steering_group")
+"""The steering group, to which what is not rectified goes (QJ art. 31)."""
+diana = _actor("diana", "government_office", "dispute_body")
+"""The department that settles what talks could not (QJ art. 25)."""
+
 EVERYBODY = (alice, ann, bob, bill, carol, chen, dave, mallory)
