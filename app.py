@@ -26,6 +26,7 @@ import gateway.api
 import gateway.console
 import gateway.oauth
 import matters.api
+import matters.console
 import notices.api
 import notices.console
 import notices.inbox
@@ -68,6 +69,7 @@ PAGES = (
     catalog.console.pages,
     catalog.quality.console.pages,
     gateway.console.pages,
+    matters.console.pages,
     audit.console.pages,
     supervision.console.pages,
 )
@@ -126,6 +128,7 @@ def create_app(
         ties=TIES,
     )
     app.extensions[cases.console.TITLES] = catalog.titles.titles_of
+    app.extensions[web.pages.RELATED] = matters.console.related
     app.extensions[web.pages.COUNTS] = {"/inbox": notices.inbox.count_unread}
     Bootstrap5(app)
     _faces(app, settings)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Mapping
 from flask import current_app
 
 from cases.desk import LISTS, Line, Listed, counts, list_cases
-from cases.model import KINDS
+from cases.model import KINDS, MATTER, in_role
 from cases.telling import link_of
+from cases.timing import book_of
 from core.text import Text
 from core.work import Work
 from web.auth import SIGNED_IN
@@ -47,15 +48,38 @@ def desk(work: Work, seen: Seen) -> Page:
         "whole": which in LISTS,
         "counts": counts(work),
         "subjects": _subjects(work, lines),
-        "kinds": KINDS,
+        "kinds": {line.case.id: _kind(work, line) for line in lines},
+        "who": {line.case.id: _who(line) for line in lines},
         "link_of": link_of,
     }
     return Page("cases/desk.html", context)
 
 
+def _kind(work: Work, line: Line) -> Text:
+    """Return what kind of case it is: of matters, which procedure."""
+    case = line.case
+    return book_of(work, case)[1].title if case.kind == MATTER else KINDS[case.kind]
+
+
+def _who(line: Line) -> Mapping[str, tuple[str, ...]]:
+    """Return who uses and who provides; all departments that take part where nobody does either."""
+    parties = line.case.parties
+    named = {role: in_role(parties, role) for role in ("consumer", "provider")}
+    if any(named.values()):
+        return named
+    everybody = dict.fromkeys(d for role in parties for d in in_role(parties, role))
+    return {**named, "provider": tuple(everybody)}
+
+
 def _subjects(work: Work, lines: Collection[Line]) -> dict[str, str]:
-    """Return what each case is about, by its id: the dataset's title where the catalog knows one."""
-    codes = {str(line.case.facts["dataset"]) for line in lines if "dataset" in line.case.facts}
+    """Return what each case is about, by its id: the datasets' titles where the catalog knows them."""
+    codes = {line.case.id: _codes(line) for line in lines}
     titles: Titles | None = current_app.extensions.get(TITLES)
-    known = titles(work, codes) if titles else {}
-    return {line.case.id: known.get(str(line.case.facts.get("dataset")), "") for line in lines}
+    known = titles(work, {code for some in codes.values() for code in some}) if titles else {}
+    return {id: "、".join(known[code] for code in some if code in known) for id, some in codes.items()}
+
+
+def _codes(line: Line) -> list[str]:
+    facts = line.case.facts
+    one = [str(facts["dataset"])] if "dataset" in facts else []
+    return [*one, *(str(code) for code in facts.get("datasets", ()))]

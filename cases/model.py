@@ -12,11 +12,13 @@ from core.work import Actor
 
 MEMBER = "member"
 """The role that everybody of a department has where the department as such takes part."""
+MATTER = "matter"
+"""The kind of all that follows a procedure of the rulebook beside datasets, applications and grants."""
 KINDS = {
     "dataset": Text("数据集", "Dataset"),
     "application": Text("申请", "Application"),
     "grant": Text("授权", "Grant"),
-    "matter": Text("事项", "Matter"),
+    MATTER: Text("事项", "Matter"),
     "ticket": Text("工单", "Ticket"),
 }
 """What the kinds of cases are called."""

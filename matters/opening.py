@@ -31,18 +31,12 @@ def procedures(book: Rulebook) -> dict[str, Workflow]:
 def open_matter(work: Work, workflow: str, draft: Mapping[str, Any]) -> Held:
     """Open a matter of a procedure of the current rulebook.
 
-    `draft` names what it is about (`WORDS`) and holds the rulebook's own fields beside that. Raises NotFound
-    for a procedure that the place does not have, NotPermitted for whoever may not open it or is no party of it,
-    Invalid with one entry for each wrong name or field.
+    `draft` names what it is about (`WORDS`) and holds the rulebook's own fields beside that. Raises
+    what `find_opening` raises, NotPermitted for whoever is no party, Invalid with one entry for each wrong
+    name or field.
     """
     book: Rulebook = work.rulebooks.current("sharing")
-    opening = _opening(book, workflow)
-    if work.actor.roles.isdisjoint(opening.roles):
-        raise NotPermitted(
-            f"您的角色不能“{opening.title.zh}”",
-            f"your role may not {opening.title.en.lower()}",
-            cite=str(opening.cite),
-        )
+    opening = find_opening(work, workflow)
     subject = find_subject(work, opening, {k: v for k, v in draft.items() if k in WORDS})
     given = check_fields(book, opening, {k: v for k, v in draft.items() if k not in WORDS})
     fields = check_references(work, book, given)
@@ -50,6 +44,21 @@ def open_matter(work: Work, workflow: str, draft: Mapping[str, Any]) -> Held:
     parties = departments_of(work, book, opening, subject, fields)
     opened_as = role_of_opener(work, opening, parties)
     return _open(work, workflow, subject, fields, parties, opened_as, None)
+
+
+def find_opening(work: Work, workflow: str) -> Opening:
+    """Return how a procedure of the current rulebook begins, to somebody whose role may open it.
+
+    Raises NotFound for a procedure that the place does not have, NotPermitted for every other role.
+    """
+    opening = _opening(work.rulebooks.current("sharing"), workflow)
+    if work.actor.roles.isdisjoint(opening.roles):
+        raise NotPermitted(
+            f"您的角色不能“{opening.title.zh}”",
+            f"your role may not {opening.title.en.lower()}",
+            cite=str(opening.cite),
+        )
+    return opening
 
 
 def open_follow_up(work: Work, workflow: str, origin: Case, fields: Mapping[str, Any]) -> Held | None:

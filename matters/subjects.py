@@ -15,6 +15,7 @@ from gateway.applications import find_application
 from gateway.clients import ACTIVE, find_client
 from gateway.grants import find_grant
 from gateway.store import grant_by_number
+from matters import store
 from matters.model import Subject
 from rules.workflow import Opening
 
@@ -87,11 +88,12 @@ def _grant(work: Work, number: str | None, found: list[Case], codes: list[str]) 
     return held.grant.number
 
 
-def _application(work: Work, id: str | None, found: list[Case], codes: list[str]) -> str | None:
-    if not id:
+def _application(work: Work, named: str | None, found: list[Case], codes: list[str]) -> str | None:
+    """Return the number of an application that is named by its id or its number."""
+    if not named:
         return None
     try:
-        filed = find_application(work, id)
+        filed = find_application(work, store.application_id(work.tx, named) or named)
     except NotFound:
         raise invalid("/application", "没有这个申请", "there is no such application") from None
     found.append(filed.case)

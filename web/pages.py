@@ -36,6 +36,12 @@ COUNTS = "shuxiang_counts"
 
 Count = Callable[[Work], int]
 
+RELATED = "shuxiang_related"
+"""Where app.py puts what tells which other procedures concern what a page shows: `Relate`."""
+
+Relate = Callable[[Work, str, Mapping[str, str]], Any]
+"""What is related to something of a kind: ``related("grant", grant=NUMBER, dataset=CODE)`` in a template."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -222,10 +228,20 @@ def _render(answer: Page, work: Work, seen: Seen, status: int) -> Response:
         "now": work.now,
         "seen": seen,
         "notice": Text(*notice) if notice else None,
+        "related": _related(work),
         "waiting": {path: count(work) for path, count in counts.items()} if work.actor.login else {},
         **answer.context,
     }
     return make_response(render_template(answer.template, **context), status)
+
+
+def _related(work: Work) -> Callable[..., Any]:
+    relate: Relate | None = current_app.extensions.get(RELATED)
+
+    def of(kind: str, **named: str) -> Any:
+        return relate(work, kind, named) if relate else None
+
+    return of
 
 
 # --- refusals -------------------------------------------------------------------------------------
@@ -292,6 +308,7 @@ def install(app: Flask) -> None:
         lang=wording.language,
         may_open=may_open,
         platform=_platform,
+        departments=wording.departments,
     )
     app.jinja_env.filters.update(
         w=words,

@@ -23,6 +23,11 @@ ROLES = {
     "auditor": Text("审计部门", "Auditor"),
     "administrator": Text("系统管理员", "Administrator"),
     "steering_office": Text("统筹部门", "Steering office"),
+    "steering_group": Text("领导小组", "Steering group"),
+    "dispute_body": Text("协调机构", "Coordinating body"),
+    "rectifier": Text("责令整改部门", "Who orders rectification"),
+    "offline_approver": Text("离线交换审批部门", "Approver of exchange off line"),
+    "member": Text("当事部门", "Department concerned"),
     "system": Text("平台", "Platform"),
 }
 """What the roles are called on screen."""
@@ -78,6 +83,11 @@ def department(id: str | None) -> str:
     return words(known.name) if known else (id or "—")
 
 
+def departments() -> list[tuple[str, str]]:
+    """Return the departments as the options of a form: id and name."""
+    return [(d.id, words(d.name)) for d in kit().settings.departments.values()]
+
+
 def role_name(role: str) -> str:
     """Return what a role is called on screen."""
     return words(ROLES.get(role, role))
@@ -88,7 +98,9 @@ def here(**changes: str | None) -> str:
 
     An answer to a form lies under an address that cannot be asked for again; its own page is meant then.
     """
-    asked = request.path if request.method in ("GET", "HEAD") else request.path.partition("/actions/")[0]
+    asked = request.path
+    if request.method not in ("GET", "HEAD"):
+        asked = asked.partition("/actions/")[0].removesuffix("/attachments")
     path = quote(asked)  # a backslash would read as the start of another host
     query: dict[str, Any] = {**request.args.to_dict(), **changes}
     kept = {name: value for name, value in query.items() if value not in (None, "")}

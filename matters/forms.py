@@ -1,0 +1,32 @@
+"""Reads the console's forms of matters into what opening and acting take. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from matters.words import names_in
+from rules.values import FieldRule
+
+SEVERAL = "datasets"
+"""The one name of a subject that holds several."""
+
+
+def read_form(given: Mapping[str, str], rules: Mapping[str, FieldRule]) -> dict[str, Any]:
+    """Return what was typed, by name: several datasets as a list, lists and records by line."""
+    return {name: _read(name, text, rules.get(name)) for name, text in given.items()}
+
+
+def _read(name: str, text: str, rule: FieldRule | None) -> Any:
+    if name == SEVERAL:
+        return names_in(text)
+    if rule is not None and rule.type == "list":
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    if rule is not None and rule.type == "record":
+        return text.replace("\uff1d", "=").replace("\uff1b", ";")  # as an input method writes them
+    return text.strip()
+
+
+def at_fields(pointers: Iterable[str]) -> dict[str, str]:
+    """Return each pointer with that of its form field: ``/record/code`` is about ``/record``."""
+    return {pointer: "/" + pointer.split("/")[1] if "/" in pointer else pointer for pointer in pointers}
