@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import orjson
 from flask import Flask, Response, request
@@ -73,7 +74,7 @@ PAGES = (
     audit.console.pages,
     supervision.console.pages,
 )
-TIES = {"users_of": users_of, "last_call": last_call, "follow_up": open_follow_up}
+TIES: dict[str, Any] = {"users_of": users_of, "last_call": last_call, "follow_up": open_follow_up}
 """How a unit of work reaches what stands further right than its caller."""
 VERSION = "0.1.0"
 FOR_SCRIPTS = (

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import click
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 import schemas
@@ -94,10 +95,13 @@ class Place:
         counter = PolicyCounter(settings.data / "run" / "policy")
         books = open_rulebooks(settings, database, utc_now())
 
+        def changed(tx: Connection) -> int:
+            return change_policy(tx, counter)
+
         @contextmanager
         def begin() -> Iterator[Work]:
             with database.begin() as tx:
-                yield Work(tx, books, SYSTEM, utc_now(), settings, lambda tx: change_policy(tx, counter), **TIES)
+                yield Work(tx, books, SYSTEM, utc_now(), settings, changed, **TIES)
 
         try:
             yield begin
@@ -632,6 +636,36 @@ def accounts_reset(place: Place, login: str, as_json: bool) -> None:
     with place.work() as work:
         password = reset_password(work, login)
     _print({"login": login, "password": password}, as_json, lambda: password)
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+
+@main.group()
+def keys() -> None:
+    """The platform's own keys."""
+
+
+@keys.command("renew")
+@as_json_option
+@place_of
+@explained
+def keys_renew(place: Place, as_json: bool) -> None:
+    """Make a new key for personal data and wrap with it what the older ones protect; `serve` may run."""
+    from accounts.keys import add_personal_key
+    from cases.sealed import rewrap_fields
+
+    with place.open() as begin:
+        with begin() as work:
+            number = add_personal_key(work)
+        steps = 0
+        last: str | None = ""
+        while last is not None:
+            with begin() as work:
+                written, last = rewrap_fields(work, last)
+            steps += written
+    done = {"key": number, "steps": steps}
+    _print(done, as_json, lambda: f"personal-{number}.key：{steps} 条 / steps wrapped anew: {steps}")
 
 
 # --- rulebooks ------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """A month of traffic, from a seed: departments, datasets, applications, and everybody sometimes late.
 
-Everything goes through the use cases that people would use, at instants of its own; the sweep runs every hour.
+Everything goes through the use cases that people would use, at instants of its own; a sweep each hour.
 The story only drives; what is true afterwards is for the tests to recount.
 """
 
