@@ -6,9 +6,11 @@ import os
 import secrets
 from pathlib import Path
 
+from audit.log import record
 from audit.note import NoteSigner
 from core.envelope import KEY_BYTES, has_key, key_name, newest_key
 from core.settings import Settings
+from core.work import Work
 
 SECRETS = ("session.key", "pseudonym.key", "token.key")
 """32 random bytes each: cookie signatures, pseudonyms in the log, the check part of access tokens."""
@@ -26,13 +28,14 @@ def make_keys(settings: Settings) -> None:
     _signing_key(folder, "receipt", f"{settings.platform.log_origin}/receipts")
 
 
-def add_personal_key(settings: Settings) -> str:
-    """Make one more key that personal data are sealed with from now on; return its number.
+def add_personal_key(work: Work) -> str:
+    """Make one more key that personal data are sealed with from now on, on record; return its number.
 
     Those before it stay: what they wrap opens with them until it is wrapped anew.
     """
-    number = str(int(newest_key(settings)) + 1)
-    _write(settings.key_file(key_name(number)), secrets.token_bytes(KEY_BYTES))
+    number = str(int(newest_key(work.settings)) + 1)
+    _write(work.settings.key_file(key_name(number)), secrets.token_bytes(KEY_BYTES))
+    record(work, "keys.renewed", {"key": number})
     return number
 
 

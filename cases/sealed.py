@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from cases import store
 from cases.model import Case, roles_in
 from cases.timing import book_of
-from core.envelope import open_sealed, seal
+from core.envelope import open_sealed, rewrap, seal
 from core.text import Text
 from core.work import Work
 from rules.rulebook import Rulebook
@@ -48,6 +49,27 @@ def fields_seen(work: Work, case: Case, fields: Mapping[str, Any]) -> dict[str, 
         return open_fields(work, case, fields)
     book, _ = book_of(work, case)
     return {name: " / ".join(HIDDEN) if _is_sealed(book, name) else v for name, v in fields.items()}
+
+
+def rewrap_fields(work: Work, after: str, limit: int = 200) -> tuple[int, str | None]:
+    """Wrap the keys of sealed fields by the platform's newest key, in the next `limit` cases behind `after`.
+
+    Returns how many steps were written anew, and the last case looked at: None when there is none left.
+    """
+    ids = store.cases_after(work.tx, after, limit)
+    written = 0
+    for case in store.cases_by_id(work.tx, ids).values():
+        book, _ = book_of(work, case)
+        for event in case.events:
+            again = {n: _rewrapped(work, book, n, value) for n, value in event.fields.items()}
+            if again != event.fields:
+                store.set_fields(work.tx, case.id, event.seq, again)
+                written += 1
+    return written, ids[-1] if ids else None
+
+
+def _rewrapped(work: Work, book: Rulebook, name: str, value: Any) -> Any:
+    return {SEALED: rewrap(work.settings, value[SEALED])} if _is_sealed(book, name) else value
 
 
 def _is_sealed(book: Rulebook, name: str) -> bool:

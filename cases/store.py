@@ -243,6 +243,18 @@ def insert_event(tx: Connection, case_id: str, event: Event) -> None:
     tx.execute(case_events.insert().values(case_id=case_id, **{**columns, "names": list(event.names)}))
 
 
+def cases_after(tx: Connection, after: str, limit: int) -> list[str]:
+    """Return the ids of cases behind `after`, in their order, whether open or closed."""
+    query = select(cases.c.id).where(cases.c.id > after).order_by(cases.c.id).limit(limit)
+    return list(tx.execute(query).scalars())
+
+
+def set_fields(tx: Connection, case_id: str, seq: int, fields: Mapping[str, Any]) -> None:
+    """Write the fields of a step in another form; what they say is the same."""
+    c = case_events.c
+    tx.execute(case_events.update().where(c.case_id == case_id, c.seq == seq).values(fields=dict(fields)))
+
+
 # --- what falls due -------------------------------------------------------------------------------
 
 

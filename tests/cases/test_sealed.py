@@ -6,18 +6,21 @@ import json
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+import cli
 from accounts.keys import add_personal_key
 from audit.store import audit_outbox
 from cases import store
 from cases.model import Case
 from cases.present import case_view
 from cases.procedure import find_case, open_case
+from cases.sealed import rewrap_fields
 from cases.store import case_events
 from core.errors import Unavailable
-from core.work import Actor
+from core.work import SYSTEM, Actor
 from tests.cast import alice, bob, carol, dave
-from tests.conftest import World
+from tests.conftest import CONFIG, World
 
 DOUBT = "张三的住址有误，电话 13800138000"
 RECORD = {"code": "429005", "name": "张三"}
@@ -78,9 +81,42 @@ def test_what_is_moved_to_another_case_or_field_is_refused_and_not_shown(world: 
 
 def test_a_new_key_of_the_platform_leaves_what_is_kept_readable(world: World) -> None:
     before = reported(world)
-    add_personal_key(world.settings)
+    with world.work(SYSTEM) as work:
+        add_personal_key(work)
     after = reported(world)
     assert seen_by(world, alice, before) == seen_by(world, alice, after)
-    with world.read(alice) as work:
-        kept = [store.case(work.tx, c.id) for c in (before, after)]
-    assert [c.events[0].fields["doubt"]["sealed"].split(".")[1] for c in kept if c] == ["1", "2"]
+    assert [keys_of(world, c) for c in (before, after)] == [{"1"}, {"2"}]
+
+
+def keys_of(world: World, case: Case) -> set[str]:
+    with world.read(SYSTEM) as work:
+        kept = store.case(work.tx, case.id)
+    assert kept is not None
+    return {v["sealed"].split(".")[1] for e in kept.events for v in e.fields.values() if isinstance(v, dict)}
+
+
+def test_renewing_the_key_on_the_command_line_wraps_everything_anew_and_frees_the_old_one(
+    world: World,
+) -> None:
+    several = [reported(world) for _ in range(3)]
+    place = ["--config", str(CONFIG), "--data", str(world.settings.data)]
+    done = CliRunner().invoke(cli.main, [*place, "keys", "renew", "--json"])
+    assert json.loads(done.output) == {"key": "2", "steps": 3}, done.output
+    world.settings.key_file("personal-1.key").unlink()
+    assert [keys_of(world, c) for c in several] == [{"2"}] * 3
+    assert seen_by(world, alice, several[1])["doubt"] == DOUBT
+
+
+def test_cases_are_wrapped_anew_in_batches_and_only_once(world: World) -> None:
+    several = [reported(world) for _ in range(3)]
+    with world.work(SYSTEM) as work:
+        add_personal_key(work)
+    steps: list[int] = []
+    last: str | None = ""
+    while last is not None:
+        with world.work(SYSTEM) as work:
+            written, last = rewrap_fields(work, last, limit=2)
+        steps.append(written)
+    assert steps == [2, 1, 0]
+    with world.work(SYSTEM) as work:
+        assert rewrap_fields(work, "") == (0, max(c.id for c in several))

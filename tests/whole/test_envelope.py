@@ -17,6 +17,7 @@ from accounts.keys import add_personal_key, make_keys
 from core.envelope import SUITES, _decrypt, _encrypt, check_sealing, open_sealed, rewrap, seal
 from core.errors import ConfigError, Unavailable
 from core.settings import Settings
+from core.work import SYSTEM
 from tests.conftest import World
 
 ZHANG = "张三，身份证号 11010519491231002X"
@@ -94,18 +95,25 @@ def test_what_one_cipher_sealed_opens_after_a_change_to_the_other(world: World) 
 # --- keys -----------------------------------------------------------------------------------------
 
 
-def test_a_new_key_seals_what_comes_and_the_old_one_opens_what_was(settings: Settings) -> None:
+def renewed(world: World) -> str:
+    with world.work(SYSTEM) as work:
+        return add_personal_key(work)
+
+
+def test_a_new_key_seals_what_comes_and_the_old_one_opens_what_was(world: World, settings: Settings) -> None:
     before = seal(settings, ZHANG, HERE)
-    assert add_personal_key(settings) == "2"
+    assert renewed(world) == "2"
     after = seal(settings, ZHANG, HERE)
     assert (before.split(".")[1], after.split(".")[1]) == ("1", "2")
     assert open_sealed(settings, before, HERE) == open_sealed(settings, after, HERE) == ZHANG
 
 
-def test_wrapping_anew_frees_the_old_key_and_leaves_the_ciphertext_alone(settings: Settings) -> None:
+def test_wrapping_anew_frees_the_old_key_and_leaves_the_ciphertext_alone(
+    world: World, settings: Settings
+) -> None:
     before = seal(settings, ZHANG, HERE)
     assert rewrap(settings, before) == before
-    add_personal_key(settings)
+    renewed(world)
     after = rewrap(settings, before)
     settings.key_file("personal-1.key").unlink()
     assert after.split(".")[3:] == before.split(".")[3:]
@@ -116,9 +124,9 @@ def test_wrapping_anew_frees_the_old_key_and_leaves_the_ciphertext_alone(setting
     assert "personal-1.key" in refused.value.message.zh
 
 
-def test_a_damaged_wrapped_key_is_not_wrapped_anew(settings: Settings) -> None:
+def test_a_damaged_wrapped_key_is_not_wrapped_anew(world: World, settings: Settings) -> None:
     mark, number, wrapped, *rest = seal(settings, ZHANG, HERE).split(".")
-    add_personal_key(settings)
+    renewed(world)
     with pytest.raises(Unavailable):
         rewrap(settings, ".".join((mark, number, wrapped[::-1], *rest)))
 
@@ -130,7 +138,7 @@ def test_keys_are_made_once_and_for_their_owner_alone(world: World) -> None:
     assert path.read_bytes() == first
     assert len(first) == 32
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    add_personal_key(world.settings)
+    renewed(world)
     make_keys(world.settings)
     assert sorted(p.name for p in path.parent.glob("personal-*")) == ["personal-1.key", "personal-2.key"]
 
