@@ -36,6 +36,12 @@ def changed_dataset(world: World) -> Case:
     return taken(world, alice, case, "report_change", cause="职能变动")
 
 
+def due(world: World, case: Case) -> str:
+    state = clock_of(world, case, "update")
+    assert state.due is not None
+    return local_iso(state.due)
+
+
 def refused(act: Callable[[], object]) -> str:
     with pytest.raises(Conflict) as caught:
         act()
@@ -53,13 +59,13 @@ def test_nobody_gives_more_time_unasked(ganzhou: World) -> None:
 
 def test_a_request_waits_for_the_platform_manager_until_it_is_answered(ganzhou: World) -> None:
     case = changed_dataset(ganzhou)
-    assert local_iso(clock_of(ganzhou, case, "update").due) == "2026-03-02T23:59:59+08:00"
+    assert due(ganzhou, case) == "2026-03-02T23:59:59+08:00"
     ask = lambda: taken(ganzhou, alice, case, "request_extension", reason="系统改造")  # noqa: E731
     assert told_by(ganzhou, case, ask) == {("task", "platform_manager", "bigdata")}
     assert desk(ganzhou, bob) == {case.id: ["同意延长更新期限", "不同意延长"]}
     give = lambda: taken(ganzhou, bob, case, "extend", reason="情况属实", by=5)  # noqa: E731
     assert told_by(ganzhou, case, give) == {("task", "provider", "civil_affairs")}
-    assert local_iso(clock_of(ganzhou, case, "update").due) == "2026-03-09T23:59:59+08:00"
+    assert due(ganzhou, case) == "2026-03-09T23:59:59+08:00"
     assert desk(ganzhou, bob) == {}
     assert refused(give) == "condition_not_met"
 
@@ -71,7 +77,7 @@ def test_a_refused_request_is_answered_and_may_be_made_again(ganzhou: World) -> 
         taken(ganzhou, alice, case, "request_extension", reason="系统改造")
         refuse()
         assert refused(refuse) == "condition_not_met"
-    assert local_iso(clock_of(ganzhou, case, "update").due) == "2026-03-02T23:59:59+08:00"
+    assert due(ganzhou, case) == "2026-03-02T23:59:59+08:00"
 
 
 def test_the_one_extension_is_given_once(ganzhou: World) -> None:
@@ -79,7 +85,7 @@ def test_the_one_extension_is_given_once(ganzhou: World) -> None:
     case = changed_dataset(ganzhou)
     taken(ganzhou, alice, case, "request_extension", reason="系统改造")
     taken(ganzhou, bob, case, "extend", reason="情况属实")
-    assert local_iso(clock_of(ganzhou, case, "update").due) == "2026-03-16T23:59:59+08:00"
+    assert due(ganzhou, case) == "2026-03-16T23:59:59+08:00"
     taken(ganzhou, alice, case, "request_extension", reason="仍未完成")
     with pytest.raises(Conflict):
         taken(ganzhou, bob, case, "extend", reason="再延长")

@@ -36,7 +36,7 @@ def test_a_dataset_goes_from_a_post_to_the_public(world: Any) -> None:
         "/api/datasets/307001-000001/actions/publish", json={}, headers={"If-Match": put.headers["ETag"]}
     )
     assert (done.status_code, done.json["state"]) == (200, "published")
-    assert done.json["actions"] == ["report_change", "revise", "take_offline"]
+    assert done.json["actions"] == ["report_change", "revise", "supply", "take_offline"]
     shown = reader.get("/api/datasets/307001-000001")
     validate("response/dataset", shown.json)
     assert (shown.status_code, shown.json["actions"]) == (200, [])

@@ -58,7 +58,8 @@ def test_a_row_says_where_a_case_stands_and_leaves_its_history_to_its_page(world
     whole = consumer.get(f"/api/{kind}/{row['id']}").json
     assert row == {name: value for name, value in whole.items() if name in row}
     left = whole.keys() - row.keys()
-    assert {"history", "forms"} <= left <= {"history", "forms", "attachments", "attachments_demanded"}
+    more = {"attachments", "attachments_demanded", "decision"}
+    assert {"history", "forms"} <= left <= {"history", "forms"} | more
     assert {"state", "actions", "clocks"} <= row.keys()
 
 
