@@ -219,7 +219,6 @@ handled_limits = Table(
 )
 
 _LINE = [c for c in handled_applications.c if c.name not in ("version", "basis")]
-"""In the order of `model.Handled`."""
 
 
 def _fresh(basis: str) -> ColumnElement[bool]:
@@ -267,8 +266,24 @@ def handled_between(tx: Connection, basis: str, start: datetime, end: datetime) 
     pending = and_(_fresh(basis), line.submitted_at < end, lasted)
     limits = _limits_between(tx, basis, start, end)
     rows = tx.execute(select(*_LINE).select_from(handled_applications.join(cases, pending)))
-    found = {row.case_id: Handled(*row, limits.pop(row.case_id, ())) for row in rows}
+    found = {row.case_id: _line(row, limits.pop(row.case_id, ())) for row in rows}
     return [*found.values(), *_of_limits(tx, limits)]
+
+
+def _line(row: Any, limits: tuple[Limit, ...]) -> Handled:
+    return Handled(
+        row.case_id,
+        row.dataset,
+        row.decider,
+        row.checked,
+        row.submitted_at,
+        row.accepted_at,
+        row.concluded_at,
+        row.outcome,
+        row.workdays,
+        row.late,
+        limits,
+    )
 
 
 def _limits_between(
@@ -297,7 +312,7 @@ def _of_limits(tx: Connection, limits: Mapping[str, tuple[Limit, ...]]) -> Itera
     for at in range(0, len(ids), 500):
         query = select(*_LINE).where(handled_applications.c.case_id.in_(ids[at : at + 500]))
         for row in tx.execute(query):
-            yield Handled(*row, limits[row.case_id])
+            yield _line(row, limits[row.case_id])
 
 
 # --- looks ----------------------------------------------------------------------------------------
