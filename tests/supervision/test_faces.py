@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -97,7 +98,8 @@ def test_nothing_public_names_a_system_or_a_person(world: Any) -> None:
 
 
 def test_what_is_not_shared_is_not_listed_in_public(world: Any) -> None:
-    hidden = offered(world, "divisions", **WITHHELD)
+    changes: dict[str, Any] = {**WITHHELD}
+    hidden = offered(world, "divisions", **changes)
     assert [d["id"] for d in told(anybody(world))["calls"]["datasets"]] == []
     assert anybody(world).get(f"/api/statistics?dataset={hidden}").status_code == 400
     assert [d["id"] for d in told(world.client(carol))["calls"]["datasets"]] == [hidden]
@@ -231,3 +233,10 @@ def test_the_table_says_what_the_document_says(world: Any) -> None:
     totals = {k: v for f in told(anybody(world)).values() for k, v in f["total"].items()}
     cells = dict(zip([name.split()[-1] for name in head], total, strict=True))
     assert {k: cells[k] for k in totals} == {k: "" if v is None else str(v) for k, v in totals.items()}
+
+
+def test_the_documents_hold_the_definition_of_each_figure() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text(encoding="utf-8")
+    for figure in FIGURES:
+        row = f"| `{figure.key}` | {figure.title.zh} / {figure.title.en} | {UNITS[figure.unit].en} |"
+        assert f"{row} {figure.formula.en} | `{figure.expression}` |" in text, figure.key
