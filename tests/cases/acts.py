@@ -16,7 +16,7 @@ from cases.sweep import sweep
 from cases.timing import clocks
 from core.settings import Settings
 from core.times import parse_instant
-from core.work import SYSTEM, Actor
+from core.work import SYSTEM, Actor, Work
 from notices.store import notices
 from rules.clocks import ClockState
 from tests.conftest import World
@@ -68,11 +68,16 @@ def clock_of(world: World, case: Case, name: str) -> ClockState:
     return state
 
 
+def with_last_call(work: Work, last: datetime | None) -> Work:
+    """Return the work in a platform where every grant last answered a call at an instant."""
+    return replace(work, last_call=lambda tx, grant: last)
+
+
 def swept(world: World, at: datetime | str, last_call: datetime | None = None) -> int:
     """Let the sweep run once at an instant; `last_call` is when any grant last answered a call."""
     world.now = parse_instant(at) if isinstance(at, str) else at
     with world.work(SYSTEM) as work:
-        return sweep(replace(work, last_call=lambda tx, grant: last_call))
+        return sweep(with_last_call(work, last_call))
 
 
 def posted(world: World, case: Case) -> dict[str, Any]:

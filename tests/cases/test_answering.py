@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -53,17 +54,16 @@ def test_nobody_gives_more_time_unasked(ganzhou: World) -> None:
     case = changed_dataset(ganzhou)
     assert desk(ganzhou, bob) == {}
     for answer in ("extend", "refuse_extension"):
-        act = lambda a=answer: taken(ganzhou, bob, case, a, reason="情况特殊")  # noqa: E731
-        assert refused(act) == "condition_not_met"
+        assert refused(partial(taken, ganzhou, bob, case, answer, reason="情况特殊")) == "condition_not_met"
 
 
 def test_a_request_waits_for_the_platform_manager_until_it_is_answered(ganzhou: World) -> None:
     case = changed_dataset(ganzhou)
     assert due(ganzhou, case) == "2026-03-02T23:59:59+08:00"
-    ask = lambda: taken(ganzhou, alice, case, "request_extension", reason="系统改造")  # noqa: E731
+    ask = partial(taken, ganzhou, alice, case, "request_extension", reason="系统改造")
     assert told_by(ganzhou, case, ask) == {("task", "platform_manager", "bigdata")}
     assert desk(ganzhou, bob) == {case.id: ["同意延长更新期限", "不同意延长"]}
-    give = lambda: taken(ganzhou, bob, case, "extend", reason="情况属实", by=5)  # noqa: E731
+    give = partial(taken, ganzhou, bob, case, "extend", reason="情况属实", by=5)
     assert told_by(ganzhou, case, give) == {("task", "provider", "civil_affairs")}
     assert due(ganzhou, case) == "2026-03-09T23:59:59+08:00"
     assert desk(ganzhou, bob) == {}
@@ -72,7 +72,7 @@ def test_a_request_waits_for_the_platform_manager_until_it_is_answered(ganzhou: 
 
 def test_a_refused_request_is_answered_and_may_be_made_again(ganzhou: World) -> None:
     case = changed_dataset(ganzhou)
-    refuse = lambda: taken(ganzhou, bob, case, "refuse_extension", reason="理由不足")  # noqa: E731
+    refuse = partial(taken, ganzhou, bob, case, "refuse_extension", reason="理由不足")
     for _ in range(2):
         taken(ganzhou, alice, case, "request_extension", reason="系统改造")
         refuse()

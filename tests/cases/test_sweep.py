@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ from tests.cases.acts import (
     taken,
     told,
     told_by,
+    with_last_call,
 )
 from tests.cast import alice, bob, carol
 from tests.conftest import World
@@ -46,6 +48,13 @@ def submitted(world: World, facts: dict[str, Any] = PROVIDER_DECIDES) -> Case:
 def count(world: World, table: Any) -> int:
     with world.read(SYSTEM) as work:
         return int(work.tx.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def past(world: World, case: Case, clock: str) -> datetime:
+    """Return the first second after a limit."""
+    due = clock_of(world, case, clock).due
+    assert due is not None
+    return due + timedelta(seconds=1)
 
 
 # --- reminders ------------------------------------------------------------------------------------
@@ -69,7 +78,7 @@ def test_who_was_reminded_is_not_reminded_again(world: World) -> None:
     case = submitted(world)
     swept(world, "2026-02-12T09:00")
     for later in ("2026-02-12T09:00", "2026-02-12T18:00", "2026-02-13T23:59:59"):
-        assert told_by(world, case, lambda at=later: swept(world, at)) == set()
+        assert told_by(world, case, partial(swept, world, later)) == set()
 
 
 def test_nobody_is_reminded_of_what_is_done(world: World) -> None:
@@ -113,7 +122,7 @@ def test_a_breach_is_told_once_to_those_who_could_have_kept_the_limit(world: Wor
     records = count(world, audit_outbox)
     for days in (0, 1, 30, 400):
         again = parse_instant("2026-02-14T00:00:00") + timedelta(days=days)
-        assert told_by(world, case, lambda at=again: swept(world, at)) == set()
+        assert told_by(world, case, partial(swept, world, again)) == set()
     assert count(world, audit_outbox) == records
     assert count(world, case_breaches) == 1
 
@@ -121,7 +130,7 @@ def test_a_breach_is_told_once_to_those_who_could_have_kept_the_limit(world: Wor
 def test_a_decision_that_is_late_is_told_to_the_manager_too_and_drafts_a_report(world: World) -> None:
     """QJ art. 26: what is not decided in time is reported; a person signs the report."""
     case = taken(world, bob, submitted(world), "accept")
-    late = clock_of(world, case, "decide").due + timedelta(seconds=1)
+    late = past(world, case, "decide")
     assert told_by(world, case, lambda: swept(world, late)) == {
         ("breached", "provider", "civil_affairs"),
         ("breached", "platform_manager", "bigdata"),
@@ -140,8 +149,8 @@ def test_each_period_without_supply_is_a_breach_of_its_own(world: World) -> None
     facts = {"dataset": "307001/000001", "update_limit": "weekly"}
     case = taken(world, alice, opened(world, alice, "dataset", "provider", facts), "publish")
     for period in (1, 2):
-        late = clock_of(world, case, "supply").due + timedelta(seconds=1)
-        assert told_by(world, case, lambda at=late: swept(world, at)) == {
+        late = past(world, case, "supply")
+        assert told_by(world, case, partial(swept, world, late)) == {
             ("breached", "provider", "civil_affairs"),
             ("breached", "platform_manager", "bigdata"),
         }
@@ -189,7 +198,7 @@ def test_the_provider_learns_once_that_an_api_lies_idle(ganzhou: World) -> None:
     }
     assert count(ganzhou, case_breaches) == 0  # nobody failed a duty
     for later in ("2026-05-11T00:00", "2026-06-11T00:00", "2027-05-11T00:00"):
-        assert told_by(ganzhou, case, lambda at=later: swept(ganzhou, at)) == set()
+        assert told_by(ganzhou, case, partial(swept, ganzhou, later)) == set()
     assert taken(ganzhou, alice, case, "reclaim", reason="长期未用").state == "reclaimed"
 
 
@@ -211,11 +220,10 @@ def test_a_grant_in_use_is_not_taken_back_as_idle(ganzhou: World) -> None:
     ganzhou.now = parse_instant("2026-05-11T00:00")
     for last, demanded in ((None, False), (parse_instant("2026-04-20T15:00"), True)):
         with ganzhou.work(alice) as work:
-            used = replace(work, last_call=lambda tx, grant, last=last: last)
-            fields = case_view(used, case)["forms"]["reclaim"]["fields"]
+            fields = case_view(with_last_call(work, last), case)["forms"]["reclaim"]["fields"]
         assert {f["name"]: f["required"] for f in fields} == {"reason": True, "evidence": demanded}
     with pytest.raises(Invalid), ganzhou.work(alice) as work:
-        take(replace(work, last_call=lambda tx, grant: ganzhou.now), case, "reclaim", {"reason": "长期未用"})
+        take(with_last_call(work, ganzhou.now), case, "reclaim", {"reason": "长期未用"})
 
 
 # --- it comes to an end ---------------------------------------------------------------------------

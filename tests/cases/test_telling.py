@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -68,10 +69,8 @@ def test_a_party_that_speaks_is_not_told_what_it_said(world: World) -> None:
         (carol, {("step", "provider", "civil_affairs"), ("task", "platform_manager", "bigdata")}),
         (bob, {("step", "provider", "civil_affairs"), ("step", "consumer", "health")}),
     ):
-        said = {"position": "本部门意见"}
-        assert told_by(world, case, lambda a=actor, f=said: taken(world, a, case, "state_position", **f)) == (
-            others
-        )
+        say = partial(taken, world, actor, case, "state_position", position="本部门意见")
+        assert told_by(world, case, say) == others
 
 
 def test_what_the_platform_does_by_itself_is_told_to_everybody_whom_the_book_names(world: World) -> None:
