@@ -7,12 +7,12 @@ stories do not take the platform's word for its own arithmetic.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import yaml
 from sqlalchemy import select
 
 from audit.store import audit_outbox
@@ -72,10 +72,12 @@ def _days() -> tuple[set[date], set[date]]:
     off: set[date] = set()
     worked: set[date] = set()
     for path in sorted((SHIPPED / "calendars").glob("*.yaml")):
-        for holiday in yaml.safe_load(path.read_text(encoding="utf-8"))["holidays"]:
-            first, last = holiday["off"][0], holiday["off"][-1]
-            off |= {first + timedelta(days=n) for n in range((last - first).days + 1)}
-            worked |= set(holiday.get("work", ()))
+        for line in path.read_text(encoding="utf-8").splitlines():
+            days = [date.fromisoformat(found) for found in re.findall(r"\d{4}-\d{2}-\d{2}", line)]
+            if line.strip().startswith("off:"):
+                off |= {days[0] + timedelta(days=n) for n in range((days[-1] - days[0]).days + 1)}
+            elif line.strip().startswith("work:"):
+                worked |= set(days)
     return off, worked
 
 
