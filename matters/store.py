@@ -73,7 +73,6 @@ def open_from(tx: Connection, origin: str, workflow: str) -> Matter | None:
 
 def matters_page(tx: Connection, actor: Actor, wanted: Wanted, limit: int, cursor: str | None) -> Page:
     """Return one page of the matters that the actor is a party of (an auditor: of all), the newest first."""
-    created = matters.c.created_at.label("created_at")
     query = select(matters).join(cases, cases.c.id == matters.c.id)
     for column, value in (
         (matters.c.workflow, wanted.workflow),
@@ -93,7 +92,7 @@ def matters_page(tx: Connection, actor: Actor, wanted: Wanted, limit: int, curso
         query = query.where(about)
     if not actor.has("auditor"):
         query = query.where(_is_party(actor))
-    found = page(tx, query, [created, matters.c.id], limit=limit, cursor=cursor)
+    found = page(tx, query, [matters.c.created_at, matters.c.id], limit=limit, cursor=cursor)
     return Page([_matter(row) for row in found.rows], found.next_cursor)
 
 
