@@ -71,11 +71,8 @@ OutboxRow = Row[int, bytes, bytes]
 
 def insert_outbox(tx: Connection, record: Record) -> None:
     """Put a record beside the act that it tells of, to be committed with it."""
-    tx.execute(
-        insert(audit_outbox).values(
-            id=record.id, kind=record.kind, at=record.at, envelope=record.envelope, body=record.body
-        )
-    )
+    row = {"id": record.id, "kind": record.kind, "at": record.at}
+    tx.execute(insert(audit_outbox), {**row, "envelope": record.envelope, "body": record.body})
 
 
 def select_outbox(tx: Connection, limit: int) -> Sequence[OutboxRow]:

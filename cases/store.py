@@ -204,15 +204,19 @@ def _events(tx: Connection, ids: Sequence[str]) -> dict[str, tuple[Event, ...]]:
 def insert_case(tx: Connection, case: Case, watch: datetime | None) -> None:
     """Add a case and its parties."""
     columns = {c.name: getattr(case, c.name) for c in cases.c if c.name != "watch_at"}
-    tx.execute(cases.insert().values(**columns, watch_at=watch))
+    tx.execute(cases.insert(), {**columns, "watch_at": watch})
     insert_parties(tx, case.id, case.parties)
 
 
 def insert_parties(tx: Connection, case_id: str, parties: Parties) -> None:
     """Add departments in their roles to a case."""
-    for role in parties:
-        for department in in_role(parties, role):
-            tx.execute(case_parties.insert().values(case_id=case_id, role=role, department=department))
+    rows = [
+        {"case_id": case_id, "role": role, "department": department}
+        for role in parties
+        for department in in_role(parties, role)
+    ]
+    if rows:
+        tx.execute(case_parties.insert(), rows)
 
 
 def update_case(tx: Connection, case: Case, from_version: int, watch: datetime | None) -> None:
@@ -240,7 +244,7 @@ def update_case(tx: Connection, case: Case, from_version: int, watch: datetime |
 def insert_event(tx: Connection, case_id: str, event: Event) -> None:
     """Add an event to a case's history."""
     columns = {f: getattr(event, f) for f in Event.__dataclass_fields__}
-    tx.execute(case_events.insert().values(case_id=case_id, **{**columns, "names": list(event.names)}))
+    tx.execute(case_events.insert(), {**columns, "case_id": case_id, "names": list(event.names)})
 
 
 def cases_after(tx: Connection, after: str, limit: int) -> list[str]:
@@ -358,8 +362,9 @@ _NO_DUE = literal(datetime(9999, 12, 31, tzinfo=UTC), Instant)
 def put_turns(tx: Connection, case_id: str, turns: Collection[tuple[str, str]]) -> None:
     """Write down which (role, department) pairs have the turn in a case, in place of those before."""
     tx.execute(case_turns.delete().where(case_turns.c.case_id == case_id))
-    for role, department in sorted(turns):
-        tx.execute(case_turns.insert().values(case_id=case_id, role=role, department=department))
+    rows = [{"case_id": case_id, "role": r, "department": d} for r, d in sorted(turns)]
+    if rows:
+        tx.execute(case_turns.insert(), rows)
 
 
 def has_turns(tx: Connection) -> bool:
