@@ -35,15 +35,20 @@ def _from(
 ) -> tuple[str, ...]:
     if source == "seat":
         return seats(work, role)
-    if source == "named":
-        wanted = (n for n in (*opening.requires, *opening.accepts) if book.fields[n].type == "department")
-        return tuple(fields[name] for name in wanted if name in fields)
+    if source in ("named", "named_or_opener"):
+        named = _named(book, opening, fields)
+        return named if named or source == "named" else _opener(work, role)
     if source == "users":
         return _affected(work, role, subject)
     known = tuple(d for case in subject.cases for d in in_role(case.parties, role))
     if source == "subject" and known:
         return known
     return _opener(work, role)
+
+
+def _named(book: Rulebook, opening: Opening, fields: Mapping[str, Any]) -> tuple[str, ...]:
+    wanted = (n for n in (*opening.requires, *opening.accepts) if book.fields[n].type == "department")
+    return tuple(fields[name] for name in wanted if name in fields)
 
 
 def _opener(work: Work, role: str) -> tuple[str, ...]:

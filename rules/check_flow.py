@@ -62,6 +62,8 @@ def _opening_names(book: Rulebook, opening: Opening, at: str) -> Iterator[Fault]
     for role, source in opening.parties.items():
         if source == "named" and not departments & set(opening.requires):
             yield f"{at}/parties/{role}", "没有填写部门的必填字段", "no required field names a department"
+        if source == "named_or_opener" and not departments & {*opening.requires, *opening.accepts}:
+            yield f"{at}/parties/{role}", "没有填写部门的字段", "no field names a department"
         if source == "seat" and role not in SEATS:
             yield f"{at}/parties/{role}", "这个角色没有固定的部门", "no department holds the role as such"
 

@@ -64,7 +64,7 @@ class Opening:
     requires: tuple[str, ...]
     accepts: tuple[str, ...]
     parties: Mapping[str, str]
-    """Role to where its department comes from: opener, subject, named, seat or users."""
+    """Role to where its department comes from: opener, subject, named, named_or_opener, seat or users."""
     tells: tuple[str, ...]
     cite: Citation
 

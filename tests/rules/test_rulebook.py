@@ -253,6 +253,10 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("/workflows/correction/open/parties/consumer", lambda d: opening(d)["parties"].update(consumer="moon")),
     ("/workflows/correction/open/parties/consumer", lambda d: opening(d)["parties"].update(consumer="seat")),
     ("/workflows/correction/open/parties/provider", lambda d: opening(d)["parties"].update(provider="named")),
+    (
+        "/workflows/correction/open/parties/provider",
+        lambda d: opening(d)["parties"].update(provider="named_or_opener"),
+    ),
     ("/workflows/correction/open/parties", lambda d: opening(d).pop("parties")),
     ("/workflows/correction/open/cite", lambda d: opening(d).update(cite="nowhere")),
     ("/workflows/dispute/open/prefix", lambda d: opening(d, "dispute").update(prefix="J")),
@@ -299,6 +303,21 @@ def test_a_wrong_book_is_refused_at_the_place_of_its_fault(
     pointer: str, change: Callable[[dict[str, Any]], object]
 ) -> None:
     assert pointer in changed(change)
+
+
+@pytest.mark.parametrize(
+    ("pointer", "change"),
+    [
+        ("/clocks/4/set/max", lambda d: d["policies"]["grant"]["max_term"].update(value="2y")),
+        ("/clocks/4/set/max", lambda d: d["clocks"][4]["set"].update(max="36mo")),
+        ("/clocks/4/set/max", lambda d: d["clocks"][4]["set"].pop("max")),
+        ("/visibility/grant", lambda d: d["visibility"].pop("grant")),
+        ("/visibility/application", lambda d: d["visibility"].update(application={})),
+    ],
+)
+def test_what_a_grant_may_be_is_said_once(pointer: str, change: Callable[[dict[str, Any]], object]) -> None:
+    """The longest term stands in the policy and in the clock; who sees a grant is said at all."""
+    assert pointer in changed(change, "sharing/ganzhou")
 
 
 def test_an_untouched_book_has_no_faults() -> None:
