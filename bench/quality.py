@@ -1,16 +1,18 @@
 """A check of a table's data beside a loop in Python that asks the same of every row.
 
-Both read the same SQLite file of ten columns with the same faults in it, and must come to the same counts.
+The check reads an SQLite table and a CSV file, the loop the table: ten columns with the same faults in each,
+so all must come to the same counts.
 """
 
 from __future__ import annotations
 
+import csv
 import random
 import re
 import resource
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -71,9 +73,13 @@ def measure(folder: Path, rows: int, say: Callable[[str], None]) -> list[Measure
     path = folder / "people.sqlite"
     _fill(path, rows)
     say("checking")
-    ours = _ours(folder, path)
+    url = f"sqlite:///{path}"
+    ours = [
+        _ours(folder, "table", {"table": "people"}, database_url=url),
+        _ours(folder, "file", {"files": ["people.csv"]}, folder=folder),
+    ]
     say("looping")
-    return [ours, _loop(path, min(rows, PEER_ROWS))]
+    return [*ours, _loop(path, min(rows, PEER_ROWS))]
 
 
 def as_table(found: list[Measured]) -> Table:
@@ -83,7 +89,7 @@ def as_table(found: list[Measured]) -> Table:
         table.add_column(name, justify="right")
     for m in found:
         reading = f"{m.reading:.1f}" if m.reading is not None else "-"
-        ratio = f"{found[0].rate / m.rate:.1f}"
+        ratio = f"{m.rate / found[-1].rate:.1f}"
         rate, cpu = f"{m.rate:,.0f}", f"{m.cpu_seconds / m.rows * 1e6:.1f}"
         figures = (f"{m.rows:,}", f"{m.seconds:.1f}", reading, rate, ratio, cpu, f"{m.failed:,}")
         table.add_row(m.name, *figures)
@@ -98,25 +104,25 @@ def memory_mib() -> float:
 # --- ours -----------------------------------------------------------------------------------------
 
 
-def _ours(folder: Path, path: Path) -> Measured:
-    (folder / "run").mkdir(exist_ok=True)
-    settings = load_settings(ROOT / "config" / "demo", folder, schemas.errors)
+def _ours(data: Path, kind: str, detail: Mapping[str, Any], **what: Any) -> Measured:
+    (data / "run").mkdir(exist_ok=True)
+    settings = load_settings(ROOT / "config" / "demo", data, schemas.errors)
     settings = replace(settings, platform=replace(settings.platform, quality_seconds=3600))
     calendar = load_calendar(SHIPPED / "calendars", Hours())
     supply = Supply("monthly", Duration(1, "mo"), None)
     document = {"attributes": ATTRIBUTES, "update_limit": "monthly", "freshness_attribute": "updated"}
-    subject = Subject(document, "table", NOW, calendar, supply)
-    opened = Connection("people", "table", Text("", ""), "", database_url=f"sqlite:///{path}")
+    subject = Subject(document, kind, NOW, calendar, supply)
+    opened = Connection("people", kind, Text("", ""), "", **what)
     began, worked = time.perf_counter(), time.process_time()
     read: list[float] = [began]
 
     def told(_rows: int) -> None:
         read.append(time.perf_counter())
 
-    report = check_mounted(settings, subject, opened, {"table": "people"}, told)
+    report = check_mounted(settings, subject, opened, detail, told)
     seconds, cpu = time.perf_counter() - began, time.process_time() - worked
     failed = sum(f.failed for f in report.findings)
-    return Measured("shuxiang", report.rows, seconds, cpu, failed, read[-1] - began)
+    return Measured(f"shuxiang, {kind}", report.rows, seconds, cpu, failed, read[-1] - began)
 
 
 # --- a loop in Python -----------------------------------------------------------------------------
@@ -187,6 +193,10 @@ def _fill(path: Path, rows: int) -> None:
     marks = ", ".join("?" * len(ATTRIBUTES))
     database.executemany(f"INSERT INTO people VALUES ({marks})", _rows(rows))
     database.commit()
+    with (path.parent / "people.csv").open("w", newline="", encoding="utf-8") as file:
+        written = csv.writer(file)
+        written.writerow(a["name"] for a in ATTRIBUTES)
+        written.writerows(database.execute("SELECT * FROM people"))
     database.close()
 
 
