@@ -40,6 +40,8 @@ PAGES: tuple[tuple[str, Actor | None, str], ...] = (
     ("/systems/<id>", carol, "/systems/{system}"),
     ("/records", dave, "/records"),
     ("/records/<id>", dave, "/records/{record}"),
+    ("/statistics", None, "/statistics"),
+    ("/statistics", bob, "/statistics?period=year"),
 )
 DOWNLOADS = {"/applications/<id>/attachments/<attachment>"}
 PHONE = 390
