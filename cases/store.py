@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import ColumnElement
 
-from cases.model import Attachment, Case, Event, Parties, in_role
+from cases.model import MATTER, Attachment, Case, Event, Parties, in_role
 from core.db import Document, Instant, Page, metadata, page
 from core.errors import Conflict
 
@@ -434,10 +434,13 @@ def _concerns(whose: Party | None) -> ColumnElement[bool]:
 
 
 def _brought_in(department: str | None) -> ColumnElement[bool]:
-    """Leave out requests that nobody has acted on yet: drafts are for the requesting department alone."""
+    """Leave out requests that nobody has acted on yet: drafts are for the requesting department alone.
+
+    A matter has no draft: it is before its parties from the start.
+    """
     first = exists().where(
         case_events.c.case_id == cases.c.id,
         case_events.c.seq == 1,
         or_(case_events.c.role == "system", case_events.c.actor_department == (department or "")),
     )
-    return or_(cases.c.version > 1, first)
+    return or_(cases.c.version > 1, cases.c.kind == MATTER, first)
