@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm
 from hypothesis import HealthCheck, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
@@ -165,6 +167,19 @@ def test_without_a_usable_key_nothing_starts_and_nothing_is_sealed(
         check_sealing(world.settings)
     with pytest.raises(Unavailable):
         seal(world.settings, ZHANG, HERE)
+
+
+def test_a_cipher_that_this_build_lacks_stops_the_start_with_the_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(key: bytes) -> BlockCipherAlgorithm:
+        raise UnsupportedAlgorithm("SM4 is not in this build")
+
+    monkeypatch.setitem(SUITES, "sm4-gcm", SUITES["sm4-gcm"]._replace(cipher=lacking))
+    check_sealing(world.settings)
+    with pytest.raises(ConfigError) as refused:
+        check_sealing(with_cipher(world.settings, "sm4-gcm"))
+    assert [f.pointer for f in refused.value.findings] == ["/personal_cipher"]
 
 
 # --- published vectors ----------------------------------------------------------------------------
