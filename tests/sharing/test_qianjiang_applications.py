@@ -26,7 +26,7 @@ from tests.sharing.telling import (
 )
 from tests.stories import STATEMENT, active_client, offered, submitted_application
 
-DAY = {"fields": ["date", "workday"], "operations": ["day"]}
+DAY: dict[str, Any] = {"fields": ["date", "workday"], "operations": ["day"]}
 """What is asked for of the working-day service, which is conditional."""
 REFUSAL = {"reason_code": "condition_not_met", "reason": "所述事项不需要此数据"}
 
