@@ -86,6 +86,8 @@ def dataset(work: Work, seen: Seen, code: str, action: str = "", kind: str = "")
         "choices": choices(work),
         "may_apply": shown.is_public and bool(shown.shared) and not _hands_over(work, shown),
         "may_exchange": shown.is_public and bool(shown.shared) and _hands_over(work, shown),
+        "may_help": "platform_manager" in _roles(work, shown)
+        and work.rulebooks.current("sharing").policy("application.urgent").value is not None,
         "may_revise": mine and (_may(work, shown, "editable") or _revision(work, shown) is not None),
         "may_attach": mine and _may(work, shown, "attachable"),
         "forms": {**view, "forms": _steps(work, shown, view["forms"])},

@@ -57,7 +57,7 @@ def dataset_view(work: Work, dataset: Dataset) -> dict[str, Any]:
         "distributions": [_distribution(d) for d in dataset.distributions],
         "warnings": [
             *({**label(words), "cite": cite.as_json()} for words, cite in warnings(book, dataset.document)),
-            *_same_source(work, book, dataset),
+            *_same_source(work, dataset),
         ],
         **case_view(work, case),
         "version": dataset.version,
@@ -69,8 +69,9 @@ def dataset_view(work: Work, dataset: Dataset) -> dict[str, Any]:
     return shown
 
 
-def _same_source(work: Work, book: Rulebook, dataset: Dataset) -> list[dict[str, Any]]:
+def _same_source(work: Work, dataset: Dataset) -> list[dict[str, Any]]:
     """Point out to those who keep an entry the datasets that hold the same, where the book wants that."""
+    book: Rulebook = work.rulebooks.current("sharing")
     policy = book.policy("catalog.one_source")
     if policy.value != "warn" or relation_to(work, dataset) not in _RELATIONS:
         return []

@@ -31,12 +31,12 @@ from gateway.clients import (
 )
 from gateway.grants import Held, act_on_grant, find_grant, list_grants
 from gateway.present import (
-    application_row,
+    application_rows,
     application_view,
     attachment_view,
     client_rows,
     client_view,
-    grant_row,
+    grant_rows,
     grant_view,
     issued_view,
 )
@@ -46,6 +46,8 @@ routes = Routes("gateway")
 
 CONSUMER = {"consumer"}
 MANAGER = {"platform_manager"}
+APPLICANTS = CONSUMER | MANAGER
+"""The platform manager registers what is urgent for a department that asked for it."""
 PARTIES = {"consumer", "provider", "platform_manager"}
 READERS = PARTIES | {"auditor"}
 STATE = {"state": Text("状态", "state")}
@@ -162,7 +164,7 @@ def revoke(work: Work, call: Call, client_id: str, credential_id: str) -> Reply:
 @routes.add(
     "POST",
     "/api/applications",
-    who=CONSUMER,
+    who=APPLICANTS,
     request="request/application",
     response="response/application",
     status=201,
@@ -186,7 +188,7 @@ def apply(work: Work, call: Call) -> Reply:
 def applications(work: Work, call: Call) -> Reply:
     """List the applications that one is a party of."""
     page = list_applications(work, call.query.get("state"), call.limit, call.cursor)
-    return listing([application_row(work, filed) for filed in page.rows], page.next_cursor)
+    return listing(application_rows(work, page.rows), page.next_cursor)
 
 
 @routes.add(
@@ -204,7 +206,7 @@ def application(work: Work, call: Call, application_id: str) -> Reply:
 @routes.add(
     "POST",
     "/api/applications/<application_id>/attachments",
-    who=CONSUMER,
+    who=APPLICANTS,
     response="response/application_attachment",
     status=201,
     query={
@@ -284,7 +286,7 @@ def grants(work: Work, call: Call) -> Reply:
         limit=call.limit,
         cursor=call.cursor,
     )
-    return listing([grant_row(work, held) for held in page.rows], page.next_cursor)
+    return listing(grant_rows(work, page.rows), page.next_cursor)
 
 
 @routes.add(

@@ -22,7 +22,9 @@ from gateway.asking import complete, decide, share_class
 from gateway.clients import ACTIVE
 from gateway.grants import open_grant
 from gateway.model import Application, Client, Grant, Offer, Terms
+from gateway.renewals import previous_grant
 from gateway.terms import check_term, term_of
+from gateway.urgency import ON_BEHALF, URGENT, check_on_behalf, check_urgent
 from rules.citation import Citation
 from rules.rulebook import Rulebook
 from rules.workflow import Transition
@@ -76,28 +78,31 @@ def apply_for_fields(work: Work, draft: Mapping[str, Any]) -> Filed:
     """Ask for the use of a published dataset: which fields, in which system, for what.
 
     `draft` fits request/application. With ``submit: false`` it rests as a draft, to which papers can be
-    added. Raises Invalid with one entry per wrong field, Conflict for a dataset that is not to be had or a
-    system that is not active.
+    added; that it is urgent concerns nobody else before it is submitted. Raises Invalid with one entry per
+    wrong field, Conflict for a dataset that is not to be had or a system that is not active.
     """
     book: Rulebook = work.rulebooks.current("sharing")
+    for_another = check_on_behalf(work, draft)
     offer = _published(work, draft["dataset"])
-    client = _own_system(work, draft["client"])
+    client = _system(work, draft["client"], for_another)
     asked = complete(draft, offer, client)
     _check_statement(book, asked)
     check_term(book, work.rulebooks.calendar, asked["term_days"], work.now)
-    previous = _previous(work, draft.get("previous_grant"))
+    if asked[URGENT]:
+        check_urgent(book, share_class(offer, asked["fields"]))
+    previous = previous_grant(work, draft.get("previous_grant"), client.department, offer.code)
     number = store.next_number(work.tx, "A", work.now.astimezone(SHANGHAI).year)
     case = open_case(
         work,
         kind=KIND,
         workflow="application",
-        facts=_facts(book, number, offer, client, asked),
+        facts={**_facts(book, number, offer, client, asked), URGENT: for_another, ON_BEHALF: for_another},
         parties={
             "consumer": client.department,
             "provider": offer.provider,
             "platform_manager": work.settings.platform.manager,
         },
-        opened_as="consumer",
+        opened_as="platform_manager" if for_another else "consumer",
     )
     application = _application(work, case, number, offer, client, asked, previous)
     store.insert_application(work.tx, application)
@@ -108,7 +113,7 @@ def apply_for_fields(work: Work, draft: Mapping[str, Any]) -> Filed:
 def _handed_in(work: Work, filed: Filed) -> Filed:
     """Submit what was just drafted. Raises Conflict where the rulebook has nobody who could decide on it."""
     _, flow = book_of(work, filed.case)
-    step = flow.doing("submit", filed.case.state, filed.case.facts)
+    step = flow.doing("submit", filed.case.state, {**filed.case.facts, **_urgency(filed)})
     if step is None:
         raise Conflict("没有可以受理的部门", "there is nobody to apply to", code="not_shared")
     return _submit(work, filed, step, {}, None)
@@ -142,9 +147,12 @@ def _published(work: Work, code: str) -> Offer:
     return offer
 
 
-def _own_system(work: Work, client_id: str) -> Client:
+def _system(work: Work, client_id: str, for_another: bool) -> Client:
+    """Return the system that the data are for: of the actor's department, or of the one that they act for."""
+    if not (for_another or work.actor.has("consumer")):
+        raise NotPermitted("只有使用部门可以提出申请", "only consumers apply for data")
     client = store.client(work.tx, client_id)
-    if client is None or client.department != work.actor.department:
+    if client is None or not (for_another or client.department == work.actor.department):
         raise invalid("/client", "本部门没有这个系统", "your department has no such system", code="unknown")
     if client.state != ACTIVE:
         raise Conflict("该业务系统尚未启用", "the system is not active", code="client_not_active")
@@ -167,18 +175,6 @@ def _check_statement(book: Rulebook, asked: Mapping[str, Any]) -> None:
             ],
             cite=str(leaf.cite),
         )
-
-
-def _previous(work: Work, number: str | None) -> str | None:
-    """Return the id of an earlier grant of the same department, which this one continues (GZ art. 5(二))."""
-    if number is None:
-        return None
-    grant = store.grant_by_number(work.tx, number)
-    if grant is None or grant.consumer != work.actor.department:
-        raise invalid(
-            "/previous_grant", "本部门没有这个授权", "your department has no such grant", code="unknown"
-        )
-    return grant.id
 
 
 def _dimensions(book: Rulebook, offer: Offer, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,7 +246,7 @@ def attach(
     """Add a paper to a draft of one's own. Raises Conflict once it is submitted."""
     filed = find_application(work, application_id)
     _, flow = book_of(work, filed.case)
-    if "consumer" not in roles_in(filed.case, work.actor):
+    if not _writes(work, filed.case):
         raise NotPermitted("只有申请部门可以添加附件", "only the applicant adds papers")
     if filed.case.state != flow.initial:
         raise Conflict("申请已提交，不能再添加附件", "it is submitted already", code="wrong_state")
@@ -303,11 +299,11 @@ def _check_papers(demanded: Sequence[Demanded], papers: Sequence[Attachment]) ->
 def find_application(work: Work, application_id: str) -> Filed:
     """Return an application, by id, to one of its parties or an auditor. Raises NotFound for everybody else.
 
-    A draft exists for the department that writes it and for nobody else.
+    A draft exists for the department that it is for, for whoever writes it, and for nobody else.
     """
     case = find_case(work, application_id, KIND)
     application = store.application(work.tx, application_id)
-    if application is None or (_is_draft(work, case) and "consumer" not in roles_in(case, work.actor)):
+    if application is None or (_is_draft(work, case) and not _writes(work, case)):
         raise no_such(KIND)
     return Filed(application, case, store.grant_of_application(work.tx, application_id))
 
@@ -341,6 +337,10 @@ def papers_demanded(work: Work, filed: Filed) -> tuple[Demanded, ...]:
 def papers_of(work: Work, filed: Filed) -> tuple[Attachment, ...]:
     """Return the papers of an application, the oldest first."""
     return attachments_of(work, filed.case)
+
+
+def _writes(work: Work, case: Case) -> bool:
+    return case.opened_by == work.actor.login or "consumer" in roles_in(case, work.actor)
 
 
 def _is_draft(work: Work, case: Case) -> bool:
@@ -378,8 +378,12 @@ def _submit(
 ) -> Filed:
     if _is_draft(work, filed.case):
         _check_papers(papers_demanded(work, filed), papers_of(work, filed))
-    case = take(work, filed.case, step.action, fields, expect_version=expect_version)
+    case = take(work, filed.case, step.action, fields, facts=_urgency(filed), expect_version=expect_version)
     return filed._replace(case=case)
+
+
+def _urgency(filed: Filed) -> dict[str, bool]:
+    return {URGENT: bool(filed.application.document.get(URGENT, False))}
 
 
 def _grant(

@@ -39,6 +39,7 @@ def complete(draft: Mapping[str, Any], offer: Offer, client: Client) -> dict[str
         "parameters": dict(draft.get("parameters", {})),
         "networks": list(plain_networks(draft.get("networks") or client.networks, "/networks")),
         "term_days": draft.get("term_days"),
+        "urgent": draft.get("urgent", False),
         **{name: draft.get(name, "").strip() for name in ("purpose", "reasons", "duty_basis")},
     }
     wrong = [

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from werkzeug.datastructures import MultiDict
+
 from cases.attachments import MOST_BYTES
 from cases.timing import book_of
 from catalog.codes import from_url
 from catalog.corrections import open_disputes
 from catalog.model import KINDS, SHARE_CLASSES
 from core.codes import in_url
-from core.errors import FieldError, invalid
+from core.errors import FieldError, NotPermitted, invalid
 from core.text import Text
 from core.work import Work
 from gateway.applications import (
@@ -39,25 +41,36 @@ from gateway.clients import (
     register_client,
     revoke_credential,
 )
-from gateway.forms import parent_pointers, read_application, read_decision, read_system, write_values
+from gateway.forms import (
+    parent_pointers,
+    read_application,
+    read_decision,
+    read_system,
+    write_application,
+    write_values,
+)
 from gateway.grants import act_on_grant, find_grant, list_grants
 from gateway.model import Offer
 from gateway.present import (
-    application_row,
+    application_rows,
     application_view,
     client_rows,
     client_view,
-    grant_row,
+    grant_rows,
     grant_view,
     issued_view,
 )
+from gateway.urgency import may_register_for_others
 from rules.rulebook import Rulebook
 from schemas import validate
 from web.pages import File, Go, Page, Pages, Seen
+from web.words import department
 
 pages = Pages("gateway")
 
 CONSUMER = {"consumer"}
+APPLICANTS = {"consumer", "platform_manager"}
+"""The platform manager registers what is urgent for a department that asked for it."""
 PARTIES = {"consumer", "provider", "platform_manager"}
 READERS = PARTIES | {"auditor"}
 SYSTEM_READERS = {"consumer", "platform_manager", "auditor"}
@@ -144,24 +157,28 @@ def applications_page(work: Work, seen: Seen) -> Page:
     state = seen.query.get("state") if seen.query.get("state") in states else None
     found = list_applications(work, state, PAGE, seen.query.get("cursor"))
     context = {
-        "rows": [application_row(work, filed) for filed in found.rows],
+        "rows": application_rows(work, found.rows),
         "next_cursor": found.next_cursor,
         "states": {name: s.title for name, s in states.items()},
         "state": state,
         "kinds": KINDS,
+        "may_apply": work.actor.has("consumer") or may_register_for_others(work),
     }
     return Page("gateway/applications.html", context)
 
 
-@pages.show("/applications/new", who=CONSUMER, summary=Text("申请使用数据", "Apply for data"))
+@pages.show("/applications/new", who=APPLICANTS, summary=Text("申请使用数据", "Apply for data"))
 def new_application(work: Work, seen: Seen) -> Page:
-    """Show the form of an application for one dataset."""
+    """Show the form of an application for one dataset, filled in with the terms of a grant to go on with."""
+    seen = _renewing(work, seen)
     code = seen.form.get("dataset") or seen.query.get("dataset", "")
     offer = open_offer(work, from_url(in_url(code)))
     kinds = sorted(offer.distributions)
     kind = seen.form.get("kind") or seen.query.get("kind") or next(iter(kinds), "")
     book: Rulebook = work.rulebooks.current("sharing")
-    own = [c for c in list_clients(work, ACTIVE, 200, None).rows if c.department == work.actor.department]
+    helping = not work.actor.has("consumer") or seen.form.get("on_behalf") == "true"
+    if helping and not may_register_for_others(work):
+        raise NotPermitted("只有使用部门可以提出申请", "only consumers apply for data")
     context = {
         "seen": _by_field(seen),
         "offer": offer,
@@ -169,7 +186,10 @@ def new_application(work: Work, seen: Seen) -> Page:
         "kinds": {k: KINDS[k] for k in kinds},
         "fields": [(a["name"], _field_label(offer, a)) for a in offer.shared],
         "operations": _operations(offer, kind),
-        "systems": [(c.id, c.name) for c in own],
+        "systems": _systems(work, helping),
+        "helping": helping,
+        "urgent": book.policy("application.urgent"),
+        "previous": seen.form.get("previous_grant", ""),
         "papers": demanded_papers(book, kind, offer.required_materials),
         "max_term": book.policy("grant.max_term"),
         "address": f"/applications/new?dataset={in_url(offer.code)}",
@@ -177,8 +197,28 @@ def new_application(work: Work, seen: Seen) -> Page:
     return Page("gateway/application_new.html", context)
 
 
+def _renewing(work: Work, seen: Seen) -> Seen:
+    """Return what the form shows: the terms of the grant that is to go on, until something is typed."""
+    named = seen.query.get("renew")
+    if seen.form or not named:
+        return seen
+    held = find_grant(work, named)
+    application = held.grant.application_id
+    said = find_application(work, application).application.document if application else {}
+    fields = write_application(held.grant, said, held.case.facts.get("term_days"))
+    return replace(seen, form=MultiDict(fields))
+
+
+def _systems(work: Work, helping: bool) -> list[tuple[str, str]]:
+    """Return the systems to choose from: one's own department's, or everybody's where one helps out."""
+    found = list_clients(work, ACTIVE, 200, None).rows
+    if not helping:
+        return [(c.id, c.name) for c in found if c.department == work.actor.department]
+    return [(c.id, f"{department(c.department)} · {c.name}") for c in found]
+
+
 @pages.form(
-    "/applications/new", who=CONSUMER, summary=Text("申请使用数据", "Apply for data"), again=new_application
+    "/applications/new", who=APPLICANTS, summary=Text("申请使用数据", "Apply for data"), again=new_application
 )
 def apply_on_page(work: Work, seen: Seen) -> Go:
     """Apply, or keep a draft to add papers to."""
@@ -204,14 +244,14 @@ def application_page(work: Work, seen: Seen, id: str, action: str = "") -> Page:
         "forms": {**view, "forms": {name: f for name, f in view["forms"].items() if name != granting}},
         "grant_form": view["forms"].get(granting),
         "granting": granting,
-        "asked": {name: write_values(view[name]) for name in ("row_filter", "parameters")},
+        "asked": {name: write_values(view.get(name, {})) for name in ("row_filter", "parameters")},
         "may_attach": not flow.names("submit").isdisjoint(view["actions"]),
         "paper_types": [
             (d["type"], d["title"]) for d in view["attachments_demanded"] if d["type"] != MATERIAL
         ]
         + [(MATERIAL, Text("数据集要求的材料", "A paper that the dataset asks for"))],
         "titles": _titles(work, filed.application.dataset_code),
-        "sensitive": is_personal(find_offer(work, filed.application.dataset_code), view["fields"]),
+        "sensitive": is_personal(find_offer(work, filed.application.dataset_code), view.get("fields", ())),
     }
     return Page("gateway/application.html", context)
 
@@ -234,7 +274,7 @@ def act_on_application_page(work: Work, seen: Seen, id: str, action: str) -> Go:
 
 @pages.form(
     "/applications/<id>/attachments",
-    who=CONSUMER,
+    who=APPLICANTS,
     summary=Text("上传附件", "Add a paper"),
     again=application_page,
 )
@@ -275,7 +315,7 @@ def grants_page(work: Work, seen: Seen) -> Page:
     state = seen.query.get("state") if seen.query.get("state") in states else None
     found = list_grants(work, state=state, limit=PAGE, cursor=seen.query.get("cursor"))
     context = {
-        "rows": [grant_row(work, held) for held in found.rows],
+        "rows": grant_rows(work, found.rows),
         "next_cursor": found.next_cursor,
         "states": {name: s.title for name, s in states.items()},
         "state": state,
@@ -293,8 +333,8 @@ def grant_page(work: Work, seen: Seen, id: str, action: str = "") -> Page:
         "g": view,
         "kinds": KINDS,
         "address": f"/grants/{id}",
-        "rows": write_values(view["row_filter"]),
-        "parameters": write_values(view["parameters"]),
+        "rows": write_values(view.get("row_filter", {})),
+        "parameters": write_values(view.get("parameters", {})),
         "titles": _titles(work, grant.dataset_code),
         "disputes": [d for d in open_disputes(work.tx, grant.dataset_id) if d.concerns(grant.terms.fields)],
     }

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gateway.model import Grant
+
 Typed = Mapping[str, list[str]]
 """Field names to what was typed or ticked there."""
 
@@ -20,6 +22,7 @@ def read_application(typed: Typed) -> dict[str, Any]:
     asked: dict[str, Any] = {name: _first(typed, name) for name in _TEXTS if _first(typed, name)}
     asked |= _lists(typed)
     asked |= _numbers(typed, ("term_days",))
+    asked |= {name: True for name in ("urgent", "on_behalf") if _first(typed, name) == "true"}
     return {**asked, "submit": _first(typed, "submit") != "false"}
 
 
@@ -30,6 +33,26 @@ def read_decision(typed: Typed) -> dict[str, Any]:
     decided["sensitive"] = _first(typed, "sensitive") == "true"
     said = {name: _first(typed, name) for name in ("withheld_reason", "note")}
     return {**decided, **{name: text for name, text in said.items() if text}}
+
+
+def write_application(grant: Grant, statement: Mapping[str, Any], days: int | None) -> list[tuple[str, str]]:
+    """Write the form of an application that goes on with a grant, on the terms that it has."""
+    terms = grant.terms
+    pairs = {
+        "dataset": grant.dataset_code,
+        "client": grant.client_id,
+        "kind": terms.kind,
+        "purpose": terms.purpose,
+        "reasons": statement.get("reasons", ""),
+        "duty_basis": statement.get("duty_basis", ""),
+        "networks": "\n".join(terms.networks),
+        "row_filter": write_values(terms.row_filter),
+        "parameters": write_values(terms.parameters),
+        "term_days": str(days or ""),
+        "previous_grant": grant.number,
+    }
+    lists = [("fields", name) for name in terms.fields] + [("operations", name) for name in terms.operations]
+    return [*pairs.items(), *lists]
 
 
 def read_system(typed: Typed) -> dict[str, Any]:

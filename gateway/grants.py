@@ -83,9 +83,10 @@ def _open(work: Work, use: Use, facts: Mapping[str, Any], terms: Terms, term: Te
 def open_direct_grant(
     work: Work, offer: Offer, client: Client, asked: Mapping[str, Any], terms: Terms, reason: str
 ) -> Held:
-    """Open a grant that no application asked for: a demand that its provider meets, numbered `reason` (GZ art. 10).
+    """Open a grant that no application asked for: a demand that its provider meets (GZ art. 10).
 
-    The caller has checked that the actor may decide; the term is `asked` for, within what the rulebook allows.
+    `reason` is the demand's number. The caller has checked that the actor may decide; the term is `asked`,
+    within what the rulebook allows.
     """
     book: Rulebook = work.rulebooks.current("sharing")
     check_term(book, work.rulebooks.calendar, asked["term_days"], work.now)

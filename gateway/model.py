@@ -95,7 +95,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Who is to use what: the system and the dataset of a grant, and the application that led to it, if any."""
+    """Who is to use what: the system and the dataset of a grant, and the application behind it, if any."""
 
     application_id: str | None
     dataset_id: str

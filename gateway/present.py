@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from cases.model import Attachment
+from cases.model import Attachment, Case, roles_in
 from cases.present import case_row, case_view, label
+from cases.procedure import no_such
 from cases.timing import book_of
 from core.codes import in_url
 from core.times import local_iso
@@ -16,7 +17,12 @@ from gateway.applications import WITHHELD, Demanded, Filed, papers_demanded, pap
 from gateway.clients import STATES, client_actions, credentials_by_client, list_credentials
 from gateway.grants import Held
 from gateway.model import Client, Credential
+from gateway.renewals import lineage_of, renewal_of
 from gateway.terms import term_view
+from gateway.urgency import ON_BEHALF, URGENT
+from rules.visibility import visible
+
+_RELATIONS = ("consumer", "provider", "platform_manager")
 
 
 def client_view(work: Work, client: Client) -> dict[str, Any]:
@@ -70,13 +76,30 @@ def issued_view(work: Work, credential: Credential, secret: str) -> dict[str, An
 
 def application_view(work: Work, filed: Filed) -> dict[str, Any]:
     """Return an application as JSON (schema response/application)."""
-    return {
+    whole = {
         **_application(work, filed),
         "decision": _decision(filed),
         "attachments": [attachment_view(filed.application.id, a) for a in papers_of(work, filed)],
         "attachments_demanded": [_demanded(d) for d in papers_demanded(work, filed)],
         **case_view(work, filed.case),
     }
+    return _or_nothing(filed.case, _as_seen(work, filed.case, whole))
+
+
+def _as_seen(work: Work, case: Case, whole: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the rulebook shows the viewer of an application or a grant; nothing where it names none."""
+    book, _ = book_of(work, case)
+    mine = roles_in(case, work.actor)
+    relations = (*(r for r in _RELATIONS if r in mine), *(("auditor",) if work.actor.has("auditor") else ()))
+    relation = "platform_manager" if work.actor.has("system") else next(iter(relations), "other")
+    return visible(book.views[case.kind], relation, whole)
+
+
+def _or_nothing(case: Case, shown: dict[str, Any]) -> dict[str, Any]:
+    """Return what is shown. Raises NotFound where the rulebook shows the viewer nothing at all."""
+    if not shown:
+        raise no_such(case.kind)
+    return shown
 
 
 def _decision(filed: Filed) -> dict[str, Any] | None:
@@ -90,9 +113,10 @@ def _decision(filed: Filed) -> dict[str, Any] | None:
     }
 
 
-def application_row(work: Work, filed: Filed) -> dict[str, Any]:
-    """Return what a list shows of an application (schema response/application_row)."""
-    return {**_application(work, filed), **case_row(work, filed.case)}
+def application_rows(work: Work, page: Sequence[Filed]) -> list[dict[str, Any]]:
+    """Return what a list shows of applications (schema response/application_row)."""
+    rows = (_as_seen(work, f.case, {**_application(work, f), **case_row(work, f.case)}) for f in page)
+    return [row for row in rows if row]
 
 
 def _application(work: Work, filed: Filed) -> dict[str, Any]:
@@ -111,6 +135,8 @@ def _application(work: Work, filed: Filed) -> dict[str, Any]:
         "share_class": facts["share_class"],
         "controlled_params": facts["controlled_params"],
         "decider": facts["decider"],
+        "urgent": document.get(URGENT, False),
+        "on_behalf": facts.get(ON_BEHALF, False),
         "grant": {"id": grant.id, "number": grant.number} if grant else None,
         "created_at": local_iso(application.created_at),
     }
@@ -128,12 +154,35 @@ def attachment_view(application_id: str, attachment: Attachment) -> dict[str, An
 
 def grant_view(work: Work, held: Held) -> dict[str, Any]:
     """Return a grant as JSON (schema response/grant)."""
-    return {**_grant(work, held), **case_view(work, held.case)}
+    return _as_seen(
+        work, held.case, {**_grant(work, held), **_lineage(work, held), **case_view(work, held.case)}
+    )
 
 
-def grant_row(work: Work, held: Held) -> dict[str, Any]:
-    """Return what a list shows of a grant (schema response/grant_row)."""
-    return {**_grant(work, held), **case_row(work, held.case)}
+def _lineage(work: Work, held: Held) -> dict[str, Any]:
+    """Say how a grant goes on: what it continues, what continues it, and whether the viewer may apply to."""
+    renewal, line = renewal_of(work, held), lineage_of(work, held)
+    return {
+        "renewal": {
+            "allowed": renewal.allowed,
+            "previous_grant": held.grant.number,
+            "cite": renewal.cite.as_json(),
+        },
+        "renews": {"id": line.renews.id, "number": line.renews.number} if line.renews else None,
+        "renewed_by": [
+            {
+                "application": {"id": later.id, "number": later.number},
+                "grant": {"id": later.grant_id, "number": later.grant_number} if later.grant_id else None,
+            }
+            for later in line.renewed_by
+        ],
+    }
+
+
+def grant_rows(work: Work, page: Sequence[Held]) -> list[dict[str, Any]]:
+    """Return what a list shows of grants (schema response/grant_row)."""
+    rows = (_as_seen(work, h.case, {**_grant(work, h), **case_row(work, h.case)}) for h in page)
+    return [row for row in rows if row]
 
 
 def _grant(work: Work, held: Held) -> dict[str, Any]:

@@ -379,10 +379,11 @@ def applications_page(
 ) -> Page:
     """Return one page of the applications that the actor may see, the newest first.
 
-    One in the state `draft` exists for its own department only.
+    One in the state `draft` exists for its own department and for whoever wrote it, and for nobody else.
     """
     a = applications.c
-    own = a.consumer == actor.department if actor.has("consumer") else false()
+    written = _application_case.c.opened_by == actor.login
+    own = or_(written, a.consumer == actor.department if actor.has("consumer") else false())
     submitted = and_(_party(actor, manager, applications), _application_case.c.state != draft)
     query = _APPLICATION.where(or_(own, submitted))
     if state is not None:
@@ -439,6 +440,38 @@ def grants_of_applications(tx: Connection, ids: Sequence[str]) -> dict[str, Gran
 def grant_by_number(tx: Connection, number: str) -> Grant | None:
     """Return the grant with this number, or None."""
     return _one_grant(tx, _GRANT.where(grants.c.number == number))
+
+
+def previous_of(tx: Connection, application_id: str) -> Grant | None:
+    """Return the grant that an application continues, or None."""
+    named = select(applications.c.previous_grant).where(applications.c.id == application_id)
+    return _one_grant(tx, _GRANT.where(grants.c.id == named.scalar_subquery()))
+
+
+class Successor(NamedTuple):
+    """An application that is to continue a grant, and the grant that it led to, if any."""
+
+    id: str
+    number: str
+    grant_id: str | None
+    grant_number: str | None
+
+
+MOST_SUCCESSORS = 20
+
+
+def successors(tx: Connection, grant_id: str, draft: str) -> tuple[Successor, ...]:
+    """Return the submitted applications that continue a grant, the newest first, MOST_SUCCESSORS of them."""
+    a = applications.c
+    query = (
+        select(a.id, a.number, grants.c.id.label("grant_id"), grants.c.number.label("grant_number"))
+        .join(_application_case, _application_case.c.id == a.id)
+        .outerjoin(grants, grants.c.application_id == a.id)
+        .where(a.previous_grant == grant_id, _application_case.c.state != draft)
+        .order_by(a.created_at.desc(), a.id.desc())
+        .limit(MOST_SUCCESSORS)
+    )
+    return tuple(Successor(*row) for row in tx.execute(query))
 
 
 class GrantFilter(NamedTuple):

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rules.check_flow import Fault, reachable
+from rules.durations import Duration
 from rules.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ FACTS = frozenset(
 """The facts that the platform fills in; any other is derived by a table, says that a
 clock has passed, or that an event waits for an answer."""
 END = "valid_until"
+TERM = "term_days"
 REVISION_FIELD = "cause"
 
 
@@ -73,6 +75,7 @@ def use_faults(book: Rulebook) -> Iterator[Fault]:
     yield from _application(book.workflows["application"])
     yield from _grant(book, book.workflows["grant"])
     yield from _procedures(book)
+    yield from _views(book)
 
 
 def _words(name: str, flow: Workflow, at: str) -> Iterator[Fault]:
@@ -162,6 +165,29 @@ def _grant(book: Rulebook, flow: Workflow) -> Iterator[Fault]:
             yield f"{at}/{i}/timer", *words
     if book.policy("grant.max_term").value is not None and not any(t.timer for t in flow.transitions):
         yield at, "有最长期限，却没有到期的步骤", "a term is bounded, yet no step ends it"
+    yield from _terms(book)
+
+
+def _terms(book: Rulebook) -> Iterator[Fault]:
+    """The longest term that may be asked for is the one that the clock of the term counts by."""
+    longest = book.policy("grant.max_term").value
+    most = Duration.parse(longest) if longest else None
+    for i, clock in enumerate(book.clocks):
+        if clock.workflow != "grant" or clock.setting is None or clock.setting.field != TERM:
+            continue
+        if clock.setting.max != most:
+            words = (
+                "与 policies/grant/max_term 的最长期限不一致",
+                "differs from the longest term that policies/grant/max_term states",
+            )
+            yield f"/clocks/{i}/set/max", *words
+
+
+def _views(book: Rulebook) -> Iterator[Fault]:
+    """What nobody is said to see would be seen by nobody."""
+    for kind in ("dataset", "application", "grant"):
+        if not book.views.get(kind):
+            yield f"/visibility/{kind}", "应写明谁能看到什么", "must say who sees what"
 
 
 def _procedures(book: Rulebook) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""Share classes are kept item by item (I-S-02): the chosen items say who decides, and part of them may be granted."""
+"""Share classes are kept item by item (I-S-02): the chosen items say who decides; part may be granted."""
 
 from __future__ import annotations
 

@@ -1,0 +1,66 @@
+"""Who sees what of an application and a grant is said by the rulebook, for the API and the pages alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rules.rulebook import Rulebook, Rulebooks
+from tests.cast import alice, bob, carol, dave
+from tests.conftest import World, _make_world
+from tests.rules.books import shipped
+from tests.stories import active_grant
+
+
+@pytest.fixture
+def discreet(tmp_path: Path, template_database: Path) -> Iterator[World]:
+    """Qianjiang, if its book kept purposes and networks from auditors and grants from them altogether."""
+    made = _make_world(tmp_path, template_database, "sharing/qianjiang")
+    book = made.rulebooks.current("sharing")
+    document: dict[str, Any] = json.loads(json.dumps(shipped().get("sharing/qianjiang").document))
+    document["visibility"]["application"]["auditor"] = {
+        "hide": ["purpose", "networks", "history.fields"],
+        "mask": ["reasons"],
+        "cite": "parties_only",
+    }
+    del document["visibility"]["grant"]["auditor"]
+    document["visibility"]["grant"]["provider"]["hide"] = ["fields", "row_filter", "parameters"]
+    changed = Rulebook(book.id, document)
+    books: Rulebooks = made.rulebooks
+    made.rulebooks = replace(books, books={**books.books, book.id: changed}, archive={})
+    made.app.extensions["shuxiang"] = replace(made.app.extensions["shuxiang"], rulebooks=made.rulebooks)
+    yield made
+    made.database.close()
+
+
+def test_what_the_book_hides_from_a_reader_is_not_there(discreet: World) -> None:
+    application = str(active_grant(discreet).grant.application_id)
+    auditor = discreet.client(dave).get(f"/api/applications/{application}").get_json()
+    assert {"purpose", "networks"}.isdisjoint(auditor)
+    assert "*" in auditor["reasons"]
+    assert discreet.client(carol).get(f"/api/applications/{application}").get_json()["purpose"]
+    page = discreet.browser(dave).get(f"/applications/{application}")
+    assert page.status_code == 200
+    assert "健康档案地址规范化" not in page.text
+
+
+def test_what_the_book_shows_to_nobody_does_not_exist_for_them(discreet: World) -> None:
+    grant = active_grant(discreet).grant.id
+    assert discreet.client(dave).get(f"/api/grants/{grant}").status_code == 404
+    assert discreet.client(dave).get("/api/grants").get_json()["items"] == []
+    assert discreet.browser(dave).get(f"/grants/{grant}").status_code == 404
+    assert discreet.client(bob).get(f"/api/grants/{grant}").status_code == 200
+
+
+def test_a_page_does_without_what_the_book_hides(discreet: World) -> None:
+    grant = active_grant(discreet).grant.id
+    shown = discreet.client(alice).get(f"/api/grants/{grant}").get_json()
+    assert {"fields", "row_filter"}.isdisjoint(shown)
+    page = discreet.browser(alice).get(f"/grants/{grant}")
+    assert page.status_code == 200
+    assert discreet.browser(alice).get("/grants").status_code == 200
