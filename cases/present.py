@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cases.model import Case, Event, roles_in
+from cases.procedure import is_for_another, is_own
 from cases.sealed import fields_seen
 from cases.standing import facts_now
 from cases.timing import book_of, clocks
@@ -60,7 +61,10 @@ def case_row(work: Work, case: Case) -> dict[str, Any]:
 
 
 def _offered(work: Work, case: Case, flow: Workflow) -> Sequence[Transition]:
-    return flow.actions(state_now(work, case, flow), roles_in(case, work.actor), facts_now(work, case))
+    roles = roles_in(case, work.actor)
+    steps = flow.actions(state_now(work, case, flow), roles, facts_now(work, case))
+    own = is_own(case, work.actor)
+    return [t for t in steps if not (own and is_for_another(case, t, t.roles & roles))]
 
 
 def clock_view(clock: ClockState) -> dict[str, Any]:

@@ -6,7 +6,7 @@ the record, the clocks and the guard against acting on something that changed me
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from core.errors import Conflict, NotFound, NotPermitted, Refusal
 from core.ids import new_id
 from core.text import Text
 from core.times import millis
-from core.work import SYSTEM, Work
+from core.work import SYSTEM, Actor, Work
 from rules.clocks import extended_due
 from rules.rulebook import Rulebook
 from rules.workflow import Opens, Transition, Workflow
@@ -99,12 +99,14 @@ def take(
     fields: Mapping[str, Any],
     *,
     facts: Mapping[str, Any] | None = None,
+    passing: Mapping[str, Any] | None = None,
     expect_version: int | None = None,
 ) -> Case:
     """Take `action` on a case: check state, role and fields, move it, run its clocks, write the record.
 
-    `facts` are merged into the case's own. Raises Conflict when the state does not allow the action or the
-    case changed since `expect_version`, NotPermitted when the actor's roles do not, Invalid for its fields.
+    `facts` are merged into the case's own; `passing` facts only help to choose the step. Raises Conflict when
+    the state does not allow the action or the case changed since `expect_version`, NotPermitted when the
+    actor's roles do not, Invalid for its fields.
     """
     current = store.case(work.tx, case.id, lock=True)
     if current is None:
@@ -118,7 +120,8 @@ def take(
     current = settle(work, current)
     current = replace(current, facts={**current.facts, **(facts or {})})
     book, flow = book_of(work, current)
-    transition, role = _permitted(flow, current, action, work)
+    chooser = replace(current, facts={**current.facts, **(passing or {})})
+    transition, role = _permitted(flow, chooser, action, work)
     checked = check_fields(book, transition, fields)
     return _move(work, current, book, transition, role, _extending(work, current, book, transition, checked))
 
@@ -160,14 +163,24 @@ def _permitted(flow: Workflow, case: Case, action: str, work: Work) -> tuple[Tra
             f"您的角色不能“{transition.title.zh}”",
             f"your role may not take the action {transition.title.en!r}",
         )
-    requested_as = case.events[0].role
-    mine = case.opened_by == work.actor.login and requested_as != "system"
-    if not mine:
+    if not is_own(case, work.actor):
         return transition, allowed[0]
-    if transition.by_another or requested_as not in allowed:
-        # Requester and decider are never one person, even in one department.
+    if is_for_another(case, transition, allowed):
         raise NotPermitted("经办人不能审批自己提出的事项", "nobody decides on what they requested themselves")
-    return transition, requested_as
+    return transition, case.events[0].role
+
+
+def is_own(case: Case, actor: Actor) -> bool:
+    """Tell whether the actor requested the case; what follows from another act is nobody's request."""
+    return case.opened_by == actor.login and case.events[0].role != "system"
+
+
+def is_for_another(case: Case, transition: Transition, allowed: Collection[str]) -> bool:
+    """Tell whether a step is not for whoever requested the case, of whose roles `allowed` may take it.
+
+    Requester and decider are never one person, even in one department.
+    """
+    return transition.by_another or case.events[0].role not in allowed
 
 
 def not_now(flow: Workflow, case: Case, action: str, facts: Mapping[str, Any]) -> Refusal:

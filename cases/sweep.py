@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import logging
+from datetime import datetime, timedelta
 
 from audit.log import record
 from cases import store
@@ -12,8 +13,13 @@ from cases.standing import facts_now
 from cases.telling import tell_of_clock
 from cases.timing import PASSED, WARNED, Signals, book_of, clocks, warn_at, watch_at
 from cases.turns import keep_turns, stopping
+from core.errors import Refusal
 from core.work import SYSTEM, Work
 from rules.clocks import ClockState
+
+AGAIN = timedelta(hours=1)
+"""How long a case rests that could not be acted on."""
+_log = logging.getLogger(__name__)
 
 
 def sweep(work: Work, limit: int = 20) -> int:
@@ -25,8 +31,18 @@ def sweep(work: Work, limit: int = 20) -> int:
     for case_id in due:
         case = store.case(work.tx, case_id, lock=True)
         if case is not None:
-            _look_at(work, case)
+            _look_at_alone(work, case)
     return len(due)
+
+
+def _look_at_alone(work: Work, case: Case) -> None:
+    """Look at one case; should it be refused, the others go on and it is looked at again in a while."""
+    try:
+        with work.tx.begin_nested():
+            _look_at(work, case)
+    except Refusal as refused:
+        _log.error("the sweep cannot act on case %s: %s", case.id, refused)
+        store.set_watch(work.tx, case.id, work.now + AGAIN)
 
 
 def _look_at(work: Work, case: Case) -> None:

@@ -39,46 +39,58 @@ def tell_of_step(
 ) -> None:
     """Post a notice to the departments in the roles that a step tells, and to those who have the turn now.
 
-    Nobody is told of what their own department did, unless they have the turn.
+    Nobody is told of what their own department did in the same role, unless they have the turn. One department may
+    hold two seats, as the data bureau holds that of the steering office (QJ art. 5): each hears of the other.
     """
     flow = book_of(work, case)[1]
     announces = event.action in flow.names("announce")
-    told = {(r, d) for r in tells for d in _departments(work, case, r) if d != event.actor_department}
+    told = {(r, d) for r in tells for d in _departments(work, case, r) if not _did_it(event, r, d)}
     waiting = set(turns) - told if event.from_state != event.to_state else set()
-    for role, department in sorted(told | waiting):
-        name, mine = name_of(work, case), (role, department) in set(turns)
+    for department, roles in _by_department(told | waiting):
+        name, mine = name_of(work, case), any((role, department) in turns for role in roles)
         subject = Text(f"{name.zh}：{title.zh}", f"{name.en}: {title.en}")
         _post(
             work,
             case,
-            key=f"{case.id}:{event.seq}:{role}:{department}",
+            key=f"{case.id}:{event.seq}:{department}",
             kind=ANNOUNCEMENT if announces else "task" if mine else "step",
-            role=role,
+            role=roles[0] if len(roles) == 1 else MEMBER,
             department=department,
             subject=subject,
             body=_WAITS if mine else _TOLD,
         )
 
 
+def _did_it(event: Event, role: str, department: str) -> bool:
+    """Tell whether it was this department, as what it is told of it, that took the step."""
+    return department == event.actor_department and (role == event.role or MEMBER in (role, event.role))
+
+
 def tell_of_clock(work: Work, case: Case, clock: ClockState, signal: str, roles: Iterable[str]) -> None:
     """Post a notice that a clock falls due soon, is overdue, or is over."""
     name, due = name_of(work, case), local_iso(clock.due) if clock.due else ""
-    for role in sorted(set(roles)):
-        for department in _departments(work, case, role):
-            _post(
-                work,
-                case,
-                key=f"{case.id}:{clock.name}:{due}:{signal}:{role}:{department}",
-                kind=signal,
-                role=role,
-                department=department,
-                subject=Text(
-                    f"{name.zh}：{clock.title.zh}{_SIGNALS[signal].zh}",
-                    f"{name.en}: {clock.title.en} {_SIGNALS[signal].en}",
-                ),
-                body=Text(f"时限：{due}", f"Due: {due}"),
-                clock=clock,
-            )
+    told = {(role, department) for role in roles for department in _departments(work, case, role)}
+    for department, held in _by_department(told):
+        _post(
+            work,
+            case,
+            key=f"{case.id}:{clock.name}:{due}:{signal}:{department}",
+            kind=signal,
+            role=held[0] if len(held) == 1 else MEMBER,
+            department=department,
+            subject=Text(
+                f"{name.zh}：{clock.title.zh}{_SIGNALS[signal].zh}",
+                f"{name.en}: {clock.title.en} {_SIGNALS[signal].en}",
+            ),
+            body=Text(f"时限：{due}", f"Due: {due}"),
+            clock=clock,
+        )
+
+
+def _by_department(told: Collection[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    """Return each department with the roles it is told in: in several it is told once, as a whole."""
+    departments = sorted({department for _, department in told})
+    return [(d, sorted(role for role, department in told if department == d)) for d in departments]
 
 
 _TOLD = Text("请知悉，可在平台查看详情。", "For your information; see the platform for details.")

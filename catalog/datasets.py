@@ -149,10 +149,11 @@ def _merged(work: Work, dataset: Dataset, changes: Mapping[str, Any]) -> dict[st
 def _revised_case(work: Work, before: Dataset, revised: Dataset, cause: str) -> Case:
     """Take the step that the rulebook knows for a change here; where it lets people write, only record."""
     _, flow = book_of(work, before.case)
-    facts = {**facts_of(revised), "class_changed": revised.share_class != before.share_class}
-    step = flow.doing("revise", before.case.state, {**before.case.facts, **facts})
+    facts, passing = facts_of(revised), {"class_changed": revised.share_class != before.share_class}
+    step = flow.doing("revise", before.case.state, {**before.case.facts, **facts, **passing})
     if step is not None:
-        return take(work, before.case, step.action, {"cause": cause} if cause else {}, facts=facts)
+        said = {"cause": cause} if cause else {}
+        return take(work, before.case, step.action, said, facts=facts, passing=passing)
     must_stand(work, before, "editable")
     fields_changed = sorted(
         {d.field.partition(".")[0] for d in differences(before.document, revised.document)}
@@ -282,7 +283,6 @@ def _facts(code: str, provider: str, document: Mapping[str, Any]) -> dict[str, A
 
 def _basis(basis: Mapping[str, Any]) -> str:
     return f"{basis['title']} {basis['article']}"
-
 
 
 # --- who and when ---------------------------------------------------------------------------------
