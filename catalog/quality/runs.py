@@ -21,7 +21,7 @@ from catalog.datasets import find_dataset
 from catalog.model import Dataset
 from catalog.quality import store
 from catalog.quality.freshness import Supply, supply_of
-from catalog.quality.model import CHECKED_KINDS, Report, Run
+from catalog.quality.model import CHECKED_KINDS, RULES, Report, Run
 from catalog.quality.present import report_document
 from core.db import Database, Page
 from core.errors import Conflict, NotFound, NotPermitted, TooMany
@@ -29,15 +29,15 @@ from core.ids import new_id
 from core.settings import Connection, Settings
 from core.times import millis
 from core.work import Work
-from rules.rulebook import Leaf
+from rules.rulebook import Leaf, Rulebook
 from rules.workdays import Calendar
 
 Begin = Callable[[], AbstractContextManager[Work]]
-OnDefects = Callable[[Work, Dataset, Report], None]
-"""What becomes of a report with defects, in the transaction that keeps it."""
 AT_ONCE = 1
 """Distributions that the standing check looks for at a time."""
 MOST = 100_000
+LONGEST_DOUBT, LONGEST_ITEMS = 4000, 1000
+"""Characters that a correction holds of what was found and of the items concerned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +134,11 @@ def _alone(settings: Settings) -> Iterator[None]:
         os.close(handle)
 
 
-def keep_report(work: Work, plan: Plan, report: Report, on_defects: OnDefects | None = None) -> Run:
-    """Keep a report, on record with its counts only; what has defects is handed to `on_defects` too."""
+def keep_report(work: Work, plan: Plan, report: Report) -> Run:
+    """Keep a report, on record with its counts only; defects open the procedure that the rulebook names.
+
+    So the provider is told and asked to correct (QJ art. 17, GZ art. 4(四)); while one is open there is no other.
+    """
     dataset = plan.dataset
     run = Run(
         id=new_id(millis(work.now)),
@@ -161,15 +164,28 @@ def keep_report(work: Work, plan: Plan, report: Report, on_defects: OnDefects | 
         "finished": report.unfinished is None,
     }
     record(work, "quality.checked", body)
-    if on_defects is not None and report.failed_rules:
-        on_defects(work, dataset, report)
+    if report.failed_rules:
+        _call_for_correction(work, dataset, report)
     return run
 
 
+def _call_for_correction(work: Work, dataset: Dataset, report: Report) -> None:
+    book: Rulebook = work.rulebooks.current("sharing")
+    procedure = book.policy("catalog.quality_check").value["defects"]
+    if procedure is None:
+        return
+    broken = [f for f in report.findings if f.failed]
+    said = "；".join(f"{f.attribute or ''}{RULES[f.rule].zh}：{f.failed}/{f.checked}" for f in broken)
+    items = " ".join(dict.fromkeys(f.attribute for f in broken if f.attribute))
+    doubt = {
+        "doubt": f"数据质量检查未通过（不符/检查）：{said}"[:LONGEST_DOUBT],
+        "items": items[:LONGEST_ITEMS],
+    }
+    work.follow_up(work, procedure, dataset.case, {k: v for k, v in doubt.items() if v})
+
+
 @contextmanager
-def checked_and_kept(
-    work: Work, database: Database, plan: Plan, on_defects: OnDefects | None = None
-) -> Iterator[tuple[Work, Run]]:
+def checked_and_kept(work: Work, database: Database, plan: Plan) -> Iterator[tuple[Work, Run]]:
     """Let go of the database, check, and keep the report in a transaction of its own.
 
     `work` is over afterwards; what is yielded is the new unit of work and the kept check.
@@ -178,7 +194,7 @@ def checked_and_kept(
     report = check_distribution_quality(work.settings, plan)
     with database.begin() as tx:
         after = replace(work, tx=tx)
-        yield after, keep_report(after, plan, report, on_defects)
+        yield after, keep_report(after, plan, report)
 
 
 def latest_reports(work: Work, dataset: Dataset) -> list[Run]:
@@ -210,21 +226,20 @@ def check_now(
     code: str,
     kind: str | None = None,
     progress: Callable[[int], object] = lambda rows: None,
-    on_defects: OnDefects | None = None,
 ) -> Run:
     """Check a distribution on behalf of the platform and keep the report; raises what planning raises."""
     with begin() as work:
         plan = plan_quality(work, code, kind)
     report = check_distribution_quality(settings, plan, progress)
     with begin() as work:
-        return keep_report(work, plan, report, on_defects)
+        return keep_report(work, plan, report)
 
 
-def check_next(begin: Begin, settings: Settings, on_defects: OnDefects | None = None) -> str | None:
+def check_next(begin: Begin, settings: Settings) -> str | None:
     """Check the distribution that has waited longest; return its dataset's code, or None when none is due."""
     with begin() as work:
         waiting = due_for_quality(work.tx, work.now, settings.platform.quality_every_days)
     if not waiting:
         return None
-    check_now(begin, settings, *waiting[0], on_defects=on_defects)
+    check_now(begin, settings, *waiting[0])
     return waiting[0].code

@@ -13,10 +13,10 @@ import pytest
 import sqlalchemy.exc
 
 from audit.store import audit_outbox
+from cases.sealed import open_fields
 from catalog.datasets import revise_dataset
 from catalog.guards import check_entry
 from catalog.model import Dataset
-from catalog.quality.model import Report
 from catalog.quality.runs import (
     check_distribution_quality,
     check_next,
@@ -32,6 +32,8 @@ from catalog.quality.store import KEPT, quality_runs
 from core.codes import in_url
 from core.errors import Conflict, NotFound, NotPermitted, TooMany
 from core.work import SYSTEM, Work
+from matters.acting import list_matters
+from matters.model import Wanted
 from tests.cast import alice, ann, bob, carol, dave, mallory
 from tests.catalog.conftest import Cities
 from tests.catalog.entries import acted, allowed, attached, entry, objections, pointers, published, registered
@@ -177,27 +179,27 @@ def test_the_last_hundred_checks_of_a_dataset_are_kept(world: Any, streets: Data
         assert latest_reports(work, streets)[0].at == world.now
 
 
-def test_defects_are_handed_on_in_the_transaction_that_keeps_the_report(world: Any, streets: Dataset) -> None:
-    told: list[tuple[str, int]] = []
-
-    def on_defects(work: Work, dataset: Dataset, report: Report) -> None:
-        told.append((dataset.code, report.failed_rules))
-        raise Conflict("不行", "no")
-
-    with pytest.raises(Conflict):
-        check_now(begun(world), world.settings, streets.code, on_defects=on_defects)
-    assert told == [(streets.code, 2)]
+def corrections(world: Any) -> list[Any]:
     with world.read(alice) as work:
-        assert latest_reports(work, streets) == []
+        return list(list_matters(work, Wanted("correction"), 50, None).rows)
+
+
+def test_defects_go_to_the_provider_as_one_correction(world: Any, streets: Dataset) -> None:
+    for _ in range(2):
+        check_now(begun(world), world.settings, streets.code)
+
+    [held] = corrections(world)
+    assert held.matter.datasets == (streets.code,)
+    assert held.matter.opened_by == ""
+    with world.read(alice) as work:
+        assert "数据质量检查" in open_fields(work, held.case, held.case.events[0].fields)["doubt"]
 
 
 def test_nobody_is_told_of_data_without_defects(world: Any) -> None:
     dataset = published(world, attributes=[{"name": "code", "title": "代码", "type": "string"}])
 
-    run = check_now(
-        begun(world), world.settings, dataset.code, on_defects=lambda *_: pytest.fail("no defect")
-    )
-    assert run.failed_rules == 0
+    assert check_now(begun(world), world.settings, dataset.code).failed_rules == 0
+    assert corrections(world) == []
 
 
 # --- the standing check ---------------------------------------------------------------------------
