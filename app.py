@@ -13,6 +13,7 @@ from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+import accounts.api
 import accounts.console
 import accounts.tokens
 import audit.api
@@ -55,6 +56,7 @@ from web.proxy import TrustedProxies
 from web.security import protect
 
 ROUTES = (
+    accounts.api.routes,
     catalog.api.routes,
     catalog.quality.api.routes,
     gateway.api.routes,

@@ -8,8 +8,22 @@ from urllib.parse import urlsplit
 
 from flask import request, session
 
+from accounts.api import KEEPERS
+from accounts.managing import (
+    act_on_account,
+    allocate_account,
+    find_account,
+    list_accounts_page,
+    may_manage,
+    must_manage,
+    policy,
+    roles_to_give,
+    set_roles,
+)
+from accounts.model import STATES
 from accounts.passwords import LONGEST, SHORTEST
 from accounts.people import NewPassword, change_password, prepare_password
+from accounts.present import account_view
 from accounts.sessions import (
     Attempt,
     check_attempt,
@@ -25,11 +39,14 @@ from accounts.tokens import end_token, live_tokens
 from core.errors import FieldError
 from core.text import Text
 from core.work import Work
+from schemas import validate
 from web.auth import NOBODY, PASSWORD_CHANGE, PUBLIC, SIGNED_IN, cookie_name, session_actor
 from web.kit import Kit, kit
 from web.pages import Go, Page, Pages, Seen
+from web.words import ROLES
 
 pages = Pages("accounts")
+PAGE = 50
 
 _ANY_SESSION = frozenset({"signed_in", PASSWORD_CHANGE})
 
@@ -118,6 +135,7 @@ def account_page(work: Work, seen: Seen) -> Page:
         "sessions": live_sessions(work),
         "this_session": session_id_of(work, _cookie()),
         "tokens": live_tokens(work),
+        "keeps_accounts": may_manage(work),
     }
     return Page("accounts/account.html", context)
 
@@ -141,6 +159,96 @@ def do_end_token(work: Work, seen: Seen, id: str) -> Go:
     """End one API token that acts as oneself."""
     end_token(work, id)
     return Go("/account", Text("该令牌已作废。", "The token is ended."))
+
+
+# --- everybody's accounts, for whoever keeps them -----------------------------------------------------
+
+
+@pages.show("/accounts", who=KEEPERS, summary=Text("账号管理", "Accounts"))
+def accounts_page(work: Work, seen: Seen) -> Page:
+    """List the accounts, by department."""
+    departments = {d.id: d.name for d in work.settings.departments.values()}
+    department = seen.query.get("department") if seen.query.get("department") in departments else None
+    state = seen.query.get("state") if seen.query.get("state") in STATES else None
+    cursor = seen.query.get("cursor") or None
+    found = list_accounts_page(work, department=department, state=state, limit=PAGE, cursor=cursor)
+    context = {
+        "rows": [account_view(work, account) for account in found.rows],
+        "next_cursor": found.next_cursor,
+        "departments": departments,
+        "department": department,
+        "states": STATES,
+        "state": state,
+        "policy": policy(work),
+    }
+    return Page("accounts/accounts.html", context)
+
+
+@pages.show("/accounts/new", who=KEEPERS, summary=Text("分配账号", "Create an account"))
+def new_account_page(work: Work, seen: Seen) -> Page:
+    """Show the form of a new account."""
+    must_manage(work)
+    departments = {d.id: d.name for d in work.settings.departments.values()}
+    context = {"departments": departments, "roles": _role_names(work)}
+    return Page("accounts/new.html", context)
+
+
+@pages.form(
+    "/accounts/new", who=KEEPERS, summary=Text("分配账号", "Create an account"), again=new_account_page
+)
+def do_create_account(work: Work, seen: Seen) -> Page:
+    """Create an account and show its one-time password, this once."""
+    typed = {name: seen.form.get(name, "").strip() for name in ("login", "name", "department")}
+    login, name, department = typed.values()
+    password = allocate_account(work, login, name, department, seen.form.getlist("roles"))
+    return _with_password(work, login, password)
+
+
+@pages.show("/accounts/<login>", who=KEEPERS, summary=Text("查看账号", "Account"))
+def one_account_page(work: Work, seen: Seen, login: str, action: str = "") -> Page:
+    """Show an account and what the reader may do with it."""
+    view = account_view(work, find_account(work, login))
+    return Page("accounts/one.html", {"a": view, "roles": _role_names(work)})
+
+
+@pages.form(
+    "/accounts/<login>/roles",
+    who=KEEPERS,
+    summary=Text("更改账号角色", "Change roles"),
+    again=one_account_page,
+)
+def do_roles(work: Work, seen: Seen, login: str) -> Go:
+    """Give an account other roles."""
+    roles = seen.form.getlist("roles")
+    validate("request/account_roles", {"roles": roles})
+    set_roles(work, login, roles)
+    return Go(f"/accounts/{login}", Text("角色已更改", "The roles are changed"))
+
+
+@pages.form(
+    "/accounts/<login>/actions/<action>",
+    who=KEEPERS,
+    summary=Text("办理账号", "Act on an account"),
+    again=one_account_page,
+)
+def do_act_on_account(work: Work, seen: Seen, login: str, action: str) -> Page | Go:
+    """Disable or enable an account, or reset its password and show the new one, this once."""
+    password = act_on_account(work, login, action)
+    if password is not None:
+        return _with_password(work, login, password)
+    title = STATES[find_account(work, login).state]
+    return Go(f"/accounts/{login}", Text(f"状态为“{title.zh}”", f"The account is {title.en}"))
+
+
+def _with_password(work: Work, login: str, password: str) -> Page:
+    return Page("accounts/password_once.html", {"a": account_view(work, find_account(work, login), password)})
+
+
+def _role_names(work: Work) -> list[tuple[str, Text]]:
+    return [(role, ROLES[role]) for role in roles_to_give(work)]
+
+
+# --- addresses and cookies --------------------------------------------------------------------------
 
 
 def own_address(wanted: str | None) -> str:

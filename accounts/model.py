@@ -6,10 +6,12 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from core.text import Text
 from core.work import Actor
 from web.auth import PASSWORD_CHANGE
 
 ACTIVE, DISABLED = "active", "disabled"
+STATES = {ACTIVE: Text("已启用", "active"), DISABLED: Text("已停用", "disabled")}
 
 FAILURES_MOST = 5
 FAILURE_WINDOW = timedelta(minutes=15)
@@ -40,6 +42,11 @@ class Account:
     created_at: datetime
     changed_at: datetime
     last_seen_at: datetime | None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the person may sign in."""
+        return self.state == ACTIVE
 
     @property
     def actor(self) -> Actor:

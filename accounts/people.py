@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import schemas
 from accounts import store
@@ -32,23 +32,24 @@ def create_account(work: Work, login: str, name: str, department: str, roles: It
     if store.account(work.tx, login) is not None:
         raise Conflict(f"登录名“{login}”已被使用", f"the login {login!r} is taken", code="login_taken")
     password = one_time_password()
-    _insert(work, login, name, department, frozenset(roles), hash_password(password))
+    add_account(work, login, name, department, frozenset(roles), hash_password(password))
     return password
 
 
 def ensure_account(work: Work, login: str, name: str, department: str, roles: Iterable[str]) -> None:
     """Create an account that no password opens, unless the login exists; its tokens and sessions work."""
     if store.account(work.tx, login) is None:
-        _insert(work, login, name, department, frozenset(roles), None)
+        add_account(work, login, name, department, frozenset(roles), None)
 
 
-def _insert(
+def add_account(
     work: Work, login: str, name: str, department: str, roles: frozenset[str], password_hash: str | None
 ) -> None:
+    """Keep a new account; the caller has checked that the actor may. Raises Invalid, one entry per field."""
     document = {"login": login, "name": name, "department": department, "roles": sorted(roles)}
     wrong = schemas.errors("config/accounts", {"accounts": [document]})
     if wrong:
-        raise Invalid(wrong)
+        raise Invalid(replace(e, pointer=e.pointer.removeprefix("/accounts/0")) for e in wrong)
     if department not in work.settings.departments:
         raise invalid("/department", f"没有“{department}”这个部门", f"there is no department {department!r}")
     account = Account(
@@ -77,7 +78,11 @@ def reset_password(work: Work, login: str) -> str:
     Raises NotFound, NotPermitted unless an administrator asks.
     """
     _for_administrators(work)
-    account = account_of(work, login)
+    return reset(work, account_of(work, login))
+
+
+def reset(work: Work, account: Account) -> str:
+    """Do what `reset_password` does, for a caller who has checked that the actor may."""
     password = one_time_password()
     _set_password(work, account, hash_password(password), must_change=True)
     store.end_sessions(work.tx, account.login, work.now)
@@ -88,29 +93,33 @@ def reset_password(work: Work, login: str) -> str:
 def disable_account(work: Work, login: str) -> None:
     """Shut an account: its sessions and tokens end with the next request. Raises NotFound, NotPermitted."""
     _for_administrators(work)
-    account = account_of(work, login)
+    shut(work, account_of(work, login))
+
+
+def shut(work: Work, account: Account, **why: object) -> None:
+    """Do what `disable_account` does, for a caller who has checked that the actor may."""
     store.update_account(work.tx, account.login, state=DISABLED, changed_at=work.now)
     ended = store.end_sessions(work.tx, account.login, work.now)
     tokens = store.end_tokens(work.tx, account.login, work.now)
-    note(work, "disabled", account, sessions_ended=ended, tokens_ended=tokens)
+    note(work, "disabled", account, sessions_ended=ended, tokens_ended=tokens, **why)
 
 
 def disable_account_for(work: Work, login: str, reason: str) -> None:
-    """Shut the account of somebody who left, as the paper numbered `reason` says; the caller checked who asks.
+    """Shut the account of somebody who left, as the paper `reason` says; the caller checked who asks.
 
     Raises NotFound.
     """
-    account = account_of(work, login)
-    store.update_account(work.tx, account.login, state=DISABLED, changed_at=work.now)
-    ended = store.end_sessions(work.tx, account.login, work.now)
-    tokens = store.end_tokens(work.tx, account.login, work.now)
-    note(work, "disabled", account, sessions_ended=ended, tokens_ended=tokens, reason=reason)
+    shut(work, account_of(work, login), reason=reason)
 
 
 def enable_account(work: Work, login: str) -> None:
     """Open a shut account again; its old sessions and tokens stay ended. Raises NotFound, NotPermitted."""
     _for_administrators(work)
-    account = account_of(work, login)
+    open_again(work, account_of(work, login))
+
+
+def open_again(work: Work, account: Account) -> None:
+    """Do what `enable_account` does, for a caller who has checked that the actor may."""
     store.update_account(work.tx, account.login, state=ACTIVE, changed_at=work.now)
     note(work, "enabled", account)
 

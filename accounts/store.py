@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from accounts.model import Account, PersonToken, Session
-from core.db import Document, Instant, metadata
+from core.db import Document, Instant, Page, metadata, page
 
 accounts = Table(
     "accounts",
@@ -84,6 +84,21 @@ def all_accounts(tx: Connection) -> list[Account]:
     """Return every account, by department and login."""
     query = select(*_ACCOUNT).order_by(accounts.c.department, accounts.c.login)
     return [_account(row) for row in tx.execute(query)]
+
+
+def accounts_page(
+    tx: Connection, department: str | None, state: str | None, limit: int, cursor: str | None
+) -> Page:
+    """Return one page of accounts, by department and login; of one department or state if it is named."""
+    query = select(*_ACCOUNT)
+    if department is not None:
+        query = query.where(accounts.c.department == department)
+    if state is not None:
+        query = query.where(accounts.c.state == state)
+    keys = [c for c in _ACCOUNT if c.name in ("account_department", "account_login")]
+    keys.sort(key=lambda c: c.name)
+    found = page(tx, query, keys, limit=limit, cursor=cursor, descending=False)
+    return Page([_account(row) for row in found.rows], found.next_cursor)
 
 
 def insert_account(tx: Connection, new: Account) -> None:

@@ -154,9 +154,8 @@ def attachment_view(application_id: str, attachment: Attachment) -> dict[str, An
 
 def grant_view(work: Work, held: Held) -> dict[str, Any]:
     """Return a grant as JSON (schema response/grant)."""
-    return _as_seen(
-        work, held.case, {**_grant(work, held), **_lineage(work, held), **case_view(work, held.case)}
-    )
+    whole = {**_grant(work, held), **_lineage(work, held), **case_view(work, held.case)}
+    return _or_nothing(held.case, _as_seen(work, held.case, whole))
 
 
 def _lineage(work: Work, held: Held) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def discreet(tmp_path: Path, template_database: Path) -> Iterator[World]:
     book = made.rulebooks.current("sharing")
     document: dict[str, Any] = json.loads(json.dumps(shipped().get("sharing/qianjiang").document))
     document["visibility"]["application"]["auditor"] = {
-        "hide": ["purpose", "networks", "history.fields"],
+        "hide": ["purpose", "networks", "history"],
         "mask": ["reasons"],
         "cite": "parties_only",
     }
