@@ -128,4 +128,5 @@ def _title(event: Event, flow: Workflow) -> Text:
     """What a step is called: of several transitions of one action, the one that it was."""
     named = [t for t in flow.transitions if t.action == event.action]
     taken = [t for t in named if event.from_state in t.sources and t.target == event.to_state]
-    return next((t.title for t in (*taken, *named)), Text("建立", "Open"))
+    opened = flow.opens_by.title if flow.opens_by else Text("建立", "Open")
+    return next((t.title for t in (*taken, *named)), opened)

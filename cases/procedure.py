@@ -27,6 +27,7 @@ from core.work import SYSTEM, Actor, Work
 from rules.clocks import extended_due
 from rules.rulebook import Rulebook
 from rules.workflow import Opens, Transition, Workflow
+from web.roles import ROLES
 
 
 def open_case(
@@ -264,9 +265,10 @@ def seats(work: Work, role: str) -> tuple[str, ...]:
         return (work.settings.platform.manager,)
     found = tuple(d.id for d in work.settings.departments.values() if role in d.roles)
     if not found:
+        title = ROLES.get(role, Text(role, role))
         raise Conflict(
-            f"没有承担“{role}”职责的部门，请在部门配置中写明",
-            f"no department of the deployment has the role {role!r}",
+            f"本平台还没有“{title.zh}”，请联系系统管理员在部门配置中写明（{role}）",
+            f"no department has the role {title.en!r} ({role}) yet; an administrator can give it to one",
             code="no_seat",
         )
     return found

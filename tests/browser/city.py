@@ -17,8 +17,10 @@ from core.settings import Settings
 from gateway.applications import act_on_application
 from gateway.clients import register_client
 from gateway.grants import act_on_grant
+from matters.acting import act_on_matter
+from matters.opening import open_matter
 from notices.inbox import list_notices, read_notice
-from tests.cast import alice, bob, chen
+from tests.cast import alice, bob, carol, chen
 from tests.notices.receivers import by_webhook, post
 from tests.notices.sending import send
 from tests.stories import LOCAL, active_client, active_grant, offered, submitted_application
@@ -34,6 +36,8 @@ class City(NamedTuple):
     grant: str
     system: str
     record: str
+    matter: str
+    report: str
 
 
 def populate(world: Any) -> City:
@@ -58,6 +62,7 @@ def populate(world: Any) -> City:
             work, refused.application.id, "refuse", {"reason_code": "other", "reason": "未说明使用范围"}
         )
     draft = _draft(world, divisions)
+    matters = _matters(world, divisions, workdays, grant.grant.number)
     _calls(world, grant)
     _told(world)
     return City(
@@ -68,7 +73,25 @@ def populate(world: Any) -> City:
         grant=grant.grant.id,
         system=system.client.id,
         record=_sealed_record(world),
+        **matters,
     )
+
+
+def _matters(world: Any, divisions: str, workdays: str, grant: str) -> dict[str, str]:
+    """Open matters of several kinds; return the ids of a doubt that is being checked and of a report."""
+    record = {"code": "429005001", "name": "园林街道"}
+    doubt = {"dataset": divisions, "grant": grant, "doubt": "街道名称与实际不符", "record": record}
+    need = {"purpose": "核验外省户籍", "duty_basis": "公共卫生服务职责", "direction": "to_upper"}
+    with world.work(carol) as work:
+        checked = open_matter(work, "correction", {**doubt, "items": "name、street_name"})
+        open_matter(work, "cascade", {**need, "wanted": "省级人口库核验"})
+    world.now += timedelta(days=5)
+    with world.work(alice) as work:
+        act_on_matter(work, checked.matter.id, "take_up", {"note": "已转信息科"})
+    with world.work(bob) as work:
+        open_matter(work, "verification", {"datasets": [divisions, workdays], "difference": "编码不一致"})
+        report = open_matter(work, "breach_report", {"statement": "接口中断三小时", "dataset": workdays})
+    return {"matter": checked.matter.id, "report": report.matter.id}
 
 
 def _draft(world: Any, like: str) -> str:

@@ -35,6 +35,17 @@ PAGES: tuple[tuple[str, Actor | None, str], ...] = (
     ("/applications/<id>", carol, "/applications/{waiting}"),
     ("/grants", carol, "/grants"),
     ("/grants/<id>", bob, "/grants/{grant}"),
+    ("/grants/<id>", carol, "/grants/{grant}"),
+    ("/matters", bob, "/matters"),
+    ("/matters", carol, "/matters?kind=correction&dataset={dataset}"),
+    ("/matters/new", carol, "/matters/new"),
+    ("/matters/new", dave, "/matters/new"),
+    ("/matters/new", carol, "/matters/new?kind=correction&dataset={dataset}"),
+    ("/matters/new", bob, "/matters/new?kind=verification"),
+    ("/matters/new", carol, "/matters/new?kind=offline_exchange&dataset={dataset}"),
+    ("/matters/<id>", alice, "/matters/{matter}"),
+    ("/matters/<id>", dave, "/matters/{matter}"),
+    ("/matters/<id>", bob, "/matters/{report}"),
     ("/systems", carol, "/systems"),
     ("/systems/new", carol, "/systems/new"),
     ("/systems/<id>", carol, "/systems/{system}"),
@@ -43,7 +54,7 @@ PAGES: tuple[tuple[str, Actor | None, str], ...] = (
     ("/statistics", None, "/statistics"),
     ("/statistics", bob, "/statistics?period=year"),
 )
-DOWNLOADS = {"/applications/<id>/attachments/<attachment>"}
+DOWNLOADS = {"/applications/<id>/attachments/<attachment>", "/matters/<id>/attachments/<attachment>"}
 PHONE = 390
 LANGUAGES = {"zh": "zh-CN", "en": "en"}
 

@@ -334,7 +334,7 @@ def test_the_form_says_who_is_told_and_which_limit_begins(cities: Any) -> None:
 def test_a_seat_that_nobody_holds_is_told_before_anything_is_typed(world: Any) -> None:
     known = subjects(world)
     page = world.browser(carol).get(f"/matters/new?kind=offline_exchange&dataset={known['dataset']}")
-    assert "请在部门配置中写明" in words(page)
+    assert "离线交换审批部门”，请联系系统管理员" in words(page)
 
 
 def test_titles_are_told_to_those_alone_who_may_know_them(world: Any) -> None:
