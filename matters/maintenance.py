@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -75,16 +76,27 @@ def _check_window(
         day += timedelta(days=1)
 
 
-def in_maintenance(tx: Connection, states: list[tuple[str, str]], dataset: str, at: datetime) -> bool:
-    """Tell whether announced maintenance covers a dataset at an instant.
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What announced maintenance stops at an instant."""
 
-    `states` are the (workflow, state) pairs that the rulebook flags `announced`.
-    """
-    for case in cases_by_id(tx, store.open_cases_with(tx, states, dataset)).values():
-        said = case.events[0].fields
-        if STOP in said and parse_instant(said[STOP]) <= at < parse_instant(said[RESUME]):
-            return True
-    return False
+    everything: bool
+    datasets: frozenset[str]
+
+    def covers(self, dataset: str) -> bool:
+        """Tell whether a dataset is not to be had for it."""
+        return self.everything or dataset in self.datasets
+
+
+def stopped_at(tx: Connection, book: Rulebook, at: datetime) -> Stopped:
+    """Return what announced maintenance stops at an instant: named datasets, or the platform as a whole."""
+    running = [m for m in store.matters_in(tx, announced_states(book)) if _is_on(tx, m.id, at)]
+    return Stopped(any(not m.datasets for m in running), frozenset(c for m in running for c in m.datasets))
+
+
+def _is_on(tx: Connection, case_id: str, at: datetime) -> bool:
+    said = cases_by_id(tx, [case_id])[case_id].events[0].fields
+    return STOP in said and parse_instant(said[STOP]) <= at < parse_instant(said[RESUME])
 
 
 def announced_states(book: Rulebook) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, ForeignKey, Index, String, Table, exists, or_, select
+from sqlalchemy import Column, Connection, ForeignKey, Index, String, Table, exists, false, or_, select
 
 from cases.model import MEMBER
 from cases.store import case_parties, cases
@@ -96,15 +96,11 @@ def matters_page(tx: Connection, actor: Actor, wanted: Wanted, limit: int, curso
     return Page([_matter(row) for row in found.rows], found.next_cursor)
 
 
-def open_cases_with(tx: Connection, states: Sequence[tuple[str, str]], dataset: str | None) -> list[str]:
-    """Return the ids of the cases in one of `states` (workflow, state), about a dataset or about all."""
+def matters_in(tx: Connection, states: Sequence[tuple[str, str]]) -> list[Matter]:
+    """Return the matters that stand in one of `states` (workflow, state)."""
     where = [(cases.c.workflow == workflow) & (cases.c.state == state) for workflow, state in states]
-    if not where:
-        return []
-    about = exists().where(matter_datasets.c.matter_id == matters.c.id)
-    query = select(matters.c.id).join(cases, cases.c.id == matters.c.id).where(or_(*where))
-    mine = about.where(matter_datasets.c.dataset == dataset)
-    return list(tx.execute(query.where(or_(mine, ~about))).scalars())
+    query = select(matters).join(cases, cases.c.id == matters.c.id).where(or_(false(), *where))
+    return [_matter(row) for row in tx.execute(query)]
 
 
 def _is_party(actor: Actor) -> Any:

@@ -29,18 +29,18 @@ THREADS = 4
 KEPT = timedelta(days=90)
 """How long single looks are kept; the sums of their days are kept for ever."""
 
-InMaintenance = Callable[[Transaction, str, datetime], bool]
-"""Whether a dataset's provider has announced maintenance for this instant."""
+Excused = Callable[[Transaction, datetime], Callable[[str], bool]]
+"""At an instant, whether announced maintenance covers a dataset, by its code."""
 _log = logging.getLogger(__name__)
 
 
-def never(tx: Transaction, dataset: str, at: datetime) -> bool:
+def nothing_excused(tx: Transaction, at: datetime) -> Callable[[str], bool]:
     """Answer where nobody announces maintenance."""
-    return False
+    return lambda dataset: False
 
 
 def probe(
-    database: Database, settings: Settings, now: datetime, in_maintenance: InMaintenance = never
+    database: Database, settings: Settings, now: datetime, excused: Excused = nothing_excused
 ) -> Sequence[Seen]:
     """Look at what is published and was not looked at for `probe_seconds`; return what was found.
 
@@ -53,7 +53,8 @@ def probe(
         return ()
     seen = _look_at_all(settings, due, now)
     with database.begin() as tx:
-        seen = [look._replace(excused=in_maintenance(tx, look.dataset, now)) for look in seen]
+        covers = excused(tx, now)
+        seen = [look._replace(excused=covers(look.dataset)) for look in seen]
         store.add_looks(tx, seen, day_of(now).isoformat())
         store.forget_looks(tx, now - KEPT)
     return seen

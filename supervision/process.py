@@ -8,13 +8,16 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from audit.sealer import log_folder
 from core.db import Database
 from core.settings import Settings
 from core.times import utc_now
+from matters.maintenance import stopped_at
 from rules.rulebook import Rulebooks
 from supervision.lines import keep_lines
-from supervision.probes import InMaintenance, never, probe
+from supervision.probes import probe
 from supervision.rollup import roll_up
 
 CALLS_SECONDS, LINES_SECONDS, LOOKS_SECONDS = 2.0, 10.0, 5.0
@@ -27,19 +30,22 @@ def run(
     database: Database,
     rulebooks: Rulebooks,
     clock: Callable[[], datetime] = utc_now,
-    in_maintenance: InMaintenance = never,
 ) -> None:
     """Attend to all three until SIGTERM or SIGINT. What fails is logged and tried again."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+
+    def excused(tx: Connection, at: datetime) -> Callable[[str], bool]:
+        return stopped_at(tx, rulebooks.current("sharing"), at).covers
+
     folder, origin = log_folder(settings), settings.platform.log_origin
     jobs: list[tuple[Callable[[], object], float]] = [
         (lambda: roll_up(database, folder, origin), CALLS_SECONDS),
         (lambda: _keep_all(database, rulebooks, stop), LINES_SECONDS),
     ]
     if settings.platform.probe_seconds:
-        jobs.append((lambda: probe(database, settings, clock(), in_maintenance), LOOKS_SECONDS))
+        jobs.append((lambda: probe(database, settings, clock(), excused), LOOKS_SECONDS))
     threads = [threading.Thread(target=_again_and_again, args=(stop, *job), daemon=True) for job in jobs]
     for thread in threads:
         thread.start()

@@ -137,7 +137,7 @@ def _alone(settings: Settings) -> Iterator[None]:
 def keep_report(work: Work, plan: Plan, report: Report) -> Run:
     """Keep a report, on record with its counts only; defects open the procedure that the rulebook names.
 
-    So the provider is told and asked to correct (QJ art. 17, GZ art. 4(四)); while one is open there is no other.
+    So the provider is told and asked to correct (QJ art. 17, GZ art. 4(四)), once while it is open.
     """
     dataset = plan.dataset
     run = Run(
