@@ -24,8 +24,8 @@ from tests.sharing.telling import at, case_of, decided
 from tests.stories import CONDITION, System, active_client, offered, submitted_application
 
 PDF = b"%PDF-1.7\n% a scan\n"
-FORM = {"type": "api_application_form", "sealed": True, "name": "申请表.pdf", "content": PDF}
-DAY = {"fields": ["date", "workday"], "operations": ["day"]}
+FORM: dict[str, Any] = {"type": "api_application_form", "sealed": True, "name": "申请表.pdf", "content": PDF}
+DAY: dict[str, Any] = {"fields": ["date", "workday"], "operations": ["day"]}
 """What is asked for of the working-day service, an interface under a condition."""
 CLOSED: dict[str, Any] = {"share_class": "conditional", **CONDITION}
 """What makes the divisions conditional, so that their provider decides."""
