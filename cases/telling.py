@@ -39,8 +39,8 @@ def tell_of_step(
 ) -> None:
     """Post a notice to the departments in the roles that a step tells, and to those who have the turn now.
 
-    Nobody is told of what their own department did in the same role, unless they have the turn. A department
-    may hold two seats, as the data bureau has that of the steering office (QJ art. 5): each hears of the other.
+    Nobody is told of what their own department did in the same role, unless they have the turn. Where a
+    department holds two seats, as the data bureau does (QJ art. 5), each hears of the other.
     """
     flow = book_of(work, case)[1]
     announces = event.action in flow.names("announce")
