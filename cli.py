@@ -176,6 +176,7 @@ def check(place: Place, as_json: bool) -> None:
 
     settings = place.settings()
     load_rulebooks(SHIPPED, settings.platform.rulebooks)
+    _warn(settings)
     facts = {
         "platform": settings.platform.id,
         "departments": len(settings.departments),
@@ -184,6 +185,17 @@ def check(place: Place, as_json: bool) -> None:
         "rulebooks": dict(settings.platform.rulebooks),
     }
     _print(facts, as_json, lambda: _table("配置无误 / configuration is sound", ("", ""), list(facts.items())))
+
+
+def _warn(settings: Settings) -> None:
+    """Tell on the error stream what is allowed to run and should not stay as it is."""
+    from cases.books import tenancy_warning
+    from rules.rulebook import SHIPPED, load_rulebooks
+
+    book = load_rulebooks(SHIPPED, settings.platform.rulebooks).current("sharing")
+    warning = tenancy_warning(settings, book)
+    if warning is not None:
+        err.print(f"警告 WARNING: {warning.zh} / {warning.en}", style="yellow", markup=False)
 
 
 @main.command()
@@ -278,6 +290,7 @@ def _serve(place: Place, once_ready: Callable[[], None]) -> None:
     settings.check_secrets()
     settings.key("log.key")
     check_sealing(settings)
+    _warn(settings)
     try:
         held = lock(settings.data)
     except BlockingIOError as busy:

@@ -43,7 +43,7 @@ from schemas import validate
 from web.auth import NOBODY, PASSWORD_CHANGE, PUBLIC, SIGNED_IN, cookie_name, session_actor
 from web.kit import Kit, kit
 from web.pages import Go, Page, Pages, Seen
-from web.words import ROLES
+from web.roles import ROLES
 
 pages = Pages("accounts")
 PAGE = 50

@@ -7,7 +7,20 @@ from datetime import datetime
 from cases.store import archive_rulebook, archived_rulebooks
 from core.db import Database
 from core.settings import Settings
-from rules.rulebook import SHIPPED, Rulebooks, load_rulebooks
+from core.text import Text
+from rules.rulebook import SHIPPED, Rulebook, Rulebooks, load_rulebooks
+
+
+def tenancy_warning(settings: Settings, book: Rulebook) -> Text | None:
+    """Return what to tell who runs a platform of its own where the text knows tenants only (GZ art. 3)."""
+    leaf = book.policy("deployment.standalone_platform")
+    if leaf.value != "forbidden" or settings.platform.tenant_of is not None:
+        return None
+    zh, en = leaf.cite.in_language("zh"), leaf.cite.in_language("en")
+    return Text(
+        f"规定不允许单独建设平台（{zh}），请在 platform.yaml 写明所依托的上级平台 tenant_of",
+        f"no platform of its own is allowed ({en}): name the upper platform as tenant_of in platform.yaml",
+    )
 
 
 def open_rulebooks(settings: Settings, database: Database, now: datetime) -> Rulebooks:

@@ -82,6 +82,8 @@ class Platform:
     id: str
     title: Text
     place: Text
+    tenant_of: Text | None
+    """The platform one level up that this one runs on as a tenant; None where it stands for itself."""
     control_listen: tuple[str, int]
     gateway_listen: tuple[str, int]
     private_listen: tuple[str, int]
@@ -337,6 +339,7 @@ def _platform(raw: Mapping[str, Any]) -> Platform:
         id=raw["id"],
         title=text_of(raw["title"]),
         place=text_of(raw["place"]),
+        tenant_of=text_of(raw["tenant_of"]) if "tenant_of" in raw else None,
         control_listen=_listen(raw.get("control_listen", "127.0.0.1:8001")),
         gateway_listen=_listen(raw.get("gateway_listen", "127.0.0.1:8000")),
         private_listen=_listen(raw.get("private_listen", "127.0.0.1:8002")),
