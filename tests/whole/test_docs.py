@@ -121,7 +121,7 @@ def test_every_problem_code_is_documented() -> None:
 
 
 def test_every_action_of_the_rulebooks_is_documented() -> None:
-    text = read("docs/dataset-cycle.md") + read("docs/grant-cycle.md")
+    text = read("docs/dataset-cycle.md") + read("docs/grant-cycle.md") + read("docs/matters.md")
     for book_id in SHARING:
         book = load_rulebooks(SHIPPED, {"sharing": book_id}).current("sharing")
         for workflow in book.workflows.values():
