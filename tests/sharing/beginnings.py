@@ -67,6 +67,7 @@ def api_applied(world: Any, code: str | None = None, system: System | None = Non
 def api_granted(world: Any, code: str | None = None, system: System | None = None, **wish: Any) -> Any:
     """A grant on the working-day service."""
     grant = decided(world, ann, api_applied(world, code, system, **wish), "grant").grant
+    assert grant is not None
     with world.read(carol) as work:
         return find_grant(work, grant.id)
 

@@ -253,6 +253,7 @@ def test_a_grant_of_some_items_says_why_not_of_the_others(ganzhou: Any) -> None:
     wider = wrong(decided, ganzhou, alice, filed, "grant", fields=["code", "name", "area_code"])
     assert pointers(wider) == ["/fields/2"]
     done = decided(ganzhou, alice, filed, "grant", fields=["code"], withheld_reason="名称另有公开来源")
+    assert done.grant is not None
     assert done.grant.terms.fields == ("code",)
 
 

@@ -37,7 +37,7 @@ def attached(world: Any, code: str, report: CheckReport) -> Any:
 def filings(world: Any, code: str) -> list[Any]:
     """The filings about a dataset, the newest first, as the manager finds them."""
     with world.read(bob) as work:
-        return list_matters(work, Wanted("filing", dataset=code), 50, None).rows
+        return list(list_matters(work, Wanted("filing", dataset=code), 50, None).rows)
 
 
 # --- GZ-S-01: classified, registered, reviewed, published ---------------------------------------------

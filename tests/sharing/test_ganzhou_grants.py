@@ -50,7 +50,7 @@ def called(world: Any, held: Any, when: str) -> None:
 
 def filings(world: Any, held: Any) -> list[Any]:
     with world.read(bob) as work:
-        return list_matters(work, Wanted("filing", grant=held.grant.number), 50, None).rows
+        return list(list_matters(work, Wanted("filing", grant=held.grant.number), 50, None).rows)
 
 
 # --- GZ-S-16: the code works in its own system and nowhere else ---------------------------------------
@@ -198,6 +198,7 @@ def test_going_on_is_a_new_application_linked_to_the_old_grant(ganzhou: Any) -> 
     assert filed.application.previous_grant == old.grant.id
     assert due(ganzhou, filed, "decide") == "2026-03-30T23:59:59+08:00"
     new = decided(ganzhou, bob, filed, "grant").grant
+    assert new is not None
     assert new.number != old.grant.number
     with ganzhou.read(carol) as work:
         assert find_grant(work, old.grant.id).grant.valid_until == old.grant.valid_until
