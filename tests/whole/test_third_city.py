@@ -28,7 +28,7 @@ from gateway.issuing import choose_grant, keep_token, new_token
 from gateway.store import permit
 from gateway.tokens import token_digest
 from rules.rulebook import SHIPPED, load_rulebooks
-from tests.cast import alice, bob, carol, mallory
+from tests.cast import alice, bob, carol, mallory, stella
 from tests.conftest import _make_world
 from tests.rules.books import shipped
 from tests.stories import CONDITION, OFFERS, STATEMENT, active_client
@@ -45,11 +45,75 @@ def action(name: str) -> str:
     return f"x_{name[::-1]}"
 
 
+LOAN: dict[str, Any] = {
+    "title": {"zh": "借阅", "en": "loan"},
+    "initial": "asked",
+    "opening": ["loan_asked"],
+    "open": {
+        "prefix": "ZX",
+        "title": {"zh": "申请借阅", "en": "Ask for a loan"},
+        "roles": ["consumer"],
+        "about": ["dataset"],
+        "requires": ["wanted"],
+        "parties": {"consumer": "opener", "provider": "subject", "platform_manager": "seat"},
+        "tells": ["platform_manager"],
+        "cite": "feedback",
+    },
+    "states": {
+        "asked": {"title": {"zh": "待审", "en": "asked for"}},
+        "backed": {"title": {"zh": "已同意", "en": "backed"}},
+        "lent": {"title": {"zh": "已借出", "en": "lent"}, "flags": ["disputed", "resting"]},
+        "returned": {"title": {"zh": "已归还", "en": "returned"}, "final": True},
+    },
+    "transitions": [
+        {"action": "back", "title": {"zh": "提请审定", "en": "Put forward"}, "from": ["asked"], "to": "asked"}
+        | {"roles": ["platform_manager"], "joins": ["steering_office"], "emits": ["loan_seen"]}
+        | {"tells": ["steering_office"], "cite": "feedback"},
+        {"action": "agree", "title": {"zh": "同意", "en": "Agree"}, "from": ["asked"], "to": "backed"}
+        | {"roles": ["steering_office"], "emits": ["loan_backed"], "tells": ["provider"], "cite": "feedback"},
+        {"action": "lend", "title": {"zh": "借出", "en": "Lend"}, "from": ["backed"], "to": "lent"}
+        | {"roles": ["provider"], "requires": ["medium"], "emits": ["loan_lent"], "tells": ["consumer"]}
+        | {"cite": "feedback"},
+        {
+            "action": "give_back",
+            "title": {"zh": "归还", "en": "Give back"},
+            "from": ["lent"],
+            "to": "returned",
+        }
+        | {"roles": ["consumer"], "emits": ["loan_back"], "tells": ["provider"], "cite": "feedback"},
+    ],
+}
+"""A procedure of which no shipped book and no line of the platform has ever heard."""
+
+
+def _lend(book: dict[str, Any]) -> None:
+    """Add the procedure of loans with its events and limits; doubts get another number and a limit."""
+    book["workflows"]["loan"] = json.loads(json.dumps(LOAN))
+    for event in ("loan_asked", "loan_seen", "loan_backed", "loan_lent", "loan_back"):
+        book["events"][event] = {"title": {"zh": event, "en": event}}
+    limit = {"workflow": "loan", "cite": "feedback"}
+    breach = {"title": {"zh": "上报", "en": "report"}, "opens": "breach_report", "cite": "overdue"}
+    book["clocks"] += [
+        {"name": "lend", "title": {"zh": "借出", "en": "lending"}, "starts": ["loan_backed"]}
+        | {"stops": ["loan_lent"], "lasts": "4wd", "on_breach": breach, **limit},
+        {"name": "keep", "title": {"zh": "借期", "en": "time to keep"}, "starts": ["loan_lent"]}
+        | {"stops": ["loan_back"], "lasts": "30d", **limit},
+    ]
+    book["workflows"]["correction"]["open"]["prefix"] = "YY"
+    next(c for c in book["clocks"] if c["name"] == "correct")["lasts"] = "6wd"
+
+
 def third() -> dict[str, Any]:
-    """Return Qianjiang's book renamed, with a second signature, other limits and a cap of a year."""
+    """Return Qianjiang's book renamed, with other signatures, limits, procedures and a cap of a year."""
     book: dict[str, Any] = json.loads(json.dumps(shipped().get("sharing/qianjiang").document))
     book["id"] = ID
+    _lend(book)
     flow = book["workflows"]["application"]
+    flow["states"]["reviewed"] = {"title": {"zh": "待审定", "en": "with the steering office"}}
+    onward = next(t for t in flow["transitions"] if t["to"] == "with_provider" and t["action"] == "accept")
+    passing = {**onward, "action": "pass", "from": ["reviewed"], "roles": ["steering_office"]}
+    flow["transitions"].append(passing | {"emits": ["forwarded"], "tells": ["provider"]})
+    onward |= {"to": "reviewed", "joins": ["steering_office"], "emits": ["accepted"]}
     flow["states"]["endorsed"] = {"title": {"zh": "待复核", "en": "endorsed"}}
     first = next(t for t in flow["transitions"] if t["action"] == "grant" and t["from"] == ["with_provider"])
     second = {**first, "from": ["endorsed"], "roles": ["platform_manager"], "emits": ["granted"]}
@@ -128,6 +192,11 @@ def test_the_whole_cycle_runs_on_words_that_only_the_book_knows(city: Any) -> No
         assert [line.case.id for line in list_cases(work, "tasks", 9).lines] == [applied]
 
     step(city, bob, act_on_application, applied, "accept")
+    with pytest.raises(Conflict):
+        step(city, alice, act_on_application, applied, "endorse")
+    with city.read(stella) as work:
+        assert [line.case.id for line in list_cases(work, "tasks", 9).lines] == [applied]
+    step(city, stella, act_on_application, applied, "pass")
     endorsed = step(city, alice, act_on_application, applied, "endorse")
     assert endorsed.grant is None
     granted = step(city, bob, act_on_application, applied, "grant").grant
@@ -182,6 +251,7 @@ def test_its_pages_open_under_its_book(city: Any) -> None:
     with city.work(carol) as work:
         applied = apply_for_fields(work, asked).application.id
     step(city, bob, act_on_application, applied, "accept")
+    step(city, stella, act_on_application, applied, "pass")
     step(city, alice, act_on_application, applied, "endorse")
     page = city.browser(bob).get(f"/applications/{applied}")
     assert f"/applications/{applied}/actions/{action('grant')}" in page.get_data(as_text=True)
