@@ -45,6 +45,7 @@ from core.text import Text
 from core.times import utc_now
 from gateway.policy import PolicyCounter, change_policy
 from gateway.store import users_of
+from matters.filings import filings_of
 from matters.opening import open_follow_up
 from supervision.rollup import last_call
 from web.health import readiness
@@ -76,7 +77,12 @@ PAGES = (
     audit.console.pages,
     supervision.console.pages,
 )
-TIES: dict[str, Any] = {"users_of": users_of, "last_call": last_call, "follow_up": open_follow_up}
+TIES: dict[str, Any] = {
+    "users_of": users_of,
+    "last_call": last_call,
+    "follow_up": open_follow_up,
+    "filings_of": filings_of,
+}
 """How a unit of work reaches what stands further right than its caller."""
 VERSION = "0.1.0"
 FOR_SCRIPTS = (

@@ -42,6 +42,6 @@ def list_bases(work: Work, level: str | None, limit: int, cursor: str | None) ->
     )
     found = find_ids(work.tx, asked, limit, cursor)
     ids = [row.id for row in found.rows]
-    filings = work.filings_of(work.tx, ids)
+    filings = work.filings_of(work, ids)
     rows = [Withheld(d, filings.get(d.id)) for d in datasets_by_id(work.tx, ids)]
     return Page(rows, found.next_cursor)

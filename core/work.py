@@ -53,7 +53,7 @@ def nothing_follows(work: Work, workflow: str, origin: Any, fields: Mapping[str,
     raise LookupError(f"nobody opens a case of {workflow!r} here")
 
 
-def nothing_filed(tx: Connection, datasets: Sequence[str]) -> Mapping[str, Any]:
+def nothing_filed(work: Work, datasets: Sequence[str]) -> Mapping[str, Any]:
     """Answer how bases for not sharing are filed where nobody files any."""
     return {}
 
@@ -77,7 +77,7 @@ class Work:
     follow_up: Callable[[Work, str, Any, Mapping[str, Any]], object] = nothing_follows
     """Open a case of a workflow as the consequence of another case, with what was said there."""
 
-    filings_of: Callable[[Connection, Sequence[str]], Mapping[str, Any]] = nothing_filed
+    filings_of: Callable[[Work, Sequence[str]], Mapping[str, Any]] = nothing_filed
     """The latest filing (`catalog.model.Filing`) of each of these datasets (ids), by dataset."""
 
     def acting_as(self, actor: Actor) -> Work:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, ForeignKey, Index, String, Table, exists, false, or_, select
+from sqlalchemy import Column, Connection, ForeignKey, Index, Row, String, Table, exists, false, or_, select
 
 from cases.model import MEMBER
 from cases.store import case_parties, cases
@@ -69,6 +69,14 @@ def open_from(tx: Connection, origin: str, workflow: str) -> Matter | None:
     )
     row = tx.execute(query.limit(1)).first()
     return _matter(row) if row is not None else None
+
+
+def latest_from(tx: Connection, origins: Sequence[str], workflows: Sequence[str]) -> list[Row[Any]]:
+    """Return origin, id, number, state and time of what these cases called for, the oldest first."""
+    c = matters.c
+    query = select(c.origin, c.id, c.number, cases.c.state, c.created_at).join(cases, cases.c.id == c.id)
+    query = query.where(c.origin.in_(origins), c.workflow.in_(workflows))
+    return list(tx.execute(query.order_by(c.created_at, c.id)))
 
 
 def matters_page(tx: Connection, actor: Actor, wanted: Wanted, limit: int, cursor: str | None) -> Page:

@@ -160,12 +160,23 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def import_every_table() -> None:
     """Load the packages whose stores define tables."""
     root = CONFIG.parent.parent
-    for package in ("web", "audit", "notices", "cases", "accounts", "catalog", "gateway", "matters", "supervision"):
-        for path in sorted((root / package).rglob("store.py")):
-            importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
+    packages = [
+        "web",
+        "audit",
+        "notices",
+        "cases",
+        "accounts",
+        "catalog",
+        "gateway",
+        "matters",
+        "supervision",
+    ]
+    for path in (path for package in packages for path in sorted((root / package).rglob("store.py"))):
+        importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
 
 
-def _make_world(tmp_path: Path, template: Path, sharing: str) -> World:
+def make_world(tmp_path: Path, template: Path, sharing: str) -> World:
+    """Return a deployment in a folder of its own, over a copy of a migrated database."""
     from accounts.keys import make_keys
 
     data = tmp_path / "data"
@@ -180,7 +191,7 @@ def _make_world(tmp_path: Path, template: Path, sharing: str) -> World:
 @pytest.fixture
 def world(tmp_path: Path, template_database: Path) -> Iterator[World]:
     """The city of Qianjiang."""
-    made = _make_world(tmp_path, template_database, "sharing/qianjiang")
+    made = make_world(tmp_path, template_database, "sharing/qianjiang")
     yield made
     made.database.close()
 
@@ -188,7 +199,7 @@ def world(tmp_path: Path, template_database: Path) -> Iterator[World]:
 @pytest.fixture
 def ganzhou(tmp_path: Path, template_database: Path) -> Iterator[World]:
     """The same deployment under the rulebook of Ganzhou."""
-    made = _make_world(tmp_path, template_database, "sharing/ganzhou")
+    made = make_world(tmp_path, template_database, "sharing/ganzhou")
     yield made
     made.database.close()
 

@@ -19,7 +19,7 @@ from core.work import Work
 from web.auth import SIGNED_IN
 from web.http import Call, Reply, Routes, listing
 from web.kit import kit
-from web.words import ROLES
+from web.roles import ROLES
 
 routes = Routes("quality")
 

@@ -16,7 +16,7 @@ from accounts.people import ensure_account
 from accounts.sessions import start_session
 from core.work import Actor
 from tests.browser.city import City, populate
-from tests.conftest import _make_world
+from tests.conftest import make_world
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = (
@@ -80,7 +80,7 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def site(chromium: Any, template_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The populated city, served on a port of its own."""
-    world = _make_world(tmp_path_factory.mktemp("city"), template_database, "sharing/qianjiang")
+    world = make_world(tmp_path_factory.mktemp("city"), template_database, "sharing/qianjiang")
     city = populate(world)
     server = make_server("127.0.0.1", 0, world.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -18,7 +18,7 @@ from catalog.store import search_documents
 from core.errors import Invalid
 from tests.cast import alice, ann, bob, carol, dave
 from tests.catalog.entries import WITHHELD, acted, published, registered
-from tests.conftest import _make_world
+from tests.conftest import make_world
 
 
 def search(world: Any, q: str = "", actor: Any = carol, **how: Any) -> Found:
@@ -106,7 +106,7 @@ def populate(world: Any) -> Any:
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory, template_database: Path) -> Iterator[Any]:
     """A populated city that the stories only look at."""
-    made = populate(_make_world(tmp_path_factory.mktemp("city"), template_database, "sharing/qianjiang"))
+    made = populate(make_world(tmp_path_factory.mktemp("city"), template_database, "sharing/qianjiang"))
     yield made
     made.database.close()
 

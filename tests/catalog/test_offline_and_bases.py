@@ -114,7 +114,7 @@ def test_the_standing_of_a_filing_is_shown_beside_its_basis(ganzhou: Any) -> Non
     dataset = withheld(ganzhou)
     filed = Filing("F-2026-000001", "/matters/1", "noted", ganzhou.now)
     kit = ganzhou.app.extensions["shuxiang"]
-    ties = {**kit.ties, "filings_of": lambda tx, ids: {dataset.id: filed} if dataset.id in ids else {}}
+    ties = {**kit.ties, "filings_of": lambda work, ids: {dataset.id: filed} if dataset.id in ids else {}}
     ganzhou.app.extensions["shuxiang"] = replace(kit, ties=ties)
     [row] = bases(ganzhou, bob)
     assert row["filing"]["number"] == "F-2026-000001"

@@ -12,7 +12,7 @@ import pytest
 
 from rules.rulebook import Rulebook, Rulebooks
 from tests.cast import alice, bob, carol, dave
-from tests.conftest import World, _make_world
+from tests.conftest import World, make_world
 from tests.rules.books import shipped
 from tests.stories import active_grant
 
@@ -20,7 +20,7 @@ from tests.stories import active_grant
 @pytest.fixture
 def discreet(tmp_path: Path, template_database: Path) -> Iterator[World]:
     """Qianjiang, if its book kept purposes and networks from auditors and grants from them altogether."""
-    made = _make_world(tmp_path, template_database, "sharing/qianjiang")
+    made = make_world(tmp_path, template_database, "sharing/qianjiang")
     book = made.rulebooks.current("sharing")
     document: dict[str, Any] = json.loads(json.dumps(shipped().get("sharing/qianjiang").document))
     document["visibility"]["application"]["auditor"] = {

@@ -55,7 +55,9 @@ def test_it_stops_what_it_names_while_it_lasts_and_the_users_know(ganzhou: Any) 
         assert stopped_at(work.tx, book, at("2026-05-01T23:00:00+08:00")).covers(code)
         assert not stopped_at(work.tx, book, at("2026-05-02T06:00:00+08:00")).covers(code)
     with ganzhou.read(carol) as work:
-        assert any(held.matter.number in line.notice.subject.zh for line in list_notices(work, limit=50).lines)
+        assert any(
+            held.matter.number in line.notice.subject.zh for line in list_notices(work, limit=50).lines
+        )
     with ganzhou.work(bob) as work:
         act_on_matter(work, held.matter.id, "cancel", {"reason": "改期"})
     with ganzhou.read(bob) as work:

@@ -29,7 +29,7 @@ from gateway.store import permit
 from gateway.tokens import token_digest
 from rules.rulebook import SHIPPED, load_rulebooks
 from tests.cast import alice, bob, carol, mallory, stella
-from tests.conftest import _make_world
+from tests.conftest import make_world
 from tests.rules.books import shipped
 from tests.stories import CONDITION, OFFERS, STATEMENT, active_client
 
@@ -145,7 +145,7 @@ def written(folder: Path, book: dict[str, Any]) -> Path:
 @pytest.fixture
 def city(tmp_path: Path, template_database: Path) -> Iterator[Any]:
     """The demo deployment under the third city's book."""
-    made = _make_world(tmp_path, template_database, "sharing/qianjiang")
+    made = make_world(tmp_path, template_database, "sharing/qianjiang")
     kit = made.app.extensions["shuxiang"]
     made.rulebooks = load_rulebooks(written(tmp_path / "books", third()), {"sharing": ID})
     made.app.extensions["shuxiang"] = replace(kit, rulebooks=made.rulebooks)
