@@ -330,7 +330,7 @@ def test_one_stricter_item_makes_the_dataset_stricter(cities: Any) -> None:
 
 
 def test_an_entry_never_holds_a_state_secret_and_is_never_applied_for_when_withheld(world: Any) -> None:
-    """QJ art. 3 and 7 (I-S-25)."""
+    """QJ art. 3 (I-Q-08) and 7 (I-S-25)."""
     assert book(world).policy("catalog.state_secrets").value == "excluded"
     code = offered(world, "divisions", **WITHHELD)
     with pytest.raises(Conflict) as found:
