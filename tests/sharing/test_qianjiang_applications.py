@@ -187,6 +187,13 @@ def test_a_late_check_is_on_record_once_and_drafts_a_report(world: Any) -> None:
     assert [(m["number"], m["application"]) for m in items] == [("B-2026-000001", filed.application.number)]
 
 
+def test_a_page_with_a_deadline_says_what_started_it_when_it_ends_and_by_which_article(world: Any) -> None:
+    filed = conditional(world, "2026-12-29T10:00")
+    page = world.browser(carol).get(f"/applications/{filed.application.id}").get_data(as_text=True)
+    for words in ("2026-12-29", "2027-01-01 23:59", "第19条", "暂定"):
+        assert words in page, words
+
+
 # --- QJ-S-12: the provider decides within ten working days of the forwarding ----------------------------
 
 
