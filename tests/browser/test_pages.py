@@ -29,6 +29,8 @@ PAGES: tuple[tuple[str, Actor | None, str], ...] = (
     ("/datasets/<code>", alice, "/datasets/{draft}"),
     ("/datasets/<code>/revise", alice, "/datasets/{dataset}/revise"),
     ("/datasets/<code>/attach", alice, "/datasets/{draft}/attach"),
+    ("/datasets/<code>/quality", alice, "/datasets/{dataset}/quality"),
+    ("/catalog/bases", bob, "/catalog/bases"),
     ("/applications", bob, "/applications"),
     ("/applications/new", carol, "/applications/new?dataset={dataset}"),
     ("/applications/<id>", bob, "/applications/{application}"),
