@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -332,7 +332,9 @@ def test_the_form_says_who_is_told_and_which_limit_begins(cities: Any) -> None:
 
 
 def test_a_seat_that_nobody_holds_is_told_before_anything_is_typed(world: Any) -> None:
-    known = subjects(world)
+    known, departments = subjects(world), world.settings.departments
+    vacant = {id: replace(d, roles=d.roles - {"offline_approver"}) for id, d in departments.items()}
+    world.settings = replace(world.settings, departments=vacant)
     page = world.browser(carol).get(f"/matters/new?kind=offline_exchange&dataset={known['dataset']}")
     assert "离线交换审批部门”，请联系系统管理员" in words(page)
 
