@@ -101,12 +101,14 @@ def test_a_step_brings_in_every_department_that_holds_the_role(world: World) -> 
     case = opened(world, carol, "dispute", "consumer", issue="拒绝理由有分歧")
     told_now = told_by(world, case, lambda: taken(world, bob, case, "refer", reason="协商未果"))
     assert told_now == {
+        ("task", "dispute_body", "government_office"),
         ("task", "dispute_body", "housing"),
         ("task", "dispute_body", "statistics"),
         ("step", "consumer", "health"),
         ("step", "provider", "civil_affairs"),
     }
-    assert seen(world, case).parties == {**PARTIES, "dispute_body": ["housing", "statistics"]}
+    brought_in = ["housing", "statistics", "government_office"]
+    assert seen(world, case).parties == {**PARTIES, "dispute_body": brought_in}
     for department in ("housing", "statistics"):
         judge = replace(bob, login=department, department=department, roles=frozenset({"dispute_body"}))
         assert seen(world, case, judge).state == "referred"
@@ -117,6 +119,9 @@ def test_a_step_brings_in_every_department_that_holds_the_role(world: World) -> 
 
 
 def test_a_step_that_brings_in_who_does_not_exist_says_so_and_changes_nothing(world: World) -> None:
+    departments = world.settings.departments
+    vacant = {id: replace(d, roles=d.roles - {"dispute_body"}) for id, d in departments.items()}
+    world.settings = replace(world.settings, departments=vacant)
     case = opened(world, carol, "dispute", "consumer", issue="拒绝理由有分歧")
     before = told(world, case)
     with pytest.raises(Conflict) as refused:

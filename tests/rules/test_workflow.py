@@ -184,7 +184,7 @@ def test_a_measure_in_ganzhou_is_told_to_the_platform_manager_with_evidence() ->
         assert "evidence" in step.requires
         assert "platform_manager" in step.tells
         assert step.opens is not None
-        assert (step.opens.workflow, step.opens.taken) == ("filing", {"basis": "evidence"})
+        assert (step.opens.workflow, step.opens.taken) == ("filing", {"basis": "reason"})
 
 
 def test_a_grant_lapses_only_when_an_end_is_set() -> None:

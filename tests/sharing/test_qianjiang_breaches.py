@@ -174,8 +174,9 @@ def test_nobody_but_the_competent_department_orders_by_itself(city: Any, actor: 
 
 def test_a_department_answers_in_time_and_the_notice_is_closed(city: Any) -> None:
     notice = ordered(city)
-    with pytest.raises((NotPermitted, NotFound)):
-        acted(city, alice, notice, "answer", result="已整改")
+    for actor in (alice, bob, rita):
+        with pytest.raises((NotPermitted, NotFound)):
+            acted(city, actor, notice, "answer", result="已整改")
     city.now = at("2026-04-30T18:00:00")
     answered = acted(city, ann, notice, "answer", result="已作出授权决定")
     assert (clock(city, answered, "rectify").running, clock(city, answered, "rectify").breached) == (
