@@ -171,7 +171,7 @@ def _clock(raw: Mapping[str, Any], cites: Cites) -> ClockRule:
         _setting(raw.get("set")),
         tuple(raw.get("not_after", ())),
         _extension(raw.get("extend"), cites),
-        duration(raw.get("warn")),
+        duration(raw["warn"]["before"]) if "warn" in raw else None,
         Duty(text_of(breach["title"]), breach.get("opens"), cites[breach["cite"]]) if breach else None,
         tuple(raw.get("tells", ())),
         cites[raw["cite"]],
