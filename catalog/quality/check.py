@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from catalog.quality.conditions import column_of, conditions
+from catalog.quality.days import instant
 from catalog.quality.duck import SAMPLES, Bounds, Rows, Seen, Unfinished, rows_of
 from catalog.quality.files import file_sources
-from catalog.quality.freshness import Supply, freshness, instant_literal, instant_sql, words
+from catalog.quality.freshness import Supply, freshness, instant_literal, words
 from catalog.quality.model import Finding, Freshness, Origin, Report, Sample
 from catalog.quality.sources import Source, Unreadable, rows_in_hand
-from catalog.quality.tables import table_source
+from catalog.quality.tables import table_sources
 from core.settings import Connection, Settings
 from core.text import Text
 from core.times import SHANGHAI
@@ -53,9 +55,9 @@ def check_mounted(
     names = [a["name"] for a in subject.document["attributes"]]
     if connection is None:
         gone = Text("连接已不存在", "the connection is no longer there")
-        sources = iter([Source("", (), fault=gone)])
+        sources = _only(Source("", (), fault=gone))
     elif subject.kind == "table":
-        sources = iter([table_source(connection, detail, names, bounds.deadline)])
+        sources = table_sources(connection, detail, names, bounds.deadline)
     else:
         sources = file_sources(connection, detail, names)
     return _checked(subject, sources, settings.data / "run", bounds, progress)
@@ -65,7 +67,11 @@ def check_rows(settings: Settings, subject: Subject, rows: Iterable[Mapping[str,
     """Return what is wrong with rows that are at hand, such as the records of an answer."""
     names = [a["name"] for a in subject.document["attributes"]]
     source = rows_in_hand(names, rows)
-    return _checked(subject, iter([source]), settings.data / "run", _bounds(settings), lambda rows: None)
+    return _checked(subject, _only(source), settings.data / "run", _bounds(settings), lambda rows: None)
+
+
+def _only(source: Source) -> Generator[Source]:
+    yield source
 
 
 def _bounds(settings: Settings) -> Bounds:
@@ -77,13 +83,13 @@ def _bounds(settings: Settings) -> Bounds:
 
 
 def _checked(
-    subject: Subject, sources: Iterator[Source], folder: Path, bounds: Bounds, progress: Progress
+    subject: Subject, sources: Generator[Source], folder: Path, bounds: Bounds, progress: Progress
 ) -> Report:
     began = time.monotonic()
     reading = _Reading(subject, [])
     attributes = subject.document["attributes"]
     try:
-        with rows_of(range(len(attributes)), folder, bounds) as rows:
+        with closing(sources), rows_of(range(len(attributes)), folder, bounds) as rows:
             reading.load(sources, rows, progress)
             report = replace(reading.report(rows), rows=rows.count)
     except Unfinished as why:
@@ -111,6 +117,9 @@ class _Reading:
                     progress(rows.count)
             except Unreadable as why:
                 source.fault = why.reason
+            if source.fault is not None:
+                rows.keep_time()  # what was cut off by the deadline is no defect
+        rows.loaded()
 
     def report(self, rows: Rows) -> Report:
         """Return the report on the rows that were loaded."""
@@ -187,8 +196,8 @@ class _Reading:
         name = self.subject.document.get("freshness_attribute")
         place = next((i for i, a in self._present().items() if a["name"] == name), None)
         if place is not None and rows.count:
-            instant = instant_sql(self.attributes[place], column_of(place))
-            found = rows.newest(instant, instant_literal(self.subject.now + timedelta(seconds=1)))
+            told = instant(self.attributes[place]["type"], column_of(place))
+            found = rows.newest(told, instant_literal(self.subject.now + timedelta(seconds=1)))
             return found.replace(tzinfo=UTC) if found is not None else None
         modified = [s.modified for s in self.sources if s.modified is not None]
         return max(modified, default=self.subject.supply.recorded)

@@ -14,6 +14,7 @@ from datetime import date
 from typing import Any
 
 from catalog.quality import digits
+from catalog.quality.days import is_date, is_datetime
 from catalog.titles import TYPES
 from core.patterns import LONGEST, fault
 from core.text import Text
@@ -23,9 +24,6 @@ Attribute = Mapping[str, Any]
 _SIGNED = "[+-]?"
 _INTEGER = rf"{_SIGNED}[0-9]+(\.0*)?"
 _NUMBER = rf"{_SIGNED}([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE]{_SIGNED}[0-9]+)?"
-_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?"
-_OFFSET = "(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?"
 _NUMBERS = frozenset({"integer", "number", "currency"})
 _LARGEST = 1e308
 _WIDEST = 10**38
@@ -88,20 +86,6 @@ def _of(attribute: Attribute, value: str, today: date) -> Iterator[_Rule]:
 
 
 # --- types ----------------------------------------------------------------------------------------
-
-
-def is_date(value: str) -> str:
-    """Return the condition for a day that exists, written as 2026-02-28."""
-    return f"(regexp_full_match({value}, '{_DATE}') AND {_day(value)} IS NOT NULL)"
-
-
-def is_datetime(value: str) -> str:
-    """Return the condition for an instant (ISO 8601, with ``T`` or a blank, with or without an offset)."""
-    return f"(regexp_full_match({value}, '{_DATE}[T ]{_TIME}{_OFFSET}') AND {_day(value)} IS NOT NULL)"
-
-
-def _day(value: str) -> str:
-    return f"CASE WHEN {value} >= '0001' THEN try_cast({value}[1:10] AS DATE) END"
 
 
 def is_number(value: str) -> str:

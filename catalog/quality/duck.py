@@ -125,21 +125,30 @@ class Rows:
         self.count = 0
         made = "".join(f", {name} VARCHAR" for name in self._names)
         database.execute(f"CREATE TABLE data (source_ INTEGER, row_ BIGINT{made})")
+        database.begin()  # a transaction for each piece would cost as much as loading it
 
     def load(self, source: int, first: int, columns: dict[int, pa.Array], size: int) -> None:
         """Take a piece of a source's rows, the first of them numbered `first`; blanks become missing values.
 
         Raises Unfinished after the deadline.
         """
-        if self._bounds.left <= 0:
-            raise _late()
+        self.keep_time()
         given = {column_of(i): values for i, values in columns.items()}
-        numbers = pa.array(range(first, first + size), pa.int64())
+        numbers = pa.arange(first, first + size)
         self._database.register("piece", pa.table({"row_": numbers, **given}))
         read = "".join(f", {_unblank(name) if name in given else 'NULL'}" for name in self._names)
         self._database.execute(f"INSERT INTO data SELECT {source}, row_{read} FROM piece")
         self._database.unregister("piece")
         self.count += size
+
+    def loaded(self) -> None:
+        """All rows are there."""
+        self._database.commit()
+
+    def keep_time(self) -> None:
+        """Raise Unfinished after the deadline."""
+        if self._bounds.left <= 0:
+            raise _late()
 
     def counts(self, rules: Sequence[Condition]) -> list[tuple[int, int]]:
         """Return for each rule how many values it applies to, and how many of them break it."""

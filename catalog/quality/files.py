@@ -10,7 +10,7 @@ import codecs
 import csv
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -31,7 +31,9 @@ BLOCK = 4 * 1024 * 1024
 _LINES = (".jsonl", ".ndjson")
 
 
-def file_sources(connection: Connection, detail: Mapping[str, Any], names: Sequence[str]) -> Iterator[Source]:
+def file_sources(
+    connection: Connection, detail: Mapping[str, Any], names: Sequence[str]
+) -> Generator[Source]:
     """Yield the files of a distribution in the order of their names, each opened while it is looked at."""
     folder = str(connection.folder)
     try:
@@ -141,7 +143,6 @@ def _csv_pieces(source: Source, file: BinaryIO, header: list[str], names: Sequen
                 column_names=unique,
                 skip_rows_after_names=1,
                 block_size=BLOCK,
-                use_threads=False,
             ),
             arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=malformed),
             arrow_csv.ConvertOptions(include_columns=wanted, column_types=dict.fromkeys(unique, pa.string())),

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from cases.model import Event
-from catalog.quality.conditions import is_date, is_datetime
 from catalog.quality.model import Freshness
 from core.text import Text
 from rules.durations import Duration, after
@@ -65,25 +64,6 @@ def words(fresh: Freshness) -> Text | None:
     return Text(f"应在 {day} 前更新", f"due by {day}")
 
 
-def instant_sql(attribute: Mapping[str, str], value: str) -> str:
-    """Return a value as a TIMESTAMP in UTC; a day begins at midnight, no offset means Shanghai."""
-    if attribute["type"] == "date":
-        return f"CASE WHEN {is_date(value)} THEN {_local(value, '1:10')} - INTERVAL 8 HOUR END"
-    offset = f"regexp_extract({value}, '([+-])([0-9]{{2}}):?([0-9]{{2}})?$', ['sign', 'hours', 'minutes'])"
-    shift = (
-        f"CASE WHEN ends_with({value}, 'Z') THEN INTERVAL 0 MINUTE "
-        f"WHEN NOT regexp_matches({value}[17:], '[+-]') THEN INTERVAL 8 HOUR "
-        f"ELSE to_minutes((CASE WHEN {offset}.sign = '-' THEN -1 ELSE 1 END * ({offset}.hours::INTEGER * 60 "
-        f"+ coalesce(try_cast({offset}.minutes AS INTEGER), 0)))::INTEGER) END"
-    )
-    return f"CASE WHEN {is_datetime(value)} THEN {_local(value, '1:19')} - ({shift}) END"
-
-
-def _local(value: str, part: str) -> str:
-    bare = f"regexp_extract(replace({value}, 'T', ' ')[{part}], '^[-0-9]{{10}}( [0-9:]+)?')"
-    return f"try_cast({bare} AS TIMESTAMP)"
-
-
 def instant_literal(at: datetime) -> str:
-    """Return an instant as the TIMESTAMP in UTC that `instant_sql` compares with."""
+    """Return an instant as the TIMESTAMP in UTC that `days.instant` compares with."""
     return f"TIMESTAMP '{at.astimezone(UTC).strftime('%Y-%m-%d %H:%M:%S')}'"

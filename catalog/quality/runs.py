@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ from catalog.quality import store
 from catalog.quality.freshness import Supply, supply_of
 from catalog.quality.model import CHECKED_KINDS, RULES, Report, Run
 from catalog.quality.present import report_document
+from catalog.quality.store import Due
 from core.db import Database, Page
 from core.errors import Conflict, NotFound, NotPermitted, TooMany
 from core.ids import new_id
@@ -33,8 +34,6 @@ from rules.rulebook import Leaf, Rulebook
 from rules.workdays import Calendar
 
 Begin = Callable[[], AbstractContextManager[Work]]
-AT_ONCE = 1
-"""Distributions that the standing check looks for at a time."""
 MOST = 100_000
 LONGEST_DOUBT, LONGEST_ITEMS = 4000, 1000
 """Characters that a correction holds of what was found and of the items concerned."""
@@ -210,12 +209,19 @@ def list_runs(work: Work, dataset: Dataset, *, limit: int = 50, cursor: str | No
 # --- the standing check ---------------------------------------------------------------------------
 
 
-def due_for_quality(tx: Transaction, now: datetime, every_days: int) -> list[store.Due]:
-    """Return published distributions whose last check is older than so many days; none for 0."""
-    return store.due(tx, now - timedelta(days=every_days), AT_ONCE) if every_days else []
+def due_for_quality(
+    tx: Transaction, now: datetime, every_days: int, leave: Collection[Due] = ()
+) -> Due | None:
+    """Return the published distribution that has waited longest, of those whose last check is older than so
+    many days and that are not to be left alone; None for 0 days.
+    """
+    if not every_days:
+        return None
+    waiting = store.due(tx, now - timedelta(days=every_days), 1 + len(leave))
+    return next((due for due in waiting if due not in leave), None)
 
 
-def published(work: Work) -> list[store.Due]:
+def published(work: Work) -> list[Due]:
     """Return every published distribution that can be checked, the one longest ago first."""
     return store.due(work.tx, work.now + timedelta(days=1), MOST)
 
@@ -233,13 +239,3 @@ def check_now(
     report = check_distribution_quality(settings, plan, progress)
     with begin() as work:
         return keep_report(work, plan, report)
-
-
-def check_next(begin: Begin, settings: Settings) -> str | None:
-    """Check the distribution that has waited longest; return its dataset's code, or None when none is due."""
-    with begin() as work:
-        waiting = due_for_quality(work.tx, work.now, settings.platform.quality_every_days)
-    if not waiting:
-        return None
-    check_now(begin, settings, *waiting[0])
-    return waiting[0].code

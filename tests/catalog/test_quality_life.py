@@ -19,7 +19,6 @@ from catalog.guards import check_entry
 from catalog.model import Dataset
 from catalog.quality.runs import (
     check_distribution_quality,
-    check_next,
     check_now,
     checked_and_kept,
     due_for_quality,
@@ -28,6 +27,7 @@ from catalog.quality.runs import (
     list_runs,
     plan_quality,
 )
+from catalog.quality.standing import Failed, check_next
 from catalog.quality.store import KEPT, quality_runs
 from core.codes import in_url
 from core.errors import Conflict, NotFound, NotPermitted, TooMany
@@ -211,16 +211,16 @@ def test_published_data_are_checked_again_after_the_days_that_the_deployment_nam
     offered(world, "workdays")
     begin, settings = begun(world), world.settings
 
-    assert check_next(begin, settings) == dataset.code
-    assert check_next(begin, settings) is None
+    assert check_next(begin, settings, {}) == dataset.code
+    assert check_next(begin, settings, {}) is None
     world.now += timedelta(days=7)
-    assert check_next(begin, settings) is None
+    assert check_next(begin, settings, {}) is None
     world.now += timedelta(seconds=1)
-    assert check_next(begin, settings) == dataset.code
+    assert check_next(begin, settings, {}) == dataset.code
 
     never = replace(settings, platform=replace(settings.platform, quality_every_days=0))
     world.now += timedelta(days=700)
-    assert check_next(begin, never) is None
+    assert check_next(begin, never, {}) is None
 
 
 def test_data_that_cannot_be_read_do_not_keep_the_others_waiting(world: Any) -> None:
@@ -229,13 +229,32 @@ def test_data_that_cannot_be_read_do_not_keep_the_others_waiting(world: Any) -> 
     world.settings = replace(world.settings, connections={})
     world.now += timedelta(days=8)
     with world.read(SYSTEM) as work:
-        assert [d.code for d in due_for_quality(work.tx, work.now, 7)] == [first.code]
+        assert due_for_quality(work.tx, work.now, 7) == (first.code, "table")
 
-    assert check_next(begun(world), world.settings) == first.code
+    assert check_next(begun(world), world.settings, {}) == first.code
     with world.read(alice) as work:
         found = latest_reports(work, first)[0].document["findings"][0]
     assert (found["rule"], found["failed"], found["expected"]["zh"]) == ("readable", 1, "连接已不存在")
-    assert check_next(begun(world), world.settings) is None
+    assert check_next(begun(world), world.settings, {}) is None
+
+
+def test_a_check_that_goes_wrong_unforeseen_lets_the_others_have_their_turn(
+    world: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = with_rows(world), published(world)
+    begin, settings = begun(world), world.settings
+    lock = settings.data / "run" / "quality.lock"
+    failed: Failed = {}
+    lock.mkdir()  # something that nobody foresaw
+
+    assert check_next(begin, settings, failed) == first.code
+    assert capsys.readouterr().err == f"quality: {first.code} IsADirectoryError\n"
+    lock.rmdir()
+    assert check_next(begin, settings, failed) == second.code
+    assert check_next(begin, settings, failed) is None
+    world.now += timedelta(hours=1)
+    assert check_next(begin, settings, failed) == first.code
+    assert check_next(begin, settings, failed) is None
 
 
 def test_a_table_without_dates_is_as_fresh_as_the_last_supply_on_record(world: Any) -> None:
