@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pyarrow as pa
 from sqlalchemy.engine import URL, make_url
@@ -63,10 +63,9 @@ def _opened(url: URL, patience: float, seconds: float) -> dict[str, Any]:
             "options": {"adbc.sqlite.query.batch_rows": str(PIECE)},
         }
     bounds = f"-c default_transaction_read_only=on -c statement_timeout={int(seconds * 1000)}"
-    url = url.set(drivername="postgresql").update_query_dict(
-        {"connect_timeout": str(max(2, round(patience))), "options": bounds}
-    )
-    uri = url.render_as_string(hide_password=False)
+    asked = {"connect_timeout": str(max(2, round(patience))), "options": bounds}
+    uri = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    uri += ("&" if url.query else "?") + urlencode(asked, quote_via=quote)  # libpq reads no + as a blank
     return {"driver": "postgresql", "uri": uri, "setup": [], "options": {}}
 
 
