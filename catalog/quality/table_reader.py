@@ -1,8 +1,8 @@
 """The process that reads one table: a request on standard input, batches of Arrow on standard output.
 
-It is a process of its own, not a thread: the drivers do not let go of a statement that does not end, so the
-alarm of this process ends it whatever it is at; and it reads while the other one loads. It is started as a
-file and imports nothing of ours. What goes wrong is told by class, for a driver's words may quote a row.
+It is a process of its own, not a thread: the driver for SQLite cannot cancel a statement that does not end,
+so the alarm of this process ends it whatever it is at; and it reads while the other one loads. It is started
+as a file and imports nothing of ours. What goes wrong is told by class: a driver's words may quote a row.
 """
 
 from __future__ import annotations
