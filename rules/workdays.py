@@ -7,10 +7,12 @@ holiday is ever invented. All days and hours are those of Asia/Shanghai (UTC+8).
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -159,17 +161,24 @@ def load_calendar(folder: Path, hours: Hours = Hours(), day_end: str = "24:00") 
 
 
 def _read_year(path: Path, findings: list[Finding]) -> PublishedYear | None:
+    year, faults = _checked_year(path, hashlib.sha256(path.read_bytes()).hexdigest())
+    findings += faults
+    return year
+
+
+@lru_cache(maxsize=64)
+def _checked_year(path: Path, content: str) -> tuple[PublishedYear | None, tuple[Finding, ...]]:
+    """Check a file once for each `content` (its digest)."""
     try:
         document = read_yaml(path)
     except ConfigError as wrong:
-        findings += wrong.findings
-        return None
+        return None, wrong.findings
     faults = [Finding(str(path), e.pointer, e.message) for e in schema_errors("rulebook/calendar", document)]
-    if not faults:
-        year = _year_of(document)
-        faults = [Finding(str(path), pointer, Text(zh, en)) for pointer, zh, en in _wrong_days(path, year)]
-    findings += faults
-    return None if faults else year
+    if faults:
+        return None, tuple(faults)
+    year = _year_of(document)
+    faults = [Finding(str(path), pointer, Text(zh, en)) for pointer, zh, en in _wrong_days(path, year)]
+    return (None if faults else year), tuple(faults)
 
 
 def _year_of(document: Mapping[str, Any]) -> PublishedYear:

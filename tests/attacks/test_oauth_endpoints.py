@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import schemas
-from tests.conftest import _make_world
+from tests.conftest import make_world
 from tests.stories import System, active_client, active_grant
 
 FORM = "application/x-www-form-urlencoded"
@@ -28,7 +28,7 @@ FLOW = "grant_type=client_credentials"
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory, template_database: Path) -> Iterator[Any]:
     """A world with one system and one grant; each test comes from an address of its own."""
-    world = _make_world(tmp_path_factory.mktemp("city"), template_database, "sharing/qianjiang")
+    world = make_world(tmp_path_factory.mktemp("city"), template_database, "sharing/qianjiang")
     system = active_client(world)
     held = active_grant(world, None, system)
     yield world, system, held.grant

@@ -147,7 +147,11 @@ def test_a_planned_stop_is_counted_back_from_the_instant_that_it_names() -> None
 
 
 def test_a_warning_comes_before_the_due_instant() -> None:
-    rules = book(clock("handle", starts=["dispatched"], stops=["done"], lasts="5wd", warn="3wh"))
+    rules = book(
+        clock(
+            "handle", starts=["dispatched"], stops=["done"], lasts="5wd", warn={"before": "3wh", "cite": "it"}
+        )
+    )
     (state,) = clock_states(rules, None, {}, [recorded("dispatched", "2026-09-22T09:50")], calendar(), NOW)
     assert state.warn_at == parse_instant("2026-09-30T14:00")
 

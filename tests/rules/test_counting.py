@@ -122,7 +122,14 @@ def ganzhou() -> Rulebook:
     extend = {"event": "extended", "each": "5wd", "count": 2, "cite": "it"}
     on_dispatch: dict[str, Any] = {"starts": ["dispatched"]}
     return book(
-        clock("sign_in", **on_dispatch, stops=["signed_in"], lasts="1wh", not_after=["handle"], warn="10wm"),
+        clock(
+            "sign_in",
+            **on_dispatch,
+            stops=["signed_in"],
+            lasts="1wh",
+            not_after=["handle"],
+            warn={"before": "10wm", "cite": "it"},
+        ),
         clock("return", **on_dispatch, stops=["signed_in"], lasts="3wh", not_after=["handle"]),
         clock("handle", **DISPATCHED, when={"type": "urgent_help"}, lasts="3h"),
         clock("handle", **DISPATCHED, when={"type": "complaint"}, lasts="5wd", extend=extend),
