@@ -25,7 +25,8 @@ run: install ## Set up the demo city, start everything, play the story over HTTP
 test: install ## The default test suite (under two minutes).
 	$(BIN)/python -m pytest
 
-test-all: test ## Every test: also those that drive a browser and the real processes.
+test-all: test ## Every test: also the long ones, a browser and the real processes.
+	$(BIN)/python -m pytest -m long
 	$(BIN)/python -m pytest -n 0 -m 'browser or servers'
 
 lint: install ## Style and types.

@@ -149,9 +149,16 @@ class Calendar:
 
 def load_calendar(folder: Path, hours: Hours = Hours(), day_end: str = "24:00") -> Calendar:
     """Read every ``*.yaml`` of `folder` as a published year. Raises ConfigError with every fault found."""
+    files = [(path, hashlib.sha256(path.read_bytes()).hexdigest()) for path in sorted(folder.glob("*.yaml"))]
+    return _calendar_of(tuple(files), hours, day_end)
+
+
+@lru_cache(maxsize=16)
+def _calendar_of(files: tuple[tuple[Path, str], ...], hours: Hours, day_end: str) -> Calendar:
+    """Read the files once for their content (digest): a calendar lays out every day of its centuries."""
     findings: list[Finding] = []
     years: dict[int, PublishedYear] = {}
-    for path in sorted(folder.glob("*.yaml")):
+    for path, _ in files:
         year = _read_year(path, findings)
         if year is not None:
             years[year.year] = year
@@ -161,24 +168,17 @@ def load_calendar(folder: Path, hours: Hours = Hours(), day_end: str = "24:00") 
 
 
 def _read_year(path: Path, findings: list[Finding]) -> PublishedYear | None:
-    year, faults = _checked_year(path, hashlib.sha256(path.read_bytes()).hexdigest())
-    findings += faults
-    return year
-
-
-@lru_cache(maxsize=64)
-def _checked_year(path: Path, content: str) -> tuple[PublishedYear | None, tuple[Finding, ...]]:
-    """Check a file once for each `content` (its digest)."""
     try:
         document = read_yaml(path)
     except ConfigError as wrong:
-        return None, wrong.findings
+        findings += wrong.findings
+        return None
     faults = [Finding(str(path), e.pointer, e.message) for e in schema_errors("rulebook/calendar", document)]
-    if faults:
-        return None, tuple(faults)
-    year = _year_of(document)
-    faults = [Finding(str(path), pointer, Text(zh, en)) for pointer, zh, en in _wrong_days(path, year)]
-    return (None if faults else year), tuple(faults)
+    if not faults:
+        year = _year_of(document)
+        faults = [Finding(str(path), pointer, Text(zh, en)) for pointer, zh, en in _wrong_days(path, year)]
+    findings += faults
+    return None if faults else year
 
 
 def _year_of(document: Mapping[str, Any]) -> PublishedYear:

@@ -50,6 +50,8 @@ from audit.sealer import run
 from core.db import Database
 from tests.audit.logs import settings_of
 
+pytestmark = pytest.mark.long
+
 folder = Path(sys.argv[1])
 run(settings_of(folder), Database(f"sqlite:///{folder / 'state.sqlite'}"))
 """

@@ -24,6 +24,8 @@ from core.work import SYSTEM
 from tests.catalog.entries import published
 from tests.conftest import CONFIG
 
+pytestmark = pytest.mark.long
+
 PERSONAL = "王小五的住处"
 ENDLESS = "WITH RECURSIVE n(code) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT code, code AS name FROM n"
 

@@ -39,6 +39,8 @@ from tests.catalog.conftest import Cities
 from tests.catalog.entries import acted, allowed, attached, entry, objections, pointers, published, registered
 from tests.stories import offered
 
+pytestmark = pytest.mark.long
+
 PERSONAL = "王小五的住处"
 
 

@@ -18,6 +18,8 @@ from core.settings import Connection
 from core.text import Text
 from tests.catalog.quality_kit import attribute, checked, counts, resident_id, supply
 
+pytestmark = pytest.mark.long
+
 CODE = attribute("code", primary_key=True, pattern="[0-9]{9}")
 NAME = attribute("name", length=10, required=True)
 

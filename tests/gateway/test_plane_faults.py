@@ -20,6 +20,8 @@ from gateway.store import POLICY_ROW, grants, policy
 from tests.gateway.plane_kit import Access, Kit, until, url
 from tests.gateway.providers import json_answer
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ["tests.gateway.plane_fixtures"]
 
 BIG = 48 * 1024 * 1024

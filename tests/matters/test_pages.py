@@ -20,6 +20,8 @@ from tests.cast import alice, ann, bob, carol, dave, diana, mallory, olga, rita,
 from tests.sharing.telling import seated
 from tests.stories import OFFERS, STATEMENT, active_client, active_grant, offered, submitted_application
 
+pytestmark = pytest.mark.long
+
 PDF = b"%PDF-1.7\n% evidence\n"
 DUTY = {"purpose": STATEMENT["purpose"], "duty_basis": STATEMENT["duty_basis"]}
 RECTIFY = {

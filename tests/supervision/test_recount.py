@@ -24,6 +24,8 @@ from tests.cast import bob
 from tests.stories import submitted_application
 from tests.supervision.city import work_for_weeks
 
+pytestmark = pytest.mark.long
+
 FLOWS = ("submitted", "not_accepted", "granted", "refused", "withdrawn", "accepted")
 
 

@@ -29,6 +29,8 @@ from tests.stories import STATEMENT, active_client
 from tests.whole.test_third_city import action, city, state, step
 from tests.whole.test_third_city import opened as published
 
+pytestmark = pytest.mark.long
+
 __all__ = ["city"]
 
 
