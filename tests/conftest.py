@@ -56,7 +56,7 @@ COMPILED = Compiled()
 
 
 def pytest_configure() -> None:
-    """Put temporary folders into memory where the machine has room there: deleting files is slow elsewhere."""
+    """Put temporary folders into memory where there is room: deleting files is slow elsewhere."""
     if Path("/dev/shm").is_dir() and os.access("/dev/shm", os.W_OK):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
 
