@@ -21,6 +21,8 @@ chen = _actor("chen", "market", "consumer", "provider")
 """Consumer and provider in one department."""
 dave = _actor("dave", "audit", "auditor")
 """The auditor."""
+adam = _actor("adam", "bigdata", "administrator")
+"""The administrator of accounts."""
 mallory = _actor("mallory", "education", "consumer")
 """Somebody of another department, with bad intentions."""
 

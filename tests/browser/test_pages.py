@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from core.work import Actor
-from tests.cast import alice, bob, carol, dave
+from tests.cast import adam, alice, bob, carol, dave
 
 pytestmark = pytest.mark.browser
 
@@ -22,6 +22,9 @@ PAGES: tuple[tuple[str, Actor | None, str], ...] = (
     ("/inbox", carol, "/inbox?unread=true"),
     ("/deliveries", bob, "/deliveries?state=waiting"),
     ("/account", carol, "/account"),
+    ("/accounts", adam, "/accounts"),
+    ("/accounts/new", adam, "/accounts/new"),
+    ("/accounts/<login>", adam, "/accounts/carol"),
     ("/password", carol, "/password"),
     ("/datasets", carol, "/datasets"),
     ("/datasets/new", alice, "/datasets/new"),
