@@ -13,6 +13,7 @@ from typing import Any
 from audit.log import record
 from cases import store
 from cases.fields import check_fields
+from cases.lateness import note_clocks
 from cases.model import KINDS, Case, Event, Parties, may_see, roles_in
 from cases.sealed import seal_fields
 from cases.standing import facts_now
@@ -124,6 +125,7 @@ def take(
     chooser = replace(current, facts={**current.facts, **(passing or {})})
     transition, role = _permitted(flow, chooser, action, work)
     checked = check_fields(book, transition, fields)
+    note_clocks(work, current)
     return _move(work, current, book, transition, role, _extending(work, current, book, transition, checked))
 
 

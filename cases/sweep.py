@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from audit.log import record
 from cases import store
+from cases.lateness import note_clocks
 from cases.model import Case
 from cases.procedure import settle
-from cases.standing import facts_now
-from cases.telling import tell_of_clock
-from cases.timing import PASSED, WARNED, Signals, book_of, clocks, warn_at, watch_at
-from cases.turns import keep_turns, stopping
+from cases.timing import watch_at
+from cases.turns import keep_turns
 from core.errors import Refusal
-from core.work import SYSTEM, Work
-from rules.clocks import ClockState
+from core.work import Work
 
 AGAIN = timedelta(hours=1)
 """How long a case rests that could not be acted on."""
@@ -50,58 +47,6 @@ def _look_at(work: Work, case: Case) -> None:
     if settled.version != case.version:
         work.policy_changed(work.tx)
     if settled.closed_at is None:
-        _note_clocks(work, settled)
+        note_clocks(work, settled)
         keep_turns(work, settled)  # a limit that has passed may open a step to somebody
     store.set_watch(work.tx, settled.id, watch_at(work, settled))
-
-
-def _note_clocks(work: Work, case: Case) -> None:
-    """Remind of what falls due soon, put breaches on record, tell of allowances that are over: each once."""
-    breached, signalled = store.recorded_breaches(work.tx, case.id), store.signals(work.tx, case.id)
-    for clock in clocks(work, case):
-        if not clock.running or clock.due is None:
-            continue
-        if clock.obliges and clock.breached and (clock.name, clock.due) not in breached:
-            _breach(work, case, clock, clock.due)
-        warn = warn_at(work, case, clock)
-        if warn is not None and warn <= work.now and not clock.passed:
-            _signal(work, case, clock, WARNED, signalled)
-        if not clock.obliges and clock.passed and clock.tells:
-            _signal(work, case, clock, PASSED, signalled)
-
-
-def _signal(work: Work, case: Case, clock: ClockState, signal: str, known: Signals) -> None:
-    if clock.due is None or (clock.name, clock.due, signal) in known:
-        return
-    store.insert_signal(work.tx, case.id, clock.name, clock.due, signal, work.now)
-    tell_of_clock(work, case, clock, signal, {*clock.tells, *_stoppers(work, case, clock)})
-
-
-def _breach(work: Work, case: Case, clock: ClockState, due: datetime) -> None:
-    own = work.acting_as(SYSTEM)
-    record_id = record(own, "clock.breached", _breach_body(case, clock))
-    store.insert_breach(work.tx, case.id, clock.name, due, work.now, record_id)
-    tell_of_clock(work, case, clock, "breached", {*clock.tells, *_stoppers(work, case, clock)})
-    if clock.on_breach is not None and clock.on_breach.opens is not None:
-        said = {"clock": clock.name, "due": due.isoformat(), "breach_record": record_id}
-        work.follow_up(own, clock.on_breach.opens, case, said)
-
-
-def _stoppers(work: Work, case: Case, clock: ClockState) -> set[str]:
-    """Return the roles that could have stopped the clock from where the case stands."""
-    book, flow = book_of(work, case)
-    stops = stopping(book, case.workflow, {clock.name})
-    steps = flow.leaving(case.state, facts_now(work, case))
-    return {r for t in steps if t.does != "aside" and stops & set(t.emits) for r in t.roles} - {"system"}
-
-
-def _breach_body(case: Case, clock: ClockState) -> dict[str, object]:
-    return {
-        "case": case.id,
-        "case_kind": case.kind,
-        "action": "breach",
-        "clock": clock.name,
-        "due": clock.due.isoformat() if clock.due else None,
-        "provisional": clock.provisional,
-        "cite": str(clock.cite),
-    }

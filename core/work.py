@@ -48,7 +48,9 @@ def never_called(tx: Connection, grant: str) -> datetime | None:
     return None
 
 
-def nothing_follows(work: Work, workflow: str, origin: Any, fields: Mapping[str, Any]) -> None:
+def nothing_follows(
+    work: Work, workflow: str, origin: Any, fields: Mapping[str, Any], *, once: bool = False
+) -> None:
     """Refuse to open a case that another one calls for, where nobody knows how."""
     raise LookupError(f"nobody opens a case of {workflow!r} here")
 
@@ -74,8 +76,9 @@ class Work:
     """The departments with an open grant on the dataset with this code."""
     last_call: Callable[[Connection, str], datetime | None] = never_called
     """When the grant with this number last answered a call."""
-    follow_up: Callable[[Work, str, Any, Mapping[str, Any]], object] = nothing_follows
-    """Open a case of a workflow as the consequence of another case, with what was said there."""
+    follow_up: Callable[..., object] = nothing_follows
+    """Open a case of a workflow as the consequence of another case, with what was said there; with `once` not
+    while an earlier one is open."""
 
     filings_of: Callable[[Work, Sequence[str]], Mapping[str, Any]] = nothing_filed
     """The latest filing (`catalog.model.Filing`) of each of these datasets (ids), by dataset."""

@@ -19,7 +19,7 @@ from matters.disputing import follow_dispute
 from matters.handover import hand_over
 from matters.model import KIND, Held, Wanted
 from matters.opening import procedures
-from matters.references import check_references
+from matters.references import check_deadlines, check_references
 from rules.rulebook import Rulebook
 
 EVIDENCE = "evidence"
@@ -67,6 +67,7 @@ def act_on_matter(
     step = flow.find(held.case.state, action, held.case.facts)
     case = take(work, held.case, action, fields, expect_version=expect_version)
     said = check_references(work, book, case.events[-1].fields)
+    check_deadlines(work, book, held.case.workflow, said)
     moved = Held(held.matter, case)
     deed = DEEDS.get(step.does or "") if step is not None else None
     if deed is not None:

@@ -63,7 +63,8 @@ def _check_window(
     leaf = book.policy("supervision.maintenance_window")
     if leaf.value is None or fields.get("override_reason"):
         return
-    day, last = stop.astimezone(SHANGHAI).date(), resume.astimezone(SHANGHAI).date()
+    day = stop.astimezone(SHANGHAI).date()
+    last = (resume - timedelta(microseconds=1)).astimezone(SHANGHAI).date()
     while day <= last:
         if work.rulebooks.calendar.is_workday(day):
             raise invalid(

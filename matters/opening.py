@@ -17,7 +17,7 @@ from matters.disputing import follow_dispute
 from matters.maintenance import check_maintenance
 from matters.model import KIND, Held, Matter, Subject
 from matters.parties import departments_of
-from matters.references import check_references
+from matters.references import check_deadlines, check_references
 from matters.subjects import WORDS, find_subject
 from rules.rulebook import Rulebook
 from rules.workflow import Opening, Workflow
@@ -41,6 +41,7 @@ def open_matter(work: Work, workflow: str, draft: Mapping[str, Any]) -> Held:
     given = check_fields(book, opening, {k: v for k, v in draft.items() if k not in WORDS})
     fields = check_references(work, book, given)
     check_maintenance(work, book, workflow, fields)
+    check_deadlines(work, book, workflow, fields)
     parties = departments_of(work, book, opening, subject, fields)
     opened_as = role_of_opener(work, opening, parties)
     return _open(work, workflow, subject, fields, parties, opened_as, None)
@@ -61,18 +62,22 @@ def find_opening(work: Work, workflow: str) -> Opening:
     return opening
 
 
-def open_follow_up(work: Work, workflow: str, origin: Case, fields: Mapping[str, Any]) -> Held | None:
+def open_follow_up(
+    work: Work, workflow: str, origin: Case, fields: Mapping[str, Any], *, once: bool = False
+) -> Held | None:
     """Open the matter that another case calls for, about the same thing, as nobody's request.
 
-    While an earlier one of the same procedure and origin is open there is no second one.
+    With `once` there is no second one while an earlier one of the same procedure and origin is open.
     """
-    if store.open_from(work.tx, origin.id, workflow) is not None:
+    if once and store.open_from(work.tx, origin.id, workflow) is not None:
         return None
     book: Rulebook = work.rulebooks.current("sharing")
     if workflow not in procedures(book):
         return None  # the case is older than the rulebook in force, which has no such procedure
     opening = _opening(book, workflow)
     known = {k: v for k, v in fields.items() if k in (*opening.requires, *opening.accepts)}
+    known = check_references(work.acting_as(SYSTEM), book, known)
+    check_deadlines(work, book, workflow, known)
     facts = origin.facts
     datasets = tuple(facts[k] for k in ("dataset",) if facts.get(k)) + tuple(facts.get("datasets", ()))
     subject = Subject((origin,), datasets, facts.get("grant"), facts.get("application"), facts.get("client"))

@@ -10,6 +10,7 @@ from catalog.datasets import find_dataset
 from core.codes import code_in
 from core.errors import FieldError, Invalid, NotFound
 from core.text import Text
+from core.times import parse_instant
 from core.work import Work
 from rules.rulebook import Rulebook
 from rules.values import pointer_to
@@ -27,6 +28,18 @@ def check_references(work: Work, book: Rulebook, fields: Mapping[str, Any]) -> d
     if wrong:
         raise Invalid(wrong)
     return read
+
+
+def check_deadlines(work: Work, book: Rulebook, workflow: str, fields: Mapping[str, Any]) -> None:
+    """Refuse a due instant that is past already, where a clock of the workflow takes it from a field."""
+    named = {rule.due_at for rule in book.clocks if rule.workflow == workflow and rule.due_at is not None}
+    wrong = [
+        FieldError(pointer_to(name), Text("期限应在将来", "must lie in the future"), "past")
+        for name in sorted(named & fields.keys())
+        if parse_instant(fields[name]) <= work.now
+    ]
+    if wrong:
+        raise Invalid(wrong)
 
 
 def _department(work: Work, name: str, value: str) -> Iterable[FieldError]:

@@ -56,6 +56,13 @@ FACTS = frozenset(
 )
 """The facts that the platform fills in; any other is derived by a table, says that a
 clock has passed, or that an event waits for an answer."""
+NEEDED = {
+    "share": ("purpose", "wanted", "duty_basis", "term_days"),
+    "hand_over": ("person", "successor"),
+    "announced": ("service_stop", "service_resume"),
+}
+"""What a procedure must ask for at its opening when a step does this, or a state is flagged so."""
+NEEDED_BY_STEP = {"share": ("dataset", "items")}
 END = "valid_until"
 TERM = "term_days"
 REVISION_FIELD = "cause"
@@ -75,6 +82,8 @@ def use_faults(book: Rulebook) -> Iterator[Fault]:
     yield from _application(book.workflows["application"])
     yield from _grant(book, book.workflows["grant"])
     yield from _procedures(book)
+    yield from _deeds(book)
+    yield from _idle(book)
     yield from _views(book)
 
 
@@ -188,6 +197,48 @@ def _views(book: Rulebook) -> Iterator[Fault]:
     for kind in ("dataset", "application", "grant"):
         if not book.views.get(kind):
             yield f"/visibility/{kind}", "应写明谁能看到什么", "must say who sees what"
+
+
+def _deeds(book: Rulebook) -> Iterator[Fault]:
+    """Steps and states with which the platform does something say in its own words what it needs for that."""
+    for name, flow in book.workflows.items():
+        if flow.opens_by is None:
+            continue
+        flags = {flag for state in flow.states.values() for flag in state.flags}
+        for deed in sorted((flags | {t.does for t in flow.transitions if t.does}) & NEEDED.keys()):
+            for field in NEEDED[deed]:
+                if field not in flow.opens_by.requires:
+                    words = (
+                        f"“{deed}”需要开头填写“{field}”",
+                        f"{deed!r} needs the field {field!r} at the opening",
+                    )
+                    yield f"/workflows/{name}/open/requires", *words
+        for i, step in enumerate(flow.transitions):
+            for field in NEEDED_BY_STEP.get(step.does or "", ()):
+                if field not in step.requires:
+                    words = (f"这一步必须填写“{field}”", f"the step must require the field {field!r}")
+                    yield f"/workflows/{name}/transitions/{i}/requires", *words
+    yield from _defects(book)
+
+
+def _defects(book: Rulebook) -> Iterator[Fault]:
+    """The procedure that defects of data open can say what they are."""
+    named = book.policy("catalog.quality_check").value["defects"]
+    opening = book.workflows[named].opens_by if named in book.workflows else None
+    if named is not None and (opening is None or "doubt" not in (*opening.requires, *opening.accepts)):
+        words = ("应为可以填写 doubt 的流程", "must be a workflow whose opening takes the field 'doubt'")
+        yield "/policies/catalog/quality_check/value/defects", *words
+
+
+def _idle(book: Rulebook) -> Iterator[Fault]:
+    """What the policy says of idle grants is what their clock counts (GZ art. 5(二))."""
+    idle = book.policy("grant.idle").value
+    clock = next((c for c in book.clocks if c.workflow == "grant" and "called" in c.starts), None)
+    if idle is None and clock is None:
+        return
+    if idle is None or clock is None or str(clock.lasts) != idle["after"]:
+        words = ("与计算闲置的时限不一致", "is not what the clock that counts from calls says")
+        yield "/policies/grant/idle/value", *words
 
 
 def _procedures(book: Rulebook) -> Iterator[Fault]:

@@ -180,7 +180,7 @@ def _call_for_correction(work: Work, dataset: Dataset, report: Report) -> None:
         "doubt": f"数据质量检查未通过（不符/检查）：{said}"[:LONGEST_DOUBT],
         "items": items[:LONGEST_ITEMS],
     }
-    work.follow_up(work, procedure, dataset.case, {k: v for k, v in doubt.items() if v})
+    work.follow_up(work, procedure, dataset.case, {k: v for k, v in doubt.items() if v}, once=True)
 
 
 @contextmanager
