@@ -73,7 +73,7 @@ def _days(year: int) -> Iterator[date]:
 def _calendar_csv(calendar: Calendar, year: int) -> Iterator[str]:
     yield "date,workday\n"
     for day in _days(year):
-        yield f"{day.isoformat()}，{'true' if calendar.is_workday(day) else 'false'}\n"
+        yield f"{day.isoformat()},{'true' if calendar.is_workday(day) else 'false'}\n"
 
 
 def _calendar_ics(calendar: Calendar, year: int) -> Iterator[str]:

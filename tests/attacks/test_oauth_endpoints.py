@@ -232,7 +232,7 @@ def test_a_deployment_reached_by_plain_http_issues_nothing(city: Any) -> None:
         '[{"type":"data_grant","identifier":"NUMBER","locations":[]}]',
         '[{"type":"data_grant","identifier":"NUMBER","locations":["http://evil.example/"]}]',
         '[{"type":"data_grant","identifier":"G-2020-000001","identifier":"NUMBER"}]',
-        '[{"type":"data_grant","identifier":"NUMBER"}，{"type":"data_grant","identifier":"NUMBER"}]',
+        '[{"type":"data_grant","identifier":"NUMBER"},{"type":"data_grant","identifier":"NUMBER"}]',
         '[{"type":"data_grant","identifier":"\u0000"}]',
         "[" * 2000,
         '[{"type":"data_grant","identifier":"NUMBER"}' + " " * 8192 + "]",
