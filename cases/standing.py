@@ -1,6 +1,7 @@
 """What a rulebook's conditions may look at beside a case's own facts: what its clocks, events and users tell.
 
-* a fact called like a clock says that the clock runs and has passed: an idle grant may be taken back;
+* a fact called like a clock says that the clock runs and has passed: an idle grant may be taken back; with
+  ``_running`` behind it, that the clock runs: more time can be asked for while something is due;
 * a fact called like an event says that it happened and that nobody has answered it yet: the answer is any
   step that is conditional on it, so consent can be given to a request and to nothing else;
 * ``in_use`` and ``users_told`` speak of the other departments with open grants on the dataset.
@@ -17,6 +18,7 @@ from notices.post import told
 from rules.workflow import Transition, Workflow
 
 IN_USE, USERS_TOLD = "in_use", "users_told"
+RUNNING = "_running"
 ANNOUNCEMENT = "announcement"
 """The kind of a notice that a step which announces something sends."""
 
@@ -35,9 +37,11 @@ def facts_now(work: Work, case: Case) -> dict[str, Any]:
 
 def _of_clocks(work: Work, case: Case, asked: set[str]) -> dict[str, bool]:
     book, _ = book_of(work, case)
-    names = {rule.name for rule in book.clocks if rule.workflow == case.workflow} & asked
-    passed = {c.name: c.running and c.passed for c in clocks(work, case)} if names else {}
-    return {name: passed.get(name, False) for name in names}
+    rules = {rule.name for rule in book.clocks if rule.workflow == case.workflow}
+    names = {*rules, *(f"{rule}{RUNNING}" for rule in rules)} & asked
+    found = {c.name: c for c in clocks(work, case) if c.running} if names else {}
+    passed = {name: name in found and found[name].passed for name in names & rules}
+    return {**passed, **{name: name.removesuffix(RUNNING) in found for name in names - rules}}
 
 
 def is_pending(case: Case, flow: Workflow, event: str) -> bool:

@@ -278,6 +278,7 @@ def _facts(code: str, provider: str, document: Mapping[str, Any]) -> dict[str, A
         "update_limit": document.get("update_limit"),
         "class_changed": False,
         **({"basis": _basis(document["basis"])} if document.get("basis") else {}),
+        **({"class_reason": document["class_reason"]} if document.get("class_reason") else {}),
     }
 
 

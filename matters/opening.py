@@ -8,12 +8,13 @@ from typing import Any
 from cases.fields import check_fields
 from cases.model import MEMBER, Case, in_role
 from cases.procedure import open_case
-from core.errors import NotFound, NotPermitted
+from core.errors import Conflict, NotFound, NotPermitted
 from core.times import SHANGHAI
 from core.work import SYSTEM, Work
 from gateway.store import next_number
 from matters import store
 from matters.disputing import follow_dispute
+from matters.handover import check_handover
 from matters.maintenance import check_maintenance
 from matters.model import KIND, Held, Matter, Subject
 from matters.parties import departments_of
@@ -21,6 +22,9 @@ from matters.references import check_deadlines, check_references
 from matters.subjects import WORDS, find_subject
 from rules.rulebook import Rulebook
 from rules.workflow import Opening, Workflow
+
+MOST_OPEN = 20
+"""How many matters of a procedure a department has open about one dataset."""
 
 
 def procedures(book: Rulebook) -> dict[str, Workflow]:
@@ -33,7 +37,7 @@ def open_matter(work: Work, workflow: str, draft: Mapping[str, Any]) -> Held:
 
     `draft` names what it is about (`WORDS`) and holds the rulebook's own fields beside that. Raises
     what `find_opening` raises, NotPermitted for whoever is no party, Invalid with one entry for each wrong
-    name or field.
+    name or field, Conflict where too many are open already.
     """
     book: Rulebook = work.rulebooks.current("sharing")
     opening = find_opening(work, workflow)
@@ -41,10 +45,23 @@ def open_matter(work: Work, workflow: str, draft: Mapping[str, Any]) -> Held:
     given = check_fields(book, opening, {k: v for k, v in draft.items() if k not in WORDS})
     fields = check_references(work, book, given)
     check_maintenance(work, book, workflow, fields)
+    check_handover(work, book, workflow, fields)
     check_deadlines(work, book, workflow, fields)
     parties = departments_of(work, book, opening, subject, fields)
     opened_as = role_of_opener(work, opening, parties)
+    _must_not_flood(work, workflow, subject)
     return _open(work, workflow, subject, fields, parties, opened_as, None)
+
+
+def _must_not_flood(work: Work, workflow: str, subject: Subject) -> None:
+    """Refuse one more where a department has MOST_OPEN unanswered about a dataset. Raises Conflict."""
+    for code in subject.datasets:
+        if store.count_open(work.tx, work.actor.department, workflow, code) >= MOST_OPEN:
+            raise Conflict(
+                f"本部门就数据集 {code} 已有 {MOST_OPEN} 件同类事项未办结，请待办结后再提出",
+                f"your department has {MOST_OPEN} such matters open about the dataset {code}: wait for answers",
+                code="too_many_open",
+            )
 
 
 def find_opening(work: Work, workflow: str) -> Opening:
@@ -121,7 +138,7 @@ def _open(
         work,
         kind=KIND,
         workflow=workflow,
-        facts={**known, **one, **subject.facts(), "number": number},
+        facts={**known, **one, **subject.facts(), "number": number, "opened_as": opened_as},
         parties={role: d[0] if len(d) == 1 else d for role, d in parties.items()},
         opened_as=opened_as,
         fields=fields,

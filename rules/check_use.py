@@ -48,6 +48,7 @@ FACTS = frozenset(
         "in_use",
         "users_told",
         "urgent",
+        "opened_as",
         "update_limit",
         "class_changed",
         "term_days",
@@ -74,7 +75,8 @@ def use_faults(book: Rulebook) -> Iterator[Fault]:
         at = f"/workflows/{name}"
         yield from _words(name, flow, at)
         yield from _starts(name, flow, at)
-    known = {*FACTS, *book.tables, *(clock.name for clock in book.clocks), *book.events}
+    clocks = {name for clock in book.clocks for name in (clock.name, f"{clock.name}_running")}
+    known = {*FACTS, *book.tables, *clocks, *book.events}
     for fact in book.dimensions:
         if fact not in known:
             yield f"/facts/{fact}", "平台不提供这个事实", "is a fact that the platform does not know"

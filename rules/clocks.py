@@ -44,6 +44,8 @@ class ClockState:
 
     name: str
     title: Text
+    started_by: str
+    """The event that started it, by its key in the book."""
     started_at: datetime
     due: datetime | None
     provisional: bool
@@ -159,6 +161,7 @@ def _state(run: Run, calendar: Calendar, now: datetime) -> ClockState:
     return ClockState(
         rule.name,
         rule.title,
+        run.started_by,
         run.start,
         run.due,
         run.provisional,

@@ -18,6 +18,8 @@ class Run:
     """The latest run of a clock."""
 
     rule: ClockRule
+    started_by: str
+    """The event that started it."""
     start: datetime
     stop: datetime | None
     original: datetime | None
@@ -84,7 +86,7 @@ def _forward(
         return _ahead_of_event(rule, started, stop, calendar)
     started = _counted_from(rule, started)
     due, provisional = _first_due(rule, started, facts, calendar)
-    run = Run(rule, started.at, stop, due, due, None, provisional)
+    run = Run(rule, started.name, started.at, stop, due, due, None, provisional)
     if rule.extension is None or due is None:
         return run
     since = [e for e in events if e.at >= started.at and (stop is None or e.at <= stop)]
@@ -172,7 +174,7 @@ def _ahead_of_event(rule: ClockRule, event: Recorded, stop: datetime | None, cal
     end = _instant(event.fields.get(event.name, event.at))
     due = before(end, rule.lasts, calendar) if rule.lasts else None
     provisional = bool(rule.lasts and due and is_provisional(due, end, rule.lasts, calendar))
-    return Run(rule, event.at, stop, due, due, None, provisional)
+    return Run(rule, event.name, event.at, stop, due, due, None, provisional)
 
 
 def _ahead_of(
@@ -186,7 +188,8 @@ def _ahead_of(
     """Count backwards from the due instant of another clock, and stop with it at the latest."""
     due = before(end, lead, calendar)
     stops = [e.at for e in events if e.name in rule.stops and e.at >= other.start]
-    return Run(rule, other.start, _earliest((*stops, other.stop)), due, due, None, other.provisional)
+    stop = _earliest((*stops, other.stop))
+    return Run(rule, other.started_by, other.start, stop, due, due, None, other.provisional)
 
 
 def _bounded_by(run: Run, runs: Mapping[str, Run]) -> Run:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from core.errors import Invalid, invalid
@@ -14,6 +15,10 @@ from core.times import parse_instant
 TRUE_WORDS = frozenset({"true", "yes", "1", "是", "有"})
 MOST_KEYS, LONGEST_KEY = 10, 200
 FALSE_WORDS = frozenset({"false", "no", "0", "否", "无"})
+FIRST_YEAR, LAST_YEAR = 2000, 2099
+"""The years of instants: arithmetic with any of them stays inside what a calendar can hold."""
+_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but for line ends and tabs, and those that show a text in another order (UAX 9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,21 @@ def _text(rule: FieldRule, raw: Any, pointer: str) -> str:
         raise invalid(pointer, "应为文字，且不能为空", "must be a text that is not blank")
     if rule.max is not None and len(raw) > rule.max:
         raise invalid(pointer, f"最多 {rule.max} 个字", f"must have at most {rule.max} characters")
+    _seen_whole(raw, pointer)
     return raw
+
+
+def _seen_whole(text: str, pointer: str) -> None:
+    """Raise Invalid for a text that holds what no reader sees."""
+    found = _UNSEEN.search(text)
+    if found is not None:
+        code = f"U+{ord(found.group()):04X}"
+        raise invalid(
+            pointer,
+            f"不能含有控制字符或改变文字方向的字符（{code}）",
+            f"must hold no control character and none that turns the direction of the text ({code})",
+            code="format",
+        )
 
 
 def _choice(rule: FieldRule, raw: Any, pointer: str) -> str:
@@ -98,12 +117,37 @@ def _instant(rule: FieldRule, raw: Any, pointer: str) -> str:
         raise invalid(
             pointer, f"“{raw}”不是有效的时间", f"{raw!r} is not an instant", code="format"
         ) from None
+    if not isinstance(raw, datetime) and _is_bare_date(str(raw)):
+        raise invalid(
+            pointer,
+            f"“{raw}”只有日期，请写明日期和时间，如 2026-02-10T17:30",
+            f"{raw!r} is a date alone; give date and time, such as 2026-02-10T17:30",
+            code="format",
+        )
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise invalid(
+            pointer,
+            f"年份应在 {FIRST_YEAR} 至 {LAST_YEAR} 之间",
+            f"must be in the years {FIRST_YEAR} to {LAST_YEAR}",
+            code="range",
+        )
     return instant.isoformat()
+
+
+def _is_bare_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _list(rule: FieldRule, raw: Any, pointer: str) -> list[Any]:
     if not isinstance(raw, list):
         raise invalid(pointer, "应为列表", "must be a list", code="type")
+    for item in raw:
+        if isinstance(item, str):
+            _seen_whole(item, pointer)
     return raw
 
 
@@ -117,6 +161,8 @@ def _record(rule: FieldRule, raw: Any, pointer: str) -> dict[str, str]:
         raise invalid(
             pointer, "应写成 信息项=值，每行一个", "must name attributes and values, such as code=429005"
         )
+    for name, value in raw.items():
+        _seen_whole(f"{name}{value}", pointer)
     return dict(raw)
 
 

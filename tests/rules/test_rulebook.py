@@ -39,7 +39,7 @@ def test_a_book_is_shown_with_the_article_of_every_rule() -> None:
     update, extension = shown["clocks.update"], shown["clocks.update.extend"]
     assert update[:5] == (
         "clocks.update",
-        "10wd; from changed; until updated|taken_offline",
+        "10wd; from changed; until updated|withdrawn",
         "6",
         "text",
         None,

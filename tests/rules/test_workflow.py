@@ -114,8 +114,10 @@ def test_more_time_is_given_to_who_asked_for_it_and_to_nobody_else() -> None:
     """GZ art. 6: the platform manager agrees to a request."""
     flow = ganzhou().workflow("dataset")
     for answer in ("extend", "refuse_extension"):
-        assert flow.find("published", answer, {"extension_requested": False}) is None
-        step = flow.find("published", answer, {"extension_requested": True})
+        for asked, due in ((False, True), (True, False)):
+            facts = {"extension_requested": asked, "update_running": due}
+            assert flow.find("published", answer, facts) is None
+        step = flow.find("published", answer, {"extension_requested": True, "update_running": True})
         assert step is not None
         assert step.roles == {"platform_manager"}
 

@@ -103,10 +103,11 @@ def test_another_class_is_an_update_too_and_is_reviewed(ganzhou: Any) -> None:
     assert (updated.case.state, clock(ganzhou, updated, "update").running) == ("in_review", False)
 
 
-def test_what_is_off_line_needs_no_update(ganzhou: Any) -> None:
+def test_going_off_line_and_back_is_no_update(ganzhou: Any) -> None:
     dataset = changed(ganzhou, "2026-03-02T10:00")
     taken_offline_now = stepped(ganzhou, alice, dataset.code, "take_offline", reason="停用")
-    assert not clock(ganzhou, taken_offline_now, "update").running
+    assert clock(ganzhou, taken_offline_now, "update").running
+    assert clock(ganzhou, stepped(ganzhou, alice, dataset.code, "publish"), "update").running
 
 
 def test_a_late_update_is_flagged_and_nothing_more(ganzhou: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from accounts.managing import allocate_account
 from accounts.people import active_account, ensure_account
+from accounts.store import update_account
 from core.errors import Conflict, Invalid, NotPermitted
 from tests.cast import alice, bill, bob, carol, dave, mallory
 from tests.sharing.beginnings import may, pointers, wrong
@@ -207,9 +208,29 @@ def test_a_report_that_is_wrong_goes_back_and_shuts_nobody_out(ganzhou: Any) -> 
 
 def test_nobody_succeeds_themselves_and_nobody_files_their_own_report(ganzhou: Any) -> None:
     staffed(ganzhou)
-    change = leaving(ganzhou, successor="carol")
-    assert isinstance(wrong(acted, ganzhou, bill, change, "file_handover"), Invalid | Conflict)
-    assert may(ganzhou, carol, change) == []
+    for oneself in ("carol", "CARoL", "ｃａｒｏｌ"):
+        assert pointers(wrong(leaving, ganzhou, successor=oneself)) == ["/successor"]
+    change = leaving(ganzhou)
+    assert may(ganzhou, carol, change) == ["withdraw"]
+
+
+@pytest.mark.parametrize("role", ["administrator", "auditor", "rectifier", "steering_office"])
+def test_no_report_shuts_the_account_of_those_who_manage_and_review(ganzhou: Any, role: str) -> None:
+    """GZ art. 14: only an administrator manages such an account, so a change of staff does not either."""
+    staffed(ganzhou)
+    with ganzhou.work(bob) as work:
+        ensure_account(work, "wang.yi", "王毅", "health", {"consumer", role})
+    assert pointers(wrong(leaving, ganzhou, person="wang.yi")) == ["/person"]
+
+
+def test_a_role_that_was_given_after_the_report_keeps_the_account_open(ganzhou: Any) -> None:
+    staffed(ganzhou)
+    change = leaving(ganzhou)
+    with ganzhou.work(bob) as work:
+        update_account(work.tx, "carol", roles=["auditor", "consumer"])
+    assert isinstance(wrong(acted, ganzhou, bill, change, "file_handover"), NotPermitted)
+    with ganzhou.read(bob) as work:
+        assert active_account(work, "carol") is not None
 
 
 def test_providers_report_changes_as_well(ganzhou: Any) -> None:
