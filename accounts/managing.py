@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from accounts import store
-from accounts.model import STATES, Account
+from accounts.model import RESERVED, STATES, Account
 from accounts.passwords import hash_password, one_time_password
 from accounts.people import account_of, add_account, note, reset, shut
 from accounts.people import open_again as open_account
@@ -20,8 +20,6 @@ from core.work import Work
 from rules.rulebook import Leaf
 from schemas import schema
 
-RESERVED = frozenset({"platform_manager", "administrator", "auditor"})
-"""Roles that only an administrator gives and takes: they manage, and they review those who do."""
 ACTIONS = ("disable", "enable", "reset")
 
 

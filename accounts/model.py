@@ -13,6 +13,20 @@ from web.auth import PASSWORD_CHANGE
 ACTIVE, DISABLED = "active", "disabled"
 STATES = {ACTIVE: Text("已启用", "active"), DISABLED: Text("已停用", "disabled")}
 
+RESERVED = frozenset(
+    {
+        "administrator",
+        "platform_manager",
+        "auditor",
+        "steering_office",
+        "steering_group",
+        "dispute_body",
+        "rectifier",
+        "offline_approver",
+    }
+)
+"""Roles that only an administrator gives and takes: they manage, and they review those who do."""
+
 FAILURES_MOST = 5
 FAILURE_WINDOW = timedelta(minutes=15)
 LOCK = timedelta(minutes=15)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import schemas
 from accounts import store
-from accounts.model import ACTIVE, DISABLED, Account, after_failure, is_locked, tidy_login
+from accounts.model import ACTIVE, DISABLED, RESERVED, Account, after_failure, is_locked, tidy_login
 from accounts.passwords import hash_password, one_time_password, password_faults, verify_password
 from audit.log import record
 from core.db import Database
@@ -107,9 +107,19 @@ def shut(work: Work, account: Account, **why: object) -> None:
 def disable_account_for(work: Work, login: str, reason: str) -> None:
     """Shut the account of somebody who left, as the paper `reason` says; the caller checked who asks.
 
-    Raises NotFound.
+    Raises NotFound, NotPermitted for an account that only an administrator manages.
     """
-    shut(work, account_of(work, login), reason=reason)
+    account = account_of(work, login)
+    if is_reserved(account):
+        raise NotPermitted(
+            "该账号的角色只能由系统管理员管理", "only administrators manage an account with these roles"
+        )
+    shut(work, account, reason=reason)
+
+
+def is_reserved(account: Account) -> bool:
+    """Tell whether an account holds a role that only an administrator gives and takes."""
+    return not account.roles.isdisjoint(RESERVED)
 
 
 def enable_account(work: Work, login: str) -> None:

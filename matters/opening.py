@@ -59,7 +59,7 @@ def _must_not_flood(work: Work, workflow: str, subject: Subject) -> None:
         if store.count_open(work.tx, work.actor.department, workflow, code) >= MOST_OPEN:
             raise Conflict(
                 f"本部门就数据集 {code} 已有 {MOST_OPEN} 件同类事项未办结，请待办结后再提出",
-                f"your department has {MOST_OPEN} such matters open about the dataset {code}: wait for answers",
+                f"your department has {MOST_OPEN} such matters open about the dataset {code}",
                 code="too_many_open",
             )
 

@@ -7,16 +7,26 @@ from typing import Any
 
 from cases.model import in_role
 from cases.procedure import seats
+from core.errors import invalid
 from core.work import Work
 from matters.model import Subject
 from rules.rulebook import Rulebook
+from rules.values import pointer_to
 from rules.workflow import Opening
+
+_LACKS = {
+    "provider": ("该部门不是数据提供部门", "the department is no provider of data"),
+    "consumer": ("该部门不是数据使用部门", "the department is no consumer of data"),
+}
 
 
 def departments_of(
     work: Work, book: Rulebook, opening: Opening, subject: Subject, fields: Mapping[str, Any]
 ) -> dict[str, list[str]]:
-    """Return the roles of a new matter and who plays them; a role that nobody plays is left out."""
+    """Return the roles of a new matter and who plays them; a role that nobody plays is left out.
+
+    Raises Invalid at the field that names a department which cannot play the role.
+    """
     found = {
         role: _from(source, role, work, book, opening, subject, fields)
         for role, source in opening.parties.items()
@@ -36,7 +46,7 @@ def _from(
     if source == "seat":
         return seats(work, role)
     if source in ("named", "named_or_opener"):
-        named = _named(book, opening, fields)
+        named = _named(role, work, book, opening, fields)
         return named if named or source == "named" else _opener(work, role)
     if source == "users":
         return _affected(work, role, subject)
@@ -46,9 +56,21 @@ def _from(
     return _opener(work, role)
 
 
-def _named(book: Rulebook, opening: Opening, fields: Mapping[str, Any]) -> tuple[str, ...]:
+def _named(
+    role: str, work: Work, book: Rulebook, opening: Opening, fields: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return the departments named, if each can play the role. Raises Invalid at the field."""
     wanted = (n for n in (*opening.requires, *opening.accepts) if book.fields[n].type == "department")
-    return tuple(fields[name] for name in wanted if name in fields)
+    named = {name: fields[name] for name in wanted if name in fields}
+    for name, department in named.items():
+        held = work.settings.departments.get(department)
+        if role in ("provider", "consumer") and held is not None and role not in held.roles:
+            raise invalid(pointer_to(name), *_LACKS[role], code="not_the_departments")
+        if "opener" in opening.parties.values() and department == work.actor.department:
+            raise invalid(
+                pointer_to(name), "不能是本部门", "must be another department than your own", code="own"
+            )
+    return tuple(named.values())
 
 
 def _opener(work: Work, role: str) -> tuple[str, ...]:

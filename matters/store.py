@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, ForeignKey, Index, Row, String, Table, exists, false, or_, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Row,
+    String,
+    Table,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+)
 
 from cases.model import MEMBER
 from cases.store import case_parties, cases
@@ -69,6 +82,19 @@ def open_from(tx: Connection, origin: str, workflow: str) -> Matter | None:
     )
     row = tx.execute(query.limit(1)).first()
     return _matter(row) if row is not None else None
+
+
+def count_open(tx: Connection, department: str, workflow: str, dataset: str) -> int:
+    """Return how many matters of a workflow a department opened about a dataset that are not closed yet."""
+    query = select(func.count()).select_from(matters).join(cases, cases.c.id == matters.c.id)
+    query = query.join(matter_datasets, matter_datasets.c.matter_id == matters.c.id)
+    query = query.where(
+        matters.c.workflow == workflow,
+        matters.c.opened_by == department,
+        matter_datasets.c.dataset == dataset,
+        cases.c.closed_at.is_(None),
+    )
+    return int(tx.execute(query).scalar_one())
 
 
 def latest_from(tx: Connection, origins: Sequence[str], workflows: Sequence[str]) -> list[Row[Any]]:

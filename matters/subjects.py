@@ -38,7 +38,7 @@ def find_subject(work: Work, opening: Opening, draft: Mapping[str, Any]) -> Subj
     """
     allowed = {*opening.about, *opening.about_optional}
     wrong = [_error(name, "required") for name in opening.about if not draft.get(name)]
-    if "datasets" in opening.about and len(draft.get("datasets") or ()) == 1:
+    if "datasets" in opening.about and len({code_in(c) for c in draft.get("datasets") or ()}) == 1:
         wrong.append(_error("datasets", "required"))
     wrong += [_error(name, "unknown") for name in WORDS if draft.get(name) and name not in allowed]
     if not opening.about and "subject" in opening.parties.values() and not any(draft.get(n) for n in allowed):
@@ -87,6 +87,13 @@ def _grant(work: Work, number: str | None, found: list[Case], codes: list[str]) 
         held = find_grant(work, named.id if named else number)
     except NotFound:
         raise invalid("/grant", f"没有编号为“{number}”的授权", f"there is no grant {number!r}") from None
+    if codes and held.grant.dataset_code not in codes:
+        raise invalid(
+            "/grant",
+            f"该授权针对的是数据集 {held.grant.dataset_code}",
+            f"this grant is for the dataset {held.grant.dataset_code}",
+            code="other_dataset",
+        )
     found.append(held.case)
     codes.append(held.grant.dataset_code)
     return held.grant.number

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from cases.sweep import sweep
-from core.errors import Invalid, NotFound, NotPermitted
+from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.work import SYSTEM
 from gateway.applications import act_on_application
 from gateway.grants import list_grants
 from matters.acting import act_on_matter, find_matter, list_matters
 from matters.model import Wanted
-from matters.opening import open_matter
+from matters.opening import MOST_OPEN, open_matter
 from tests.cast import alice, ann, bob, carol, dave, mallory
 from tests.stories import active_client, active_grant, offered, submitted_application
 
@@ -126,3 +126,58 @@ def test_a_demand_ends_in_a_grant(ganzhou: Any) -> None:
     assert held.grant.terms.fields == ("code", "name")
     assert held.grant.application_id is None
     assert held.grant.valid_until is not None
+
+
+# --- what an opening may not name -----------------------------------------------------------------
+
+
+def refused_at(world: Any, actor: Any, kind: str, **draft: Any) -> list[tuple[str, str]]:
+    with pytest.raises(Invalid) as refused:
+        opened(world, actor, kind, **draft)
+    return [(e.pointer, e.code) for e in refused.value.errors]
+
+
+def test_a_demand_goes_to_another_department_that_provides_data(ganzhou: Any) -> None:
+    wish = {"wanted": "行政区划代码", "purpose": "规范化", "duty_basis": "公共卫生职责", "term_days": 365}
+    client = active_client(ganzhou).client.id
+    wrong = refused_at(ganzhou, carol, "demand", client=client, provider="audit", **wish)
+    assert wrong == [("/provider", "not_the_departments")]
+    wrong = refused_at(ganzhou, carol, "demand", client=client, provider="health", **wish)
+    assert wrong == [("/provider", "own")]
+
+
+def test_a_doubt_on_behalf_of_somebody_names_a_consumer(ganzhou: Any) -> None:
+    code = offered(ganzhou, "divisions")
+    received = "2026-01-05T09:00:00+08:00"
+    doubt = {"dataset": code, "doubt": "有误", "channel": "offline", "received_on": received}
+    wrong = refused_at(ganzhou, bob, "correction", reported_by="audit", **doubt)
+    assert wrong == [("/reported_by", "not_the_departments")]
+    held = opened(ganzhou, bob, "correction", reported_by="health", **doubt)
+    assert held.case.parties["consumer"] == "health"
+
+
+def test_a_grant_named_beside_a_dataset_is_a_grant_on_it(world: Any) -> None:
+    held, other = active_grant(world), offered(world, "calendars")
+    named = {"grant": held.grant.number, "doubt": "有误"}
+    assert refused_at(world, carol, "correction", dataset=other, **named) == [("/grant", "other_dataset")]
+    doubt = opened(world, carol, "correction", dataset=held.grant.dataset_code, **named)
+    assert doubt.matter.datasets == (held.grant.dataset_code,)
+
+
+def test_one_dataset_written_in_two_ways_is_one(world: Any) -> None:
+    code = offered(world, "divisions")
+    twice = [code, code.replace("/", "-")]
+    wrong = refused_at(world, bob, "verification", datasets=twice, difference="门牌不一")
+    assert wrong == [("/datasets", "required")]
+
+
+def test_a_department_has_so_many_doubts_open_about_a_dataset_and_no_more(world: Any) -> None:
+    code, other = offered(world, "divisions"), offered(world, "calendars")
+    held = [opened(world, carol, "correction", dataset=code, doubt="有误") for _ in range(MOST_OPEN)]
+    with pytest.raises(Conflict) as refused:
+        opened(world, carol, "correction", dataset=code, doubt="有误")
+    assert refused.value.code == "too_many_open"
+    opened(world, carol, "correction", dataset=other, doubt="有误")
+    opened(world, mallory, "correction", dataset=code, doubt="有误")
+    acted(world, alice, held[0], "correct", result="已更正")
+    opened(world, carol, "correction", dataset=code, doubt="有误")

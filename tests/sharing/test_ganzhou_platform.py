@@ -9,7 +9,7 @@ import pytest
 from accounts.managing import allocate_account
 from accounts.people import active_account, ensure_account
 from accounts.store import update_account
-from core.errors import Conflict, Invalid, NotPermitted
+from core.errors import Invalid, NotPermitted
 from tests.cast import alice, bill, bob, carol, dave, mallory
 from tests.sharing.beginnings import may, pointers, wrong
 from tests.sharing.telling import acted, at, inbox, is_workday, opened, records
