@@ -14,6 +14,7 @@ from core.text import Text
 from core.times import local_iso
 from core.work import Work
 from rules.clocks import ClockState
+from rules.routing import excluded
 from rules.values import FieldRule
 from rules.workflow import Transition, Workflow
 
@@ -48,14 +49,14 @@ def case_view(work: Work, case: Case) -> dict[str, Any]:
 
 def case_row(work: Work, case: Case) -> dict[str, Any]:
     """Return what a list shows of a case: where it stands, what the actor may do, and its clocks."""
-    _, flow = book_of(work, case)
+    book, flow = book_of(work, case)
     state = state_now(work, case, flow)
     return {
         "state": state,
         "state_title": label(flow.states[state].title),
         "version": case.version,
         "actions": [t.action for t in _offered(work, case, flow)],
-        "clocks": [clock_view(c) for c in clocks(work, case)],
+        "clocks": [clock_view(c, book.events) for c in clocks(work, case)],
         "rulebook": {"id": case.rulebook, "version": case.rulebook_version},
     }
 
@@ -67,16 +68,22 @@ def _offered(work: Work, case: Case, flow: Workflow) -> Sequence[Transition]:
     return [t for t in steps if not (own and is_for_another(case, t, t.roles & roles))]
 
 
-def clock_view(clock: ClockState) -> dict[str, Any]:
-    """Return one clock as JSON: what started it, when it falls due, by which article, provisional or not."""
+def clock_view(clock: ClockState, events: Mapping[str, Text]) -> dict[str, Any]:
+    """Return one clock as JSON: what started it, when it falls due, by which article, provisional or not.
+
+    `events` are the titles of the book's events.
+    """
     return {
         "name": clock.name,
         "title": label(clock.title),
+        "started_by": {"name": clock.started_by, "title": label(events[clock.started_by])},
         "started_at": local_iso(clock.started_at),
         "due": local_iso(clock.due) if clock.due else None,
         "provisional": clock.provisional,
         "stopped_at": local_iso(clock.stopped_at) if clock.stopped_at else None,
         "breached": clock.breached,
+        "passed": clock.passed,
+        "obliges": clock.obliges,
         "cite": clock.cite.as_json(),
     }
 
@@ -114,7 +121,7 @@ def field_view(rule: FieldRule, forbidden: Sequence[str] = ()) -> dict[str, Any]
 def _step(work: Work, case: Case, event: Event, flow: Workflow) -> dict[str, Any]:
     return {
         "action": event.action,
-        "title": label(_title(event, flow)),
+        "title": label(_title(event, flow, case.facts)),
         "at": local_iso(event.at),
         "state": event.to_state,
         "by": event.actor_department,
@@ -124,9 +131,16 @@ def _step(work: Work, case: Case, event: Event, flow: Workflow) -> dict[str, Any
     }
 
 
-def _title(event: Event, flow: Workflow) -> Text:
+def _title(event: Event, flow: Workflow, facts: Mapping[str, Any]) -> Text:
     """What a step is called: of several transitions of one action, the one that it was."""
     named = [t for t in flow.transitions if t.action == event.action]
-    taken = [t for t in named if event.from_state in t.sources and t.target == event.to_state]
+    moved = [t for t in named if event.from_state in t.sources and t.target == event.to_state]
+    taken = [t for t in moved if t.emits == event.names and _fits(t, event)]
+    taken.sort(key=lambda t: excluded(t.when, facts))
     opened = flow.opens_by.title if flow.opens_by else Text("建立", "Open")
-    return next((t.title for t in (*taken, *named)), opened)
+    return next((t.title for t in (*taken, *moved, *named)), opened)
+
+
+def _fits(transition: Transition, event: Event) -> bool:
+    """Tell whether what was said with a step is what the transition asks for."""
+    return event.fields.keys() >= set(transition.requires)

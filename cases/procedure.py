@@ -191,18 +191,20 @@ def not_now(flow: Workflow, case: Case, action: str, facts: Mapping[str, Any]) -
     named = [t for t in flow.transitions if t.action == action]
     if not named:
         return NotFound(f"没有“{action}”这个操作", f"there is no action {action!r}")
-    title, state = named[0].title, flow.states[case.state].title
-    here = [t for t in named if case.state in t.sources]
-    lacking = next((t.unmet(facts) for t in reversed(here)), {})
-    if not lacking:
+    state = flow.states[case.state].title
+    here = [t for t in reversed(named) if case.state in t.sources]
+    if not here:
+        title = next((t for t in named if not t.unmet(facts)), named[0]).title
         return Conflict(
             f"状态为“{state.zh}”，不能“{title.zh}”",
             f"cannot {title.en.lower()}: the state is {state.en!r}",
             code="wrong_state",
         )
+    nearest = min(here, key=lambda t: len(t.unmet(facts)))
+    title, lacking = nearest.title, ", ".join(nearest.unmet(facts))
     return Conflict(
-        f"条件不满足，不能“{here[-1].title.zh}”（{here[-1].cite}）",
-        f"cannot {title.en.lower()} yet: {', '.join(lacking)} must hold ({here[-1].cite.in_language('en')})",
+        f"条件不满足，不能“{title.zh}”（{nearest.cite}）",
+        f"cannot {title.en.lower()} yet: {lacking} must hold ({nearest.cite.in_language('en')})",
         code="condition_not_met",
     )
 

@@ -82,6 +82,7 @@ def dataset(work: Work, seen: Seen, code: str, action: str = "", kind: str = "")
     context = {
         "d": view,
         "here_url": f"/datasets/{in_url(shown.code)}",
+        "rules": book_of(work, shown.case)[0].fields,
         "revisions": _readable(revisions_view(work, shown)),
         "choices": choices(work),
         "may_apply": shown.is_public and bool(shown.shared) and not _hands_over(work, shown),

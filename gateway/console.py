@@ -234,11 +234,12 @@ def application_page(work: Work, seen: Seen, id: str, action: str = "") -> Page:
     """Show an application, its papers, its clocks, and what the reader may do."""
     filed = find_application(work, id)
     view = application_view(work, filed)
-    _, flow = book_of(work, filed.case)
+    book, flow = book_of(work, filed.case)
     granting = next((action for action in view["forms"] if action in flow.names("grant")), None)
     context = {
         "seen": _by_field(seen),
         "a": view,
+        "rules": book.fields,
         "kinds": KINDS,
         "address": f"/applications/{id}",
         "forms": {**view, "forms": {name: f for name, f in view["forms"].items() if name != granting}},
@@ -331,6 +332,7 @@ def grant_page(work: Work, seen: Seen, id: str, action: str = "") -> Page:
     grant, view = held.grant, grant_view(work, held)
     context = {
         "g": view,
+        "rules": book_of(work, held.case)[0].fields,
         "kinds": KINDS,
         "address": f"/grants/{id}",
         "rows": write_values(view.get("row_filter", {})),
