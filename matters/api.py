@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from cases.attachments import MOST_BYTES
 from core.codes import code_in
-from core.errors import invalid
+from core.errors import FieldError, Invalid, invalid
 from core.text import Text
 from core.work import Work
 from matters.acting import act_on_matter, attach_evidence, find_matter, list_matters, read_evidence
 from matters.model import Held, Wanted
 from matters.opening import open_matter
 from matters.present import matter_row, matter_view, paper_view, procedures_view
+from matters.subjects import WORDS
+from rules.values import pointer_to
 from web.auth import SIGNED_IN
 from web.http import Call, Reply, Routes, download_headers, listing
 
@@ -23,6 +25,9 @@ FILTERS = {
     "grant": Text("授权编号", "grant number"),
     "open": Text("是否未办结（true 或 false）", "whether it is still open (true or false)"),
 }
+_NO_FIELD = Text(
+    "不是填写内容，请写在 fields 之外", "is no field: it says what the matter is about, beside `fields`"
+)
 
 
 def _reply(work: Work, held: Held, status: int = 200) -> Reply:
@@ -53,8 +58,12 @@ def procedures(work: Work, call: Call) -> Reply:
 )
 def open_one(work: Work, call: Call) -> Reply:
     """Open a matter of one of the procedures, about what is named, with the fields of its opening."""
+    fields = call.body.get("fields", {})
+    wrong = [FieldError(pointer_to("fields", name), _NO_FIELD, "unknown") for name in fields if name in WORDS]
+    if wrong:
+        raise Invalid(wrong)
     draft = {k: v for k, v in call.body.items() if k not in ("kind", "fields")}
-    return _reply(work, open_matter(work, call.body["kind"], {**call.body.get("fields", {}), **draft}), 201)
+    return _reply(work, open_matter(work, call.body["kind"], {**fields, **draft}), 201)
 
 
 @routes.add(

@@ -34,8 +34,12 @@ OVERSIGHT = frozenset({"rectifier", "steering_office"})
 def find_subject(work: Work, opening: Opening, draft: Mapping[str, Any]) -> Subject:
     """Return what `draft` names, as far as the opening allows and demands it.
 
-    Raises Invalid with one entry for each name that is missing, not asked for, or unknown to the actor.
+    Raises Invalid with one entry for each name that is no text, missing, not asked for, or unknown to the
+    actor.
     """
+    ill_typed = [_error(name, "type") for name in WORDS if not _is_named(name, draft.get(name))]
+    if ill_typed:
+        raise Invalid(ill_typed)
     allowed = {*opening.about, *opening.about_optional}
     wrong = [_error(name, "required") for name in opening.about if not draft.get(name)]
     if "datasets" in opening.about and len({code_in(c) for c in draft.get("datasets") or ()}) == 1:
@@ -56,8 +60,18 @@ def find_subject(work: Work, opening: Opening, draft: Mapping[str, Any]) -> Subj
     )
 
 
+def _is_named(name: str, value: Any) -> bool:
+    """Tell whether a value can name something, or nothing: a text, for `datasets` a list of texts."""
+    if name == "datasets":
+        return value is None or (isinstance(value, list | tuple) and all(isinstance(v, str) for v in value))
+    return value is None or isinstance(value, str)
+
+
 def _error(name: str, code: str) -> FieldError:
     words = WORDS[name]
+    if code == "type":
+        zh, en = ("应为文字的列表", "a list of texts") if name == "datasets" else ("应为文字", "a text")
+        return FieldError(f"/{name}", Text(zh, f"must be {en}"), code)
     if code == "required":
         return FieldError(f"/{name}", Text(f"请写明{words.zh}", f"name {words.en}"), code)
     return FieldError(f"/{name}", Text(f"这一事项与{words.zh}无关", f"it is not about {words.en}"), code)
