@@ -45,6 +45,7 @@ datasets = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False, index=True),
     Column("published_at", Instant),
+    Column("published_revision", Integer),  # the wording that was published last; later ones await review
 )
 
 dataset_revisions = Table(
@@ -199,7 +200,9 @@ def update_dataset(tx: Connection, dataset: Dataset, from_version: int) -> None:
 
 
 def _changing(dataset: Dataset) -> dict[str, Any]:
+    wording = {"published_revision": dataset.revision} if dataset.is_public else {}
     return {
+        **wording,
         "title": dataset.title,
         "share_class": dataset.share_class,
         "controlled_params": dataset.controlled_params,

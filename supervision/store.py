@@ -29,7 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement
 
 from cases.store import cases
-from catalog.store import datasets, distributions
+from catalog.store import dataset_revisions, datasets, distributions
 from core.db import Instant, metadata
 from supervision.model import CallSum, DatasetName, Handled, Limit, LookSum, Seen, Target
 
@@ -412,7 +412,10 @@ def look_series(
 
 
 def dataset_names(tx: Connection) -> list[DatasetName]:
-    """Return the datasets that have ever been published, by code."""
-    c = datasets.c
-    query = select(c.code, c.title, c.provider, c.share_class).where(c.published_at.is_not(None))
+    """Return the datasets that have ever been published, by code, in the wording that was published last."""
+    c, said = datasets.c, dataset_revisions.c
+    title, share_class = (said.document[name].as_string() for name in ("title", "share_class"))
+    query = select(c.code, title, c.provider, share_class).join(
+        dataset_revisions, and_(said.dataset_id == c.id, said.revision == c.published_revision)
+    )
     return [DatasetName(*row) for row in tx.execute(query.order_by(c.code))]

@@ -267,9 +267,13 @@ def _notices() -> None:
     )
     op.create_index(op.f("ix_dataset_items_key"), "dataset_items", ["key"], unique=False)
     op.create_index(op.f("ix_applications_previous_grant"), "applications", ["previous_grant"], unique=False)
+    op.add_column("datasets", sa.Column("published_revision", sa.Integer(), nullable=True))
+    op.execute("UPDATE datasets SET published_revision = revision WHERE published_at IS NOT NULL")
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("datasets") as batch:
+        batch.drop_column("published_revision")
     op.drop_index("ix_applications_previous_grant", table_name="applications")
     op.drop_table("dataset_items")
     op.drop_table("disputes")
