@@ -12,7 +12,7 @@ from flask import request
 from core.text import Text
 from core.work import Work
 from supervision.present import statistics_view
-from supervision.sheets import sheet
+from supervision.sheets import SHEET_DATASETS, sheet
 from supervision.statistics import Statistics, read_statistics, wanted
 from web.auth import PUBLIC
 from web.http import Call, Reply, Routes
@@ -27,8 +27,6 @@ ASKED = {
     "department": Text("部门", "department"),
     "dataset": Text("数据集代码", "dataset code"),
 }
-SHEET_DATASETS = 10_000
-"""The most datasets in one table; the Link header leads on."""
 FRESH_SECONDS = 60
 """How long anybody may keep an answer that anybody may have."""
 
@@ -57,7 +55,7 @@ def statistics(work: Work, call: Call) -> Reply:
     query={**ASKED, "cursor": Text("游标", "cursor of the page")},
 )
 def statistics_sheet(work: Work, call: Call) -> Reply:
-    """Show the same as a table for a spreadsheet, with all datasets."""
+    """Show the same as a table for a spreadsheet, with all datasets; the Link header leads on if need be."""
     found = read_statistics(work, wanted(work, call.query), limit=SHEET_DATASETS, cursor=call.cursor)
     name = quote(f"statistics-{found.wanted.period.name}.csv")
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from markupsafe import Markup
 
 from core.errors import Invalid
@@ -12,10 +13,11 @@ from core.work import Work
 from supervision.charts import bar_chart, line_chart, number
 from supervision.figures import FAMILIES, UNITS, Value
 from supervision.periods import KINDS
-from supervision.present import LINES
+from supervision.present import LINES, statistics_view
+from supervision.sheets import SHEET_DATASETS, sheet
 from supervision.statistics import Family, Statistics, publication_of, read_statistics, wanted
 from web.auth import PUBLIC
-from web.pages import Page, Pages, Seen
+from web.pages import File, Page, Pages, Seen
 from web.words import words
 
 pages = Pages("supervision")
@@ -50,6 +52,26 @@ def statistics(work: Work, seen: Seen) -> Page:
         "line_titles": LINES,
     }
     return Page("supervision/statistics.html", {**context, **drawn, "found": found})
+
+
+@pages.show("/statistics.csv", who=PUBLIC, summary=Text("下载统计信息（CSV）", "Statistics as CSV"))
+def download_sheet(work: Work, seen: Seen) -> File:
+    """Save the statistics of a period as a table for a spreadsheet, with up to `SHEET_DATASETS` datasets."""
+    found = _whole(work, seen)
+    name = f"statistics-{found.wanted.period.name}.csv"
+    return File(name, "text/csv; charset=utf-8", sheet(found).encode())
+
+
+@pages.show("/statistics.json", who=PUBLIC, summary=Text("下载统计信息（JSON）", "Statistics as JSON"))
+def download_document(work: Work, seen: Seen) -> File:
+    """Save the statistics of a period as the document that the HTTP API answers with."""
+    found = _whole(work, seen)
+    content = orjson.dumps({**statistics_view(found), "next": None})
+    return File(f"statistics-{found.wanted.period.name}.json", "application/json", content)
+
+
+def _whole(work: Work, seen: Seen) -> Statistics:
+    return read_statistics(work, wanted(work, seen.query), limit=SHEET_DATASETS)
 
 
 def _lines(found: Statistics, family: Family) -> Markup | None:

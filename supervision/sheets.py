@@ -10,6 +10,8 @@ from core.times import local_iso
 from supervision.figures import FAMILIES, UNITS, Figure
 from supervision.statistics import Group, Statistics
 
+SHEET_DATASETS = 10_000
+"""The most datasets in one table."""
 MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """Tells a spreadsheet that the file is UTF-8; without it Chinese turns into garbage."""
 _STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")

@@ -240,3 +240,23 @@ def test_the_documents_hold_the_definition_of_each_figure() -> None:
     for figure in FIGURES:
         row = f"| `{figure.key}` | {figure.title.zh} / {figure.title.en} | {UNITS[figure.unit].en} |"
         assert f"{row} {figure.formula.en} | `{figure.expression}` |" in text, figure.key
+
+
+def test_the_files_linked_on_the_page_open_under_the_session(ganzhou: Any) -> None:
+    browser = ganzhou.browser(carol)
+    page = browser.get(f"/statistics?{FEBRUARY}").get_data(as_text=True)
+    links = {found.replace("&amp;", "&") for found in re.findall(r'href="(/[a-z/]*statistics\.[^"]*)"', page)}
+    assert sorted(link.partition("?")[0] for link in links) == ["/statistics.csv", "/statistics.json"]
+    for link in links:
+        answer = browser.get(link)
+        assert answer.status_code == 200, link
+        assert answer.headers["Content-Disposition"].startswith("attachment")
+        assert anybody(ganzhou).get(link).status_code == 303
+    saved = browser.get(f"/statistics.json?{FEBRUARY}").get_json(force=True)
+    assert [f["family"] for f in saved["families"]] == ["calls"]
+    assert saved["period"]["name"] == "2026-02"
+    assert browser.get(f"/statistics.csv?{FEBRUARY}").data.startswith(b"\xef\xbb\xbf")
+
+
+def test_a_file_of_no_period_is_refused(world: Any) -> None:
+    assert anybody(world).get("/statistics.csv?period=month&from=x").status_code == 400
