@@ -12,7 +12,7 @@ from typing import Any
 from accounts import store
 from accounts.model import RESERVED, STATES, Account
 from accounts.passwords import hash_password, one_time_password
-from accounts.people import account_of, add_account, note, reset, shut
+from accounts.people import CREATED, account_of, add_account, note, reset, shut, tell_department
 from accounts.people import open_again as open_account
 from core.db import Page
 from core.errors import Conflict, NotFound, NotPermitted, invalid
@@ -85,6 +85,7 @@ def allocate_account(work: Work, login: str, name: str, department: str, roles: 
     _must_fit(work, department, wanted)
     password = one_time_password()
     add_account(work, login, name, department, wanted, hash_password(password))
+    tell_department(work, department, CREATED)
     return password
 
 

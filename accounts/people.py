@@ -14,7 +14,11 @@ from accounts.passwords import hash_password, one_time_password, password_faults
 from audit.log import record
 from core.db import Database
 from core.errors import Conflict, Invalid, NotFound, NotPermitted, invalid
+from core.ids import new_id
+from core.text import Text
+from core.times import millis
 from core.work import Work
+from notices.post import Draft, post_notice
 
 
 def pseudonym_of(key: bytes, login: str) -> str:
@@ -33,6 +37,7 @@ def create_account(work: Work, login: str, name: str, department: str, roles: It
         raise Conflict(f"登录名“{login}”已被使用", f"the login {login!r} is taken", code="login_taken")
     password = one_time_password()
     add_account(work, login, name, department, frozenset(roles), hash_password(password))
+    tell_department(work, department, CREATED)
     return password
 
 
@@ -87,7 +92,39 @@ def reset(work: Work, account: Account) -> str:
     _set_password(work, account, hash_password(password), must_change=True)
     store.end_sessions(work.tx, account.login, work.now)
     note(work, "password_reset", account)
+    tell_department(work, account.department, RESET)
     return password
+
+
+CREATED = Text("为本部门开设了一个账号", "An account was created for your department")
+RESET = Text("重置了本部门一个账号的密码", "The password of an account of your department was reset")
+
+
+def tell_department(work: Work, department: str, what: Text) -> None:
+    """Tell a department what another one did with accounts of its own; who it concerns is on record alone.
+
+    A department is not told of what its own people do.
+    """
+    if department == work.actor.department:
+        return
+    by = work.settings.departments.get(work.actor.department)
+    who = by.name if by is not None else Text("平台", "the platform")
+    post_notice(
+        work,
+        Draft(
+            key=f"account:{new_id(millis(work.now))}",
+            about="",
+            link="/inbox",
+            department=department,
+            role="",
+            kind="account",
+            subject=what,
+            body=Text(
+                f"由{who.zh}办理。如本部门无人要求，请立即联系该部门和审计部门。",
+                f"Done by {who.en}. If nobody of yours asked for it, tell them and the auditor at once.",
+            ),
+        ),
+    )
 
 
 def disable_account(work: Work, login: str) -> None:

@@ -194,14 +194,18 @@ def act_on_dataset(
     """Take a step of the rulebook's workflow: submit, approve, return, publish, take off line, withdraw.
 
     The step that revises takes the changed members of the entry beside its own fields. Raises what
-    `cases.take` raises, and Conflict for an entry that would go public without data behind it.
+    `cases.take` raises, and Conflict for an entry that would go public without data behind it, or that is to
+    be revised and is as wished already.
     """
     dataset = find_dataset(work, code)
     expect(dataset, expect_version)
     _, flow = book_of(work, dataset.case)
     if action in flow.names("revise"):
         changes = {k: v for k, v in fields.items() if k != "cause"}
-        return revise_dataset(work, code, changes, fields.get("cause"), expect_version=expect_version)
+        revised = revise_dataset(work, code, changes, fields.get("cause"), expect_version=expect_version)
+        if revised.revision == dataset.revision:
+            raise Conflict("没有改动", "there is nothing to change", code="unchanged")
+        return revised
     case = take(work, dataset.case, action, fields, facts=facts_of(dataset))
     leaves_draft = dataset.case.state == flow.initial != case.state
     if leaves_draft or (case.serves and not dataset.is_public):

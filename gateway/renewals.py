@@ -31,15 +31,21 @@ class Lineage(NamedTuple):
 def renewal_of(work: Work, held: Held) -> Renewal:
     """Return whether the actor may apply to go on with a grant: its consumer may, where it has an end.
 
-    A grant that nobody ends needs no renewal; one that was suspended or taken back has none.
+    A grant that nobody ends needs no renewal; one that was suspended or taken back has none, nor has one on a
+    dataset that is off line or withdrawn.
     """
     book, flow = book_of(work, held.case)
     leaf = book.policy("grant.renewal")
     state = grant_state(work, held.case)
     over = {step.target for step in flow.transitions if step.timer}
     stands = flow.states[state].serves or state in over
-    allowed = stands and held.grant.valid_until is not None and "consumer" in roles_in(held.case, work.actor)
-    return Renewal(allowed, leaf.cite)
+    asks = held.grant.valid_until is not None and "consumer" in roles_in(held.case, work.actor)
+    return Renewal(stands and asks and _is_offered(work, held.grant), leaf.cite)
+
+
+def _is_offered(work: Work, grant: Grant) -> bool:
+    offer = store.offer(work.tx, grant.dataset_code)
+    return offer is not None and offer.is_public
 
 
 def lineage_of(work: Work, held: Held) -> Lineage:

@@ -95,5 +95,16 @@ def papers_of(work: Work, case: Case) -> tuple[Attachment, ...]:
 
 
 def read_evidence(work: Work, matter_id: str, attachment_id: str) -> tuple[Attachment, bytes]:
-    """Return a paper and its content, to whoever may see the matter."""
-    return read_attachment(work, find_matter(work, matter_id).case, attachment_id)
+    """Return a paper and its content, to the parties: what stands beside it in sealed fields is theirs alone.
+
+    Raises NotFound for whoever may not see the matter, NotPermitted for an auditor who is no party.
+    """
+    held = find_matter(work, matter_id)
+    if not may_read_papers(work, held):
+        raise NotPermitted("附件只提供给当事部门", "papers are for the parties of the matter")
+    return read_attachment(work, held.case, attachment_id)
+
+
+def may_read_papers(work: Work, held: Held) -> bool:
+    """Tell whether the actor is of a party, to whom alone papers are handed out."""
+    return bool(roles_in(held.case, work.actor))

@@ -7,13 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cases.attachments import MOST_BYTES
-from cases.model import roles_in
 from cases.timing import book_of
 from core.codes import code_in
 from core.errors import FieldError, invalid
 from core.text import Text
 from core.work import Work
-from matters.acting import act_on_matter, attach_evidence, find_matter, list_matters, read_evidence
+from matters.acting import (
+    act_on_matter,
+    attach_evidence,
+    find_matter,
+    list_matters,
+    may_read_papers,
+    read_evidence,
+)
 from matters.ahead import NAMES, Offered, foresee, openings_about
 from matters.forms import at_fields, read_form
 from matters.model import Wanted
@@ -161,7 +167,8 @@ def matter(work: Work, seen: Seen, id: str, action: str = "") -> Page:
         "about": surroundings(work, held),
         "followed": [matter_row(work, h) for h in followed.rows],
         "rules": book.fields,
-        "may_attach": held.case.closed_at is None and bool(roles_in(held.case, work.actor)),
+        "may_attach": held.case.closed_at is None and may_read_papers(work, held),
+        "may_read_papers": may_read_papers(work, held),
     }
     return Page("matters/matter.html", context)
 

@@ -11,6 +11,7 @@ from accounts.managing import act_on_account, allocate_account, find_account, li
 from accounts.people import disable_account_for
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.work import Actor
+from notices.inbox import list_notices
 from tests.accounts.browser import Browser
 from tests.cast import bob, carol
 
@@ -113,6 +114,24 @@ def test_the_account_of_somebody_who_left_is_shut(ganzhou: Any) -> None:
     with ganzhou.work(bob) as work:
         disable_account_for(work, "li.na", "H-2026-000001")
     assert Browser(ganzhou.app).sign_in("li.na", password).status_code == 422
+
+
+def test_a_department_is_told_of_what_another_does_with_its_accounts(ganzhou: Any) -> None:
+    def told(actor: Actor) -> list[tuple[str, str]]:
+        with ganzhou.read(actor) as work:
+            return [(n.notice.kind, n.notice.subject.zh) for n in list_notices(work, limit=9).lines]
+
+    allocated(ganzhou, bob)
+    for _ in range(2):
+        with ganzhou.work(bob) as work:
+            password = act_on_account(work, "li.na", "reset")
+    reset = ("account", "重置了本部门一个账号的密码")
+    assert told(carol) == [reset, reset, ("account", "为本部门开设了一个账号")]
+    allocated(ganzhou, bob, login="own.one", department="bigdata", roles=["provider"])
+    assert told(bob) == []
+    page = ganzhou.browser(carol).get("/inbox").text
+    assert reset[1] in page
+    assert str(password) not in page
 
 
 def test_a_script_keeps_accounts_and_sees_each_password_once(ganzhou: Any) -> None:

@@ -259,6 +259,9 @@ def in_public(world: Any) -> Any:
 def test_revising_is_an_action_like_the_others(world: Any) -> None:
     dataset = published(world)
 
+    with pytest.raises(Conflict) as refused:
+        acted(world, dataset, "revise", cause="更正", title=dataset.document["title"])
+    assert refused.value.code == "unchanged"
     after = acted(world, dataset, "revise", cause="更正", title="街道区划代码")
 
     assert (after.title, after.revision) == ("街道区划代码", 2)

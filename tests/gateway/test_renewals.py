@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import schemas
+from catalog.datasets import act_on_dataset
 from core.errors import Invalid
 from gateway.applications import act_on_application
 from gateway.grants import act_on_grant, find_grant
@@ -63,6 +64,18 @@ def test_a_grant_that_was_ended_is_not_renewed(world: Any) -> None:
     with world.work(bob) as work:
         act_on_grant(work, held.grant.id, "terminate", {"reason": "安全隐患"})
     assert not seen(world, carol, held.grant.id)["renewal"]["allowed"]
+
+
+def test_a_grant_on_a_dataset_that_is_off_line_is_not_renewed(ganzhou: Any) -> None:
+    held = active_grant(ganzhou, term_days=30)
+    assert seen(ganzhou, carol, held.grant.id)["renewal"]["allowed"]
+    steps = {"announce_withdrawal": {"notice": "即将下线"}, "take_offline": {"reason": "停止归集"}}
+    for action, said in steps.items():
+        with ganzhou.work(alice) as work:
+            act_on_dataset(work, held.grant.dataset_code, action, said)
+    assert not seen(ganzhou, carol, held.grant.id)["renewal"]["allowed"]
+    page = ganzhou.browser(carol).get(f"/grants/{held.grant.id}").text
+    assert f"?renew={held.grant.id}" not in page
 
 
 def test_the_new_application_is_linked_and_the_old_grant_stays_as_it_is(ganzhou: Any) -> None:

@@ -407,10 +407,14 @@ def test_papers_are_added_by_parties_and_downloaded(world: Any) -> None:
     link = re.search(rf'href="({place}/attachments/[^"]+)"', shown.text)
     assert link
     assert "核查.pdf" in shown.text
-    got = world.browser(dave).get(link[1])
+    got = world.browser(carol).get(link[1])
     assert got.data == PDF
     assert got.headers["Content-Disposition"].startswith("attachment;")
-    assert "/attachments" not in world.browser(dave).get(place).text.replace(link[1], "")
+    auditor = world.browser(dave)
+    assert "核查.pdf" in auditor.get(place).text
+    assert "/attachments" not in auditor.get(place).text
+    assert auditor.get(link[1]).status_code == 403
+    assert world.client(dave).get(f"/api{link[1]}").status_code == 403
     assert world.browser(mallory).get(link[1]).status_code == 404
 
 
