@@ -157,7 +157,11 @@ class _Reading:
     def _of_values(self, rows: Rows) -> Iterator[Finding]:
         rules = conditions(self._present(), self.subject.now.astimezone(SHANGHAI).date())
         key = self._key()
-        for rule, (checked, failed) in zip(rules, rows.counts(rules), strict=True):
+        for rule, counted in zip(rules, rows.counts(rules), strict=True):
+            if counted is None:
+                yield Finding("unusable", rule.attribute, rule.expected, 1, 1)
+                continue
+            checked, failed = counted
             seen = rows.samples(rule, key) if failed else []
             samples = tuple(self._sample(s) for s in seen)
             yield Finding(rule.rule, rule.attribute, rule.expected, checked, failed, samples)

@@ -80,6 +80,11 @@ def rows_of(columns: Sequence[int], folder: Path, bounds: Bounds) -> Iterator[Ro
                 raise Unfinished(
                     "数据过多，超出检查可用的空间", "there are more data than the check has room for"
                 ) from full
+            except duckdb.Error as wrong:
+                name = type(wrong).__name__
+                raise Unfinished(
+                    f"检查引擎出错（{name}）", f"the engine of the check failed ({name})"
+                ) from wrong
             finally:
                 interrupting.cancel()
     finally:
@@ -150,15 +155,27 @@ class Rows:
         if self._bounds.left <= 0:
             raise _late()
 
-    def counts(self, rules: Sequence[Condition]) -> list[tuple[int, int]]:
-        """Return for each rule how many values it applies to, and how many of them break it."""
-        found: list[int] = []
+    def counts(self, rules: Sequence[Condition]) -> list[tuple[int, int] | None]:
+        """Return for each rule how many values it applies to, and how many of them break it.
+
+        None stands for a rule that the engine refuses, such as a pattern in a spelling that it does not know.
+        """
+        found: list[tuple[int, int] | None] = []
         for start in range(0, len(rules), AT_ONCE):
-            asked = ", ".join(
-                f"count(*) FILTER (WHERE {rule.applies}), count(*) FILTER (WHERE {rule.broken})"
-                for rule in rules[start : start + AT_ONCE]
-            )
-            found += self._one(f"SELECT {asked} FROM data")
+            some = rules[start : start + AT_ONCE]
+            try:
+                found += self._counted(some)
+            except (duckdb.InterruptException, duckdb.OutOfMemoryException):
+                raise
+            except duckdb.Error:
+                found += [None] if len(some) == 1 else [self.counts([rule])[0] for rule in some]
+        return found
+
+    def _counted(self, rules: Sequence[Condition]) -> list[tuple[int, int]]:
+        asked = ", ".join(
+            f"count(*) FILTER (WHERE {rule.applies}), count(*) FILTER (WHERE {rule.broken})" for rule in rules
+        )
+        found = self._one(f"SELECT {asked} FROM data")
         return list(zip(found[::2], found[1::2], strict=True))
 
     def samples(self, rule: Condition, key: Sequence[int]) -> list[Seen]:

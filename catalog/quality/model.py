@@ -19,6 +19,7 @@ RULES = {
     "range": Text("在取值范围内", "within its range"),
     "code_list": Text("在码表内", "in its code list"),
     "pattern": Text("格式相符", "fits its pattern"),
+    "unusable": Text("规则可以使用", "its rule can be used"),
     "resident_id": Text("公民身份号码有效", "valid resident ID"),
     "uscc": Text("统一社会信用代码有效", "valid unified social credit code"),
     "key_complete": Text("主键完整", "key is complete"),

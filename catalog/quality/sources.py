@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -14,7 +13,9 @@ import pyarrow as pa
 from core.text import Text
 
 PIECE = 20_000
-"""Rows of one piece."""
+"""The most rows of one piece."""
+PIECE_CHARACTERS = 2_000_000
+"""Characters (up to 8 MB) with which a piece is full, however few its rows are."""
 
 
 class Unreadable(Exception):
@@ -54,12 +55,30 @@ class Source:
 
 def pieces_of(rows: Iterable[Sequence[Any]], columns: Sequence[int]) -> Iterator[Piece]:
     """Yield rows as pieces; a row has one value for each of `columns`."""
-    first, waiting = 1, iter(rows)
-    while some := list(islice(waiting, PIECE)):
+    first = 1
+    for some in _cut(rows):
         by_column = list(zip(*some, strict=True))
         arrays = {i: _array(values) for i, values in zip(columns, by_column, strict=True)}
         yield Piece(first, len(some), arrays)
         first += len(some)
+
+
+def _cut(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
+    some: list[Sequence[Any]] = []
+    size = 0
+    for row in rows:
+        some.append(row)
+        size += sum([len(v) if type(v) is str else _length(v) for v in row])
+        if len(some) >= PIECE or size >= PIECE_CHARACTERS:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+def _length(value: Any) -> int:
+    """Return about how many characters a value takes that is no text."""
+    return len(as_text(value) or "") if isinstance(value, Mapping | list | bytes) else 20
 
 
 def _array(values: Sequence[Any]) -> pa.Array:

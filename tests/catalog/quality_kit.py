@@ -65,6 +65,8 @@ def broken(world: Any, described: dict[str, Any], values: list[Any]) -> list[Any
         rows.loaded()
         for rule in rules:
             found = rows._database.execute(f"SELECT row_ FROM data WHERE {rule.broken}").fetchall()
-            assert rows.counts([rule])[0][1] == len(found)
+            (counted,) = rows.counts([rule])
+            assert counted is not None
+            assert counted[1] == len(found)
             wrong |= {row for (row,) in found}
     return [value for i, value in enumerate(values, 1) if i in wrong]

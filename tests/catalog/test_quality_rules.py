@@ -13,9 +13,10 @@ import pytest
 
 from catalog.quality.conditions import literal
 from catalog.quality.duck import Bounds, Unfinished, rows_of
-from catalog.quality.sources import as_text
+from catalog.quality.sources import PIECE, PIECE_CHARACTERS, as_text, pieces_of
 from core.ids import USCC_ALPHABET, is_uscc, uscc_check_digit
 from core.patterns import matches_whole
+from core.text import Text
 from tests.catalog.quality_kit import attribute, broken, checked, counts, resident_id
 
 GOOD_ID = resident_id("42900519900228001")
@@ -368,3 +369,41 @@ def test_thirty_thousand_rows_take_seconds(world: Any) -> None:
     assert report.rows == 30_000
     assert counts(report)["range id"] == (30_000, 29_949)
     assert report.duration_ms < 10_000
+
+
+def test_a_pattern_that_the_engine_refuses_costs_no_other_finding(world: Any) -> None:
+    spelled = "(?<code>[0-9]+)"
+    assert matches_whole(spelled, "12")
+    report = checked(
+        world,
+        [attribute("code", pattern=spelled), attribute("name", pattern="[a-z]+", required=True)],
+        [{"code": "12", "name": "a"}, {"code": "x", "name": "1"}],
+    )
+
+    assert report.unfinished is None
+    found = counts(report)
+    assert found["unusable code"] == (1, 1)
+    assert "pattern code" not in found
+    assert (found["pattern name"], found["required name"]) == ((2, 1), (2, 0))
+    (unusable,) = [f for f in report.findings if f.rule == "unusable"]
+    assert unusable.expected == Text(spelled, spelled)
+
+
+def test_an_error_of_the_engine_is_told_and_not_thrown(world: Any) -> None:
+    bounds = Bounds(64, 2**26, time.monotonic() + 60)
+    with pytest.raises(Unfinished) as told, rows_of([0], world.settings.data / "run", bounds) as rows:
+        rows.newest("no_such_column", "now()")
+    assert told.value.reason.en == "the engine of the check failed (BinderException)"
+
+
+def test_a_piece_is_full_by_rows_or_by_characters() -> None:
+    small = list(pieces_of(([i] for i in range(PIECE + 5)), [0]))
+    assert [(p.first, p.size) for p in small] == [(1, PIECE), (PIECE + 1, 5)]
+    for value in (
+        "x" * (PIECE_CHARACTERS // 4),
+        b"x" * (PIECE_CHARACTERS // 4),
+        ["x" * (PIECE_CHARACTERS // 4)],
+    ):
+        wide = list(pieces_of(([value] for _ in range(9)), [0]))
+        assert [p.first for p in wide] == [1, 5, 9]
+        assert [p.size for p in wide] == [4, 4, 1]
