@@ -9,6 +9,7 @@ from datetime import datetime
 from cases import store
 from cases.model import MEMBER, Case, roles_in
 from cases.present import state_now
+from cases.procedure import is_barred
 from cases.store import Party
 from cases.timing import book_of, clocks
 from cases.turns import tasks_in
@@ -97,5 +98,6 @@ def _line(work: Work, case: Case) -> Line:
 
 def _steps(work: Work, case: Case) -> tuple[Text, ...]:
     """Return what the reader is asked to do, one title an action."""
-    mine = [t for t in tasks_in(work, case) if t.roles & roles_in(case, work.actor)]
+    roles = roles_in(case, work.actor)
+    mine = [t for t in tasks_in(work, case) if t.roles & roles and not is_barred(work, case, t)]
     return tuple({t.action: t.title for t in reversed(mine)}.values())[::-1]

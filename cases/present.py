@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cases.model import Case, Event, roles_in
-from cases.procedure import is_for_another, is_own
+from cases.procedure import is_barred
 from cases.sealed import fields_seen
 from cases.standing import facts_now
 from cases.timing import book_of, clocks
@@ -64,8 +64,7 @@ def case_row(work: Work, case: Case) -> dict[str, Any]:
 def _offered(work: Work, case: Case, flow: Workflow) -> Sequence[Transition]:
     roles = roles_in(case, work.actor)
     steps = flow.actions(state_now(work, case, flow), roles, facts_now(work, case))
-    own = is_own(case, work.actor)
-    return [t for t in steps if not (own and is_for_another(case, t, t.roles & roles))]
+    return [t for t in steps if not is_barred(work, case, t)]
 
 
 def clock_view(clock: ClockState, events: Mapping[str, Text]) -> dict[str, Any]:

@@ -186,6 +186,12 @@ def is_for_another(case: Case, transition: Transition, allowed: Collection[str])
     return transition.by_another or case.events[0].role not in allowed
 
 
+def is_barred(work: Work, case: Case, transition: Transition) -> bool:
+    """Tell whether a step that the actor's roles allow takes somebody else: they requested the case."""
+    allowed = roles_in(case, work.actor) & transition.roles
+    return is_own(case, work.actor) and is_for_another(case, transition, allowed)
+
+
 def not_now(flow: Workflow, case: Case, action: str, facts: Mapping[str, Any]) -> Refusal:
     """Return why an action means nothing here: unknown, not in this state, or a condition does not hold."""
     named = [t for t in flow.transitions if t.action == action]

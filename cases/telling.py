@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 
 from cases.model import KINDS, MATTER, MEMBER, Case, Event, in_role
 from cases.standing import ANNOUNCEMENT
@@ -16,6 +17,11 @@ from notices.post import Draft, post_notice
 from rules.clocks import ClockState
 
 Turns = Collection[tuple[str, str]]
+
+NOTICE = "notice"
+"""The field in which a step says what the users are told."""
+MOST_SAID = 2000
+"""Characters of an announcement that its notice holds; the page of the case shows it whole."""
 
 
 def link_of(case: Case) -> str:
@@ -44,6 +50,7 @@ def tell_of_step(
     """
     flow = book_of(work, case)[1]
     announces = event.action in flow.names("announce")
+    announcement = _announcement(work, case, event, announces)
     told = {(r, d) for r in tells for d in _departments(work, case, r) if not _did_it(event, r, d)}
     waiting = set(turns) - told if event.from_state != event.to_state else set()
     for department, roles in _by_department(told | waiting):
@@ -57,8 +64,26 @@ def tell_of_step(
             role=roles[0] if len(roles) == 1 else MEMBER,
             department=department,
             subject=subject,
-            body=_WAITS if mine else _TOLD,
+            body=announcement or (_WAITS if mine else _TOLD),
+            due=case.next_due_at if mine else None,
         )
+
+
+def _announcement(work: Work, case: Case, event: Event, announces: bool) -> Text | None:
+    """Return what a step lets people know: the text that an announcing one requires, else its notice.
+
+    What is sealed stays on the page of the case.
+    """
+    book, flow = book_of(work, case)
+    steps = [t for t in flow.transitions if t.action == event.action and event.from_state in t.sources]
+    names = [name for t in steps for name in t.requires if announces] or [NOTICE]
+    asked = [book.fields[name] for name in names if name in event.fields and name in book.fields]
+    said = next((f.name for f in asked if f.type == "text" and not f.sealed), None)
+    if said is None:
+        return None
+    words = str(event.fields[said])
+    words = words if len(words) <= MOST_SAID else f"{words[: MOST_SAID - 1]}…"
+    return Text(words, words)
 
 
 def _did_it(event: Event, role: str, department: str) -> bool:
@@ -83,7 +108,8 @@ def tell_of_clock(work: Work, case: Case, clock: ClockState, signal: str, roles:
                 f"{name.en}: {clock.title.en} {_SIGNALS[signal].en}",
             ),
             body=Text(f"时限：{due}", f"Due: {due}"),
-            clock=clock,
+            due=clock.due,
+            cite=str(clock.cite),
         )
 
 
@@ -122,7 +148,8 @@ def _post(
     department: str,
     subject: Text,
     body: Text,
-    clock: ClockState | None = None,
+    due: datetime | None,
+    cite: str | None = None,
 ) -> None:
     post_notice(
         work,
@@ -135,7 +162,7 @@ def _post(
             kind=kind,
             subject=subject,
             body=body,
-            due=clock.due if clock else case.next_due_at,
-            cite=str(clock.cite) if clock else None,
+            due=due,
+            cite=cite,
         ),
     )

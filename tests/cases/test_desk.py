@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import event
@@ -10,7 +11,8 @@ from cases.desk import counts, list_cases
 from cases.telling import link_of
 from gateway.applications import act_on_application
 from gateway.grants import act_on_grant
-from tests.cast import alice, ann, bob, carol, chen, dave, mallory
+from tests.cases.acts import MANAGER_DECIDES, PARTIES, desk, opened, taken
+from tests.cast import alice, ann, bill, bob, carol, chen, dave, mallory
 from tests.stories import active_client, active_grant, offered, submitted_application
 
 
@@ -146,3 +148,13 @@ def test_a_list_that_does_not_exist_shows_the_whole_desk(world):
     page = world.browser(bob).get("/?list=secrets").text
     assert "待我办理" in page
     assert "最近动态" in page
+
+
+def test_who_asked_is_not_called_upon_to_decide(ganzhou):
+    case = opened(
+        ganzhou, bob, "application", "consumer", MANAGER_DECIDES, {**PARTIES, "consumer": "bigdata"}
+    )
+    asker = replace(bob, roles=bob.roles | {"consumer"})
+    taken(ganzhou, asker, case, "submit")
+    assert desk(ganzhou, asker) == {}
+    assert set(desk(ganzhou, bill)) == {case.id}

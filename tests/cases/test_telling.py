@@ -7,6 +7,8 @@ from functools import partial
 
 import pytest
 
+from cases.model import Case
+from catalog.datasets import act_on_dataset
 from core.errors import Conflict
 from tests.cases.acts import (
     MANAGER_DECIDES,
@@ -24,6 +26,7 @@ from tests.cases.acts import (
 )
 from tests.cast import alice, bob, carol
 from tests.conftest import World
+from tests.stories import CONDITION, active_grant, offered
 
 
 def test_each_desk_learns_when_an_application_reaches_it(world: World) -> None:
@@ -152,3 +155,38 @@ def test_several_departments_in_one_role_all_have_the_turn(world: World) -> None
         world, case, lambda: taken(world, alice, case, "state_position", position="以本部门为准")
     )
     assert told_now == {("step", "provider", "hr_social"), ("task", "platform_manager", "bigdata")}
+
+
+# --- what a notice says ---------------------------------------------------------------------------
+
+
+def _bodies(world: World, case: Case, kind: str) -> dict[str, tuple[str, str]]:
+    rows = posted(world, case).values()
+    return {r.department: (r.body["zh"], r.body["en"]) for r in rows if r.kind == kind}
+
+
+@pytest.mark.parametrize("city", ["world", "ganzhou"])
+def test_an_announcement_tells_the_users_in_the_providers_own_words(
+    city: str, request: pytest.FixtureRequest
+) -> None:
+    place = request.getfixturevalue(city)
+    code = offered(place, "divisions", **CONDITION, share_class="conditional")
+    held = active_grant(place, code, term_days=90)
+    words = "月底停止供数，请提前安排。"
+    with place.work(alice) as work:
+        dataset = act_on_dataset(work, held.grant.dataset_code, "announce_withdrawal", {"notice": words})
+    assert _bodies(place, dataset.case, "announcement")["health"] == (words, words)
+
+
+def test_only_who_has_the_turn_is_told_until_when(world: World) -> None:
+    code = offered(world, "divisions")
+    active_grant(world, code)
+    with world.work(bob) as work:
+        said = {"cause": "区划调整"}
+        changed = act_on_dataset(work, code, "report_change", said)
+    with world.work(alice) as work:
+        announced = act_on_dataset(work, code, "announce_withdrawal", {"notice": "月底停止供数。"})
+    assert announced.case.next_due_at is not None
+    dues = {(r.kind, r.department): r.due for r in posted(world, changed.case).values()}
+    assert dues["task", "civil_affairs"] == announced.case.next_due_at
+    assert dues["announcement", "health"] is None
