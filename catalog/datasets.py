@@ -32,18 +32,32 @@ def find_dataset(work: Work, code: str) -> Dataset:
     dataset = store.dataset_by_code(work.tx, code)
     if dataset is None or not may_see(work, dataset):
         raise no_such_dataset()
-    return dataset
+    if dataset.is_public or roles_in(dataset.case, work.actor) or work.actor.has("auditor"):
+        return dataset
+    last = _public_revisions(work, dataset)[-1]
+    return replace(dataset, revision=last.number, document=last.document)
+
+
+def _public_revisions(work: Work, dataset: Dataset) -> list[Revision]:
+    """Return the wordings that a dataset off line had until it left the public's eye."""
+    kept = store.revisions(work.tx, dataset.id)
+    _, flow = book_of(work, dataset.case)
+    serving = {name for name, state in flow.states.items() if state.serves}
+    left = max(e.at for e in dataset.case.events if e.from_state in serving and e.to_state not in serving)
+    return [r for r in kept if r.at < left] or kept[:1]
 
 
 def may_see(work: Work, dataset: Dataset) -> bool:
     """Tell whether a dataset exists for the actor.
 
     Everybody sees what is published, its provider and the platform manager see the rest, an auditor sees as
-    well what was published once.
+    well what was published once; so does, as it was published, a department that still holds a grant on it.
     """
     if dataset.is_public or roles_in(dataset.case, work.actor):
         return True
-    return work.actor.has("auditor") and dataset.published_at is not None
+    if dataset.published_at is None:
+        return False
+    return work.actor.has("auditor") or work.actor.department in work.users_of(work.tx, dataset.code)
 
 
 def list_revisions(work: Work, dataset: Dataset) -> list[tuple[Revision, list[Difference]]]:
@@ -56,6 +70,9 @@ def list_revisions(work: Work, dataset: Dataset) -> list[tuple[Revision, list[Di
     if not roles_in(dataset.case, work.actor):
         first = max(i for i, r in enumerate(kept) if dataset.published_at and r.at <= dataset.published_at)
         kept, before = kept[first:], [None, *kept[first:-1]]
+    if not (dataset.is_public or roles_in(dataset.case, work.actor) or work.actor.has("auditor")):
+        kept = [r for r in kept if r.number <= dataset.revision]
+        before = before[: len(kept)]
     pairs = zip(kept, before, strict=True)
     return [(now, differences(was.document, now.document) if was else []) for now, was in pairs][::-1]
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from catalog.datasets import find_dataset, list_revisions, revise_dataset
+from core.codes import in_url
+from core.errors import NotFound
 from rules.rulebook import Rulebook, Rulebooks
-from tests.cast import alice, bob, carol, dave
+from tests.cast import alice, bob, carol, dave, mallory
 from tests.conftest import World, make_world
 from tests.rules.books import shipped
-from tests.stories import active_grant
+from tests.stories import CONDITION, active_grant, offered, taken_offline
 
 
 @pytest.fixture
@@ -64,3 +68,23 @@ def test_a_page_does_without_what_the_book_hides(discreet: World) -> None:
     page = discreet.browser(alice).get(f"/grants/{grant}")
     assert page.status_code == 200
     assert discreet.browser(alice).get("/grants").status_code == 200
+
+
+@pytest.mark.parametrize("city", ["world", "ganzhou"])
+def test_whoever_still_holds_a_grant_sees_the_entry_off_line_as_it_was_public(city, request):
+    place = request.getfixturevalue(city)
+    code = offered(place, "divisions", **CONDITION, share_class="conditional")
+    active_grant(place, code, term_days=90)
+    place.now += timedelta(hours=1)
+    taken_offline(place, code)
+    place.now += timedelta(hours=1)
+    with place.work(alice) as work:
+        revise_dataset(work, code, {"title": "尚未公开的名称"}, "更名")
+    with place.read(carol) as work:
+        entry = find_dataset(work, code)
+        assert (entry.is_public, entry.document["title"]) == (False, "行政区划")
+        wordings = [revision.document["title"] for revision, _ in list_revisions(work, entry)]
+        assert wordings == ["行政区划"]
+    with place.read(mallory) as work, pytest.raises(NotFound):
+        find_dataset(work, code)
+    assert place.browser(carol).get(f"/datasets/{in_url(code)}").status_code == 200
