@@ -50,7 +50,7 @@ def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
             "s3cret",
             "/connections/1/headers/X-Service-Key",
         ),
-        ("accounts.yaml", "roles: [auditor]", "roles: [king]", "/accounts/5/roles/0"),
+        ("accounts.yaml", "roles: [auditor]", "roles: [king]", "/accounts/6/roles/0"),
         (
             "datasets/workdays.yaml",
             "connection: workday_api",
