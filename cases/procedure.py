@@ -20,13 +20,14 @@ from cases.standing import facts_now
 from cases.telling import tell_of_step
 from cases.timing import book_of, events_of, timed, watch_at
 from cases.turns import keep_turns
-from core.errors import Conflict, NotFound, NotPermitted, Refusal
+from core.errors import Conflict, NotFound, NotPermitted, Refusal, invalid
 from core.ids import new_id
 from core.text import Text
-from core.times import millis
+from core.times import millis, parse_instant
 from core.work import SYSTEM, Actor, Work
 from rules.clocks import extended_due
 from rules.rulebook import Rulebook
+from rules.values import pointer_to
 from rules.workflow import Opens, Transition, Workflow
 from web.roles import ROLES
 
@@ -125,8 +126,19 @@ def take(
     chooser = replace(current, facts={**current.facts, **(passing or {})})
     transition, role = _permitted(flow, chooser, action, work)
     checked = check_fields(book, transition, fields)
+    _must_have_happened(work, current, book, transition, checked)
     note_clocks(work, current)
     return _move(work, current, book, transition, role, _extending(work, current, book, transition, checked))
+
+
+def _must_have_happened(
+    work: Work, case: Case, book: Rulebook, transition: Transition, fields: Mapping[str, Any]
+) -> None:
+    """Refuse an instant yet to come in a field that a clock counts from. Raises Invalid."""
+    begun = [r for r in book.clocks if r.workflow == case.workflow and {*r.starts} & {*transition.emits}]
+    for name in sorted({r.counts_from for r in begun if r.counts_from is not None} & fields.keys()):
+        if parse_instant(str(fields[name])) > work.now:
+            raise invalid(pointer_to(name), "不能晚于现在", "may not lie in the future", code="range")
 
 
 def _extending(

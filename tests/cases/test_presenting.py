@@ -12,7 +12,8 @@ from cases.procedure import find_case
 from cases.timing import book_of
 from catalog.datasets import act_on_dataset
 from core.codes import in_url
-from core.errors import Conflict
+from core.errors import Conflict, Invalid
+from core.times import local_iso
 from core.work import Actor
 from tests.cases.acts import MANAGER_DECIDES, PROVIDER_DECIDES, opened, seen, taken
 from tests.cast import alice, bob, carol
@@ -90,3 +91,13 @@ def test_history_shows_what_was_said_under_its_title_and_in_local_time(world: Wo
     assert "实际变化时间" in page
     assert "2026-02-01T01:00:00Z" not in page
     assert "2026-02-01 09:00" in page
+
+
+@pytest.mark.parametrize("city", ["world", "ganzhou"])
+def test_a_change_cannot_be_reported_before_it_happens(city: str, request: pytest.FixtureRequest) -> None:
+    place = request.getfixturevalue(city)
+    code = offered(place, "divisions")
+    said = {"cause": "区划调整", "changed_on": local_iso(place.now + timedelta(seconds=1))}
+    with place.work(alice) as work, pytest.raises(Invalid) as refused:
+        act_on_dataset(work, code, "report_change", said)
+    assert [e.pointer for e in refused.value.errors] == ["/changed_on"]

@@ -63,9 +63,9 @@ def test_the_days_count_from_the_change_and_not_from_its_record(ganzhou: Any) ->
     assert due(ganzhou, dataset, "update") == end_of_workday("2026-03-02T09:00", 10)
 
 
-def test_a_change_that_lies_ahead_does_not_lengthen_the_limit(ganzhou: Any) -> None:
-    dataset = changed(ganzhou, "2026-03-02T10:00", "2026-06-01T09:00:00")
-    assert due(ganzhou, dataset, "update") == end_of_workday("2026-03-02T10:00", 10)
+def test_a_change_that_lies_ahead_is_refused(ganzhou: Any) -> None:
+    refused = wrong(changed, ganzhou, "2026-03-02T10:00", "2026-06-01T09:00:00")
+    assert pointers(refused) == ["/changed_on"]
 
 
 def test_the_manager_may_record_a_change_and_the_provider_learns_of_it(ganzhou: Any) -> None:
