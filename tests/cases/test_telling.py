@@ -170,7 +170,7 @@ def test_an_announcement_tells_the_users_in_the_providers_own_words(
     city: str, request: pytest.FixtureRequest
 ) -> None:
     place = request.getfixturevalue(city)
-    code = offered(place, "divisions", **CONDITION, share_class="conditional")
+    code = offered(place, "divisions", None, share_class="conditional", **CONDITION)
     held = active_grant(place, code, term_days=90)
     words = "月底停止供数，请提前安排。"
     with place.work(alice) as work:

@@ -71,9 +71,11 @@ def test_a_page_does_without_what_the_book_hides(discreet: World) -> None:
 
 
 @pytest.mark.parametrize("city", ["world", "ganzhou"])
-def test_whoever_still_holds_a_grant_sees_the_entry_off_line_as_it_was_public(city, request):
+def test_whoever_still_holds_a_grant_sees_the_entry_off_line_as_it_was_public(
+    city: str, request: pytest.FixtureRequest
+) -> None:
     place = request.getfixturevalue(city)
-    code = offered(place, "divisions", **CONDITION, share_class="conditional")
+    code = offered(place, "divisions", None, share_class="conditional", **CONDITION)
     active_grant(place, code, term_days=90)
     place.now += timedelta(hours=1)
     taken_offline(place, code)
