@@ -10,6 +10,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from audit.bodies import read_bodies
 from audit.files import tile_reader
 from audit.frames import read_journal
@@ -19,6 +21,8 @@ from audit.segments import segments_in
 from audit.state import load_state
 from audit.tiles import hash_reader
 from tests.audit.logs import SIGNER, Log
+
+pytestmark = pytest.mark.long
 
 HERE = Path(__file__).parent.parent.parent
 
@@ -49,8 +53,6 @@ from pathlib import Path
 from audit.sealer import run
 from core.db import Database
 from tests.audit.logs import settings_of
-
-pytestmark = pytest.mark.long
 
 folder = Path(sys.argv[1])
 run(settings_of(folder), Database(f"sqlite:///{folder / 'state.sqlite'}"))
