@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -141,9 +142,12 @@ def _parties(
     try:
         subject = find_subject(work, opening, {k: v for k, v in draft.items() if k in WORDS})
     except Invalid:
-        known = {role: source for role, source in opening.parties.items() if source in KNOWN_BEFORE}
-        return departments_of(work, book, replace(opening, parties=known), Subject(()), fields)
-    return departments_of(work, book, opening, subject, fields)
+        pass
+    else:
+        with suppress(Invalid):  # a department that cannot play its role is told of beside its field
+            return departments_of(work, book, opening, subject, fields)
+    known = {role: source for role, source in opening.parties.items() if source in KNOWN_BEFORE}
+    return departments_of(work, book, replace(opening, parties=known), Subject(()), fields)
 
 
 def _first_to_act(flow: Workflow) -> list[str]:
