@@ -59,7 +59,12 @@ PAGES: tuple[tuple[str, Actor | None, str], ...] = (
     ("/statistics", None, "/statistics"),
     ("/statistics", bob, "/statistics?period=year"),
 )
-DOWNLOADS = {"/applications/<id>/attachments/<attachment>", "/matters/<id>/attachments/<attachment>"}
+DOWNLOADS = {
+    "/applications/<id>/attachments/<attachment>",
+    "/matters/<id>/attachments/<attachment>",
+    "/statistics.csv",
+    "/statistics.json",
+}
 PHONE = 390
 LANGUAGES = {"zh": "zh-CN", "en": "en"}
 
