@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
+import threading
 import time
 
 USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 USCC_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
 
+_GROWTH_BITS = 40
+_MILLISECONDS_KEPT = 256
+_last: dict[int, int] = {}
+"""The random part of the newest id of each of the last milliseconds, the oldest first."""
+_newest_clock = 0
+_lock = threading.Lock()
+
 
 def new_id(at_ms: int | None = None) -> str:
-    """Return a UUID version 7 (RFC 9562 section 5.7): ordered by milliseconds, 74 random bits."""
-    ms = int(time.time() * 1000) if at_ms is None else at_ms
-    value = (ms & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(os.urandom(10), "big")
-    value = (value & ~(0xF << 76)) | (0x7 << 76)
-    value = (value & ~(0x3 << 62)) | (0x2 << 62)
+    """Return a UUID version 7 (RFC 9562 section 5.7) of the millisecond `at_ms`, or of the system's clock.
+
+    Ids that one process makes in one millisecond stand in the order in which they were made: the 74 random
+    bits grow by a random amount from one to the next (section 6.2, method 2). A clock set back leaves the
+    ids in the millisecond that they had reached. Ids of different processes are in order by millisecond.
+    """
+    ms, random = _next_random(at_ms)
+    random_a, random_b = random >> 62, random & (1 << 62) - 1
+    value = (ms & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | random_a << 64 | 0x2 << 62 | random_b
     h = f"{value:032x}"
     return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+
+
+def _next_random(at_ms: int | None) -> tuple[int, int]:
+    """Return the millisecond and the 74 random bits of the next id, and remember them."""
+    global _newest_clock
+    first, growth = secrets.randbits(73), 1 + secrets.randbits(_GROWTH_BITS)  # one bit less: room to grow
+    with _lock:
+        if at_ms is None:
+            at_ms = _newest_clock = max(_newest_clock, int(time.time() * 1000))
+        last = _last.pop(at_ms, None)
+        random = _last[at_ms] = first if last is None else last + growth
+        if len(_last) > _MILLISECONDS_KEPT:
+            del _last[next(iter(_last))]
+    return at_ms, random
 
 
 def new_secret() -> str:
