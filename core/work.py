@@ -55,6 +55,11 @@ def nothing_follows(
     raise LookupError(f"nobody opens a case of {workflow!r} here")
 
 
+def no_tickets(tx: Connection, number: str, department: str) -> bool:
+    """Answer whether a ticket is open with a department where there is no hotline: none is."""
+    return False
+
+
 def nothing_filed(work: Work, datasets: Sequence[str]) -> Mapping[str, Any]:
     """Answer how bases for not sharing are filed where nobody files any."""
     return {}
@@ -82,6 +87,9 @@ class Work:
 
     filings_of: Callable[[Work, Sequence[str]], Mapping[str, Any]] = nothing_filed
     """The latest filing (`catalog.model.Filing`) of each of these datasets (ids), by dataset."""
+
+    ticket_open: Callable[[Connection, str, str], bool] = no_tickets
+    """Whether the ticket with this number is open and a department takes part in it."""
 
     def acting_as(self, actor: Actor) -> Work:
         """Return the same unit of work on behalf of somebody else."""

@@ -24,6 +24,7 @@ from gateway.grants import open_grant
 from gateway.model import Application, Client, Grant, Offer, Terms
 from gateway.renewals import previous_grant
 from gateway.terms import check_term, term_of
+from gateway.tickets import check_ticket
 from gateway.urgency import ON_BEHALF, URGENT, check_on_behalf, check_urgent
 from rules.citation import Citation
 from rules.rulebook import Rulebook
@@ -49,6 +50,7 @@ DECISION = (
     "row_limit",
     "term_days",
     "sensitive",
+    "needs_ticket",
     "withheld_reason",
 )
 """What a decision to grant may say beside the fields of the rulebook's own step (schema request/decision)."""
@@ -87,6 +89,7 @@ def apply_for_fields(work: Work, draft: Mapping[str, Any]) -> Filed:
     client = _system(work, draft["client"], for_another)
     asked = complete(draft, offer, client)
     _check_statement(book, asked)
+    check_ticket(work, asked["ticket"], client.department)
     check_term(book, work.rulebooks.calendar, asked["term_days"], work.now)
     if asked[URGENT]:
         check_urgent(book, share_class(offer, asked["fields"]))

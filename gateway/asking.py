@@ -40,6 +40,8 @@ def complete(draft: Mapping[str, Any], offer: Offer, client: Client) -> dict[str
         "networks": list(plain_networks(draft.get("networks") or client.networks, "/networks")),
         "term_days": draft.get("term_days"),
         "urgent": draft.get("urgent", False),
+        "ticket": draft.get("ticket"),
+        "needs_ticket": draft.get("needs_ticket", False),
         **{name: draft.get(name, "").strip() for name in ("purpose", "reasons", "duty_basis")},
     }
     wrong = [
@@ -157,6 +159,7 @@ def decide(asked: Mapping[str, Any], decision: Mapping[str, Any], offer: Offer) 
         networks=networks,
         purpose=asked["purpose"],
         sensitive=decision.get("sensitive", is_personal(offer, fields)),
+        needs_ticket=decision.get("needs_ticket", False) or asked.get("needs_ticket", False),
     )
 
 

@@ -22,6 +22,7 @@ from gateway.records import Recorder, call_fields, grant_fields
 from gateway.reply import Reply
 from gateway.snapshot import Permits
 from gateway.sources import Ask, Sources
+from gateway.tickets import HEADER, named_ticket
 from gateway.tokens import token_digest, well_formed
 
 log = logging.getLogger("shuxiang.plane")
@@ -89,6 +90,7 @@ class Exchange:
             raise Refused(against)
         if call.kind == "api":
             self._fields["operation"] = f"call/{call.name}"
+        await self._check_ticket(permit)
         admitted = Admitted(permit, digest, version, self._fields, self._began)
         prepared = await desk.sources.prepare(permit, call, request, self._line, self._trace)
         await self._stands(admitted, call, source)
@@ -97,6 +99,22 @@ class Exchange:
             self._fields["intent"] = intent.id
             await self._stands(admitted, call, source)
         return admitted, prepared.ask
+
+    async def _check_ticket(self, permit: Permit) -> None:
+        """Put the ticket that a call is made for on record, once the hotline says that it is open.
+
+        A call that names one is held to it even where its grant asks for none. Raises Refused.
+        """
+        try:
+            number = named_ticket(self._request.all(HEADER))
+        except ValueError:
+            raise Refused(no.TICKET_NOT_OPEN) from None
+        if number is None and permit.terms.needs_ticket:
+            raise Refused(no.TICKET_MISSING)
+        if number is not None:
+            if not await self._desk.permits.ticket_open(number, permit.consumer):
+                raise Refused(no.TICKET_NOT_OPEN)
+            self._fields["ticket"] = number
 
     async def _stands(self, admitted: Admitted, call: Call, source: Address | None) -> None:
         """Judge the call again: a body or a record may have been long in coming. Raises Refused."""

@@ -14,7 +14,7 @@ from gateway.model import Grant
 Typed = Mapping[str, list[str]]
 """Field names to what was typed or ticked there."""
 
-_TEXTS = ("dataset", "client", "kind", "purpose", "reasons", "duty_basis", "previous_grant")
+_TEXTS = ("dataset", "client", "kind", "purpose", "reasons", "duty_basis", "ticket", "previous_grant")
 
 
 def read_application(typed: Typed) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def read_application(typed: Typed) -> dict[str, Any]:
     asked: dict[str, Any] = {name: _first(typed, name) for name in _TEXTS if _first(typed, name)}
     asked |= _lists(typed)
     asked |= _numbers(typed, ("term_days",))
-    asked |= {name: True for name in ("urgent", "on_behalf") if _first(typed, name) == "true"}
+    asked |= {name: True for name in ("urgent", "on_behalf", "needs_ticket") if _first(typed, name) == "true"}
     return {**asked, "submit": _first(typed, "submit") != "false"}
 
 
@@ -30,7 +30,7 @@ def read_decision(typed: Typed) -> dict[str, Any]:
     """Return what was typed as a decision to grant (schema request/decision), with the step's own fields."""
     decided: dict[str, Any] = {"fields": typed.get("fields", []), **_lists(typed)}
     decided |= _numbers(typed, ("term_days", "row_limit"))
-    decided["sensitive"] = _first(typed, "sensitive") == "true"
+    decided |= {name: _first(typed, name) == "true" for name in ("sensitive", "needs_ticket")}
     said = {name: _first(typed, name) for name in ("withheld_reason", "note")}
     return {**decided, **{name: text for name, text in said.items() if text}}
 

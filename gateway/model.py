@@ -128,6 +128,8 @@ class Terms:
     purpose: str
     sensitive: bool
     """Write `access.intent` before the provider is asked."""
+    needs_ticket: bool = False
+    """Whether every call must name an open ticket of the hotline that the consumer works on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,16 @@ PARAMETER_NOT_GRANTED = _scope(
     "管控参数的值不在授权范围内",
     "the grant does not allow this value of the parameter",
 )
+TICKET_MISSING = _scope(
+    "ticket_missing",
+    "此授权要求每次调用注明工单(Purpose-Ticket)",
+    "each call under this grant must name a ticket (Purpose-Ticket)",
+)
+TICKET_NOT_OPEN = _scope(
+    "ticket_not_open",
+    "注明的工单不存在、已办结或不由使用部门办理",
+    "the named ticket is not open, or the consumer does not work on it",
+)
 FIELDS_NOT_SEPARABLE = _scope(
     "fields_not_separable",
     "此操作的结果无法按信息项裁剪，而授权只含部分信息项",

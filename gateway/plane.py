@@ -24,6 +24,7 @@ from audit.note import NoteSigner
 from core.db import Database
 from core.settings import Settings
 from core.times import utc_now
+from core.work import no_tickets
 from gateway import objections as no
 from gateway.delivery import Delivery
 from gateway.exchange import Desk, Exchange, of_fault
@@ -33,7 +34,7 @@ from gateway.metrics import Metrics
 from gateway.policy import PolicyCounter, policy_file
 from gateway.records import Recorder, request_key
 from gateway.reply import Reply
-from gateway.snapshot import Permits
+from gateway.snapshot import Permits, TicketCheck
 from gateway.sources import Sources
 
 DRAIN_SECONDS = 20.0
@@ -41,16 +42,17 @@ DRAIN_SECONDS = 20.0
 log = logging.getLogger("shuxiang.plane")
 
 
-def run_worker(settings: Settings, index: int) -> None:
+def run_worker(settings: Settings, index: int, ticket_open: TicketCheck = no_tickets) -> None:
     """Serve calls until SIGTERM or SIGINT, then finish those under way and end.
 
+    `ticket_open` says whether a ticket that a call names is open with the consumer.
     Raises ConfigError when a key or a provider's credential is missing.
     """
-    uvloop.run(_serve(settings, index))
+    uvloop.run(_serve(settings, index, ticket_open))
 
 
-async def _serve(settings: Settings, index: int) -> None:
-    worker = Worker(settings, index)
+async def _serve(settings: Settings, index: int, ticket_open: TicketCheck) -> None:
+    worker = Worker(settings, index, ticket_open)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -63,14 +65,16 @@ async def _serve(settings: Settings, index: int) -> None:
 class Worker:
     """One process of the data plane."""
 
-    def __init__(self, settings: Settings, index: int) -> None:
+    def __init__(self, settings: Settings, index: int, ticket_open: TicketCheck = no_tickets) -> None:
         """Open everything but the sockets and the journal. Raises ConfigError."""
         platform = settings.platform
         self._settings = settings
         self._index = index
         self._counter = PolicyCounter(policy_file(settings.data))
         self._metrics = Metrics()
-        self._permits = Permits(Database(settings.database_url), self._counter, platform.control_url)
+        self._permits = Permits(
+            Database(settings.database_url), self._counter, platform.control_url, ticket_open
+        )
         signer = NoteSigner.parse(settings.key("receipt.key").decode())
         self._recorder = Recorder(signer, platform.log_origin, utc_now)
         metadata = f"{platform.control_url}/.well-known/oauth-protected-resource"

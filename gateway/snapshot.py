@@ -10,11 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.db import Database
+from core.work import no_tickets
 from gateway import store
 from gateway.model import Permit
 from gateway.objections import DATABASE_UNAVAILABLE, POLICY_STALE, Objection, Refused
@@ -23,14 +27,20 @@ from gateway.policy import PolicyCounter
 REMEMBERED = 20_000
 STALE_SECONDS = 5.0
 
+TicketCheck = Callable[[Connection, str, str], bool]
+"""Tells whether the ticket with a number is open with a department."""
+
 log = logging.getLogger("shuxiang.plane")
 
 
 class Permits:
     """The permits of one worker, by token digest."""
 
-    def __init__(self, database: Database, counter: PolicyCounter, console: str) -> None:
+    def __init__(
+        self, database: Database, counter: PolicyCounter, console: str, ticket_open: TicketCheck = no_tickets
+    ) -> None:
         """`console` is the address of the pages that an answer's notice refers to."""
+        self._ticket_open = ticket_open
         self._database = database
         self._console = console
         self._counter = counter
@@ -79,6 +89,22 @@ class Permits:
     def _lookup(self, digest: str) -> Permit | None:
         with self._database.read() as tx:
             return store.permit(tx, digest, self._console)
+
+    async def ticket_open(self, number: str, department: str) -> bool:
+        """Tell whether a ticket is open with a department, as it stands in the database now.
+
+        Raises Refused when the database cannot be read.
+        """
+        ask = partial(self._ask_for_ticket, number, department)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, ask)
+        except SQLAlchemyError as wrong:
+            log.error("a ticket could not be read: %s", type(wrong).__name__)
+            raise Refused(DATABASE_UNAVAILABLE) from wrong
+
+    def _ask_for_ticket(self, number: str, department: str) -> bool:
+        with self._database.read() as tx:
+            return self._ticket_open(tx, number, department)
 
     def _remember(self, digest: str, permit: Permit, version: int) -> None:
         if version != self._version:

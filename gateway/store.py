@@ -221,6 +221,7 @@ def terms_of(document: dict[str, Any]) -> Terms:
         networks=tuple(document["networks"]),
         purpose=document["purpose"],
         sensitive=document["sensitive"],
+        needs_ticket=document.get("needs_ticket", False),
     )
 
 
