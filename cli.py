@@ -870,7 +870,7 @@ def statistics() -> None:
 
 
 @statistics.command("show")
-@click.option("--period", help="day, week, month, quarter or year.")
+@click.option("--period", help="day, week, month, quarter, half_year or year.")
 @click.option("--from", "start", help="A day in the period, or its name, such as 2026-02 or 2026-Q1.")
 @click.option("--department", help="Only what concerns this department.")
 @click.option("--dataset", help="Only what concerns the dataset with this code.")

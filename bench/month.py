@@ -21,10 +21,10 @@ from rich.table import Table
 from cases.desk import LISTS, counts, list_cases
 from core.db import Database
 from core.migrate import migrate
+from core.periods import read_period
 from core.times import SHANGHAI
 from core.work import Actor
 from supervision.lines import keep_lines
-from supervision.periods import read_period
 from supervision.statistics import Wanted, read_statistics
 from tests.conftest import import_every_table, make_world
 from tests.month import MANAGER, person, play

@@ -20,7 +20,10 @@ from web.http import Call, Reply, Routes
 routes = Routes("supervision")
 
 ASKED = {
-    "period": Text("期间：day、week、month、quarter、year", "period: day, week, month, quarter, year"),
+    "period": Text(
+        "期间：day、week、month、quarter、half_year、year",
+        "period: day, week, month, quarter, half_year, year",
+    ),
     "from": Text(
         "期间内的一天，或期间的写法，如 2026-02", "a day in the period, or its name, such as 2026-02"
     ),

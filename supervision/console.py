@@ -8,15 +8,15 @@ import orjson
 from markupsafe import Markup
 
 from core.errors import Invalid
+from core.periods import KINDS
 from core.text import Text
 from core.work import Work
-from supervision.charts import bar_chart, line_chart, number
 from supervision.figures import FAMILIES, UNITS, Value
-from supervision.periods import KINDS
 from supervision.present import LINES, statistics_view
 from supervision.sheets import SHEET_DATASETS, sheet
 from supervision.statistics import Family, Statistics, publication_of, read_statistics, wanted
 from web.auth import PUBLIC
+from web.charts import bar_chart, line_chart, number
 from web.pages import File, Page, Pages, Seen
 from web.words import words
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cases.model import Case, Event, in_role
+from core.periods import day_of
 from rules.clocks import ClockState, Recorded, run_clocks
 from rules.limits import ClockRule
 from rules.routing import matches
@@ -27,7 +28,6 @@ from rules.rulebook import Rulebook
 from rules.workdays import Calendar
 from rules.workflow import Transition, Workflow
 from supervision.model import GRANTED, NOT_ACCEPTED, REFUSED, WITHDRAWN, Handled, Limit
-from supervision.periods import day_of
 
 ASIDE = "aside"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.periods import Period
 from core.text import Text
 from core.times import local_iso
 from supervision.figures import FAMILIES, UNITS, Figure
-from supervision.periods import Period
 from supervision.statistics import Family, Group, Statistics
 
 LINES = {

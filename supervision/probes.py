@@ -18,10 +18,10 @@ from sqlalchemy import Connection as Transaction
 
 from catalog.selfcheck import self_check
 from core.db import Database
+from core.periods import day_of
 from core.settings import Settings
 from supervision import store
 from supervision.model import Seen, Target
-from supervision.periods import day_of
 
 LOOK_SECONDS = 5.0
 """What one look may take."""

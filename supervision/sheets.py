@@ -6,17 +6,13 @@ import csv
 import io
 from collections.abc import Iterator
 
+from core.cells import MARK, Cell, safe
 from core.times import local_iso
 from supervision.figures import FAMILIES, UNITS, Figure
 from supervision.statistics import Group, Statistics
 
 SHEET_DATASETS = 10_000
 """The most datasets in one table."""
-MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
-"""Tells a spreadsheet that the file is UTF-8; without it Chinese turns into garbage."""
-_STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What makes a spreadsheet calculate, the full-width signs among it."""
-Cell = str | int | float | None
 
 
 def sheet(found: Statistics) -> str:
@@ -28,11 +24,6 @@ def sheet(found: Statistics) -> str:
     writer.writerow([safe(cell) for cell in _head(figures)])
     writer.writerows([safe(cell) for cell in row] for row in _rows(found, figures))
     return out.getvalue()
-
-
-def safe(cell: Cell) -> Cell:
-    """Return a cell that no spreadsheet takes for a formula: such a text gets an apostrophe in front."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_STARTS_FORMULA) else cell
 
 
 def _head(figures: list[Figure]) -> list[Cell]:

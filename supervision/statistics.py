@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from core.codes import code_in
 from core.errors import Unauthenticated, invalid
+from core.periods import Period, day_of, read_period
 from core.text import Text
 from core.work import Work
 from rules.citation import Citation
@@ -17,7 +18,6 @@ from supervision import store
 from supervision.figures import FAMILIES, Facts, Figure, Value, figures_of, share
 from supervision.lines import lines_between
 from supervision.model import FAILED, PERMITTED, REFUSED_CALL, CallSum, DatasetName, Handled, LookSum
-from supervision.periods import Period, day_of, read_period
 
 POLICY = "supervision.statistics"
 OVERSEERS = ("platform_manager", "steering_office")
@@ -180,8 +180,8 @@ class _Raw:
 def _read(work: Work, wanted: Wanted, known: Mapping[str, DatasetName]) -> _Raw:
     tx, period, code = work.tx, wanted.period, wanted.dataset
     end = max(period.start_at, min(period.end_at, work.now + _INSTANT))
-    by_month = period.kind in ("month", "quarter", "year")
-    parts_by_month = period.kind in ("quarter", "year")
+    by_month = period.kind not in ("day", "week")
+    parts_by_month = period.kind not in ("day", "week", "month")
     own = None
     if wanted.department or wanted.dataset:
         own = [d.code for d in known.values() if _belongs(wanted, d)]

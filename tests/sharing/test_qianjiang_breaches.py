@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
+from core.periods import period_of
 from matters.acting import find_matter, list_matters
 from matters.model import Wanted
-from supervision.periods import period_of
 from supervision.statistics import Wanted as Asked
 from supervision.statistics import read_statistics
 from tests.cast import alice, ann, bob, carol, gus, mallory, rita, stella

@@ -14,9 +14,9 @@ from sqlalchemy import func, select
 
 from catalog.datasets import act_on_dataset
 from catalog.selfcheck import self_check
+from core.periods import period_of
 from supervision import probes, store
 from supervision.model import LookSum, Seen
-from supervision.periods import period_of
 from supervision.probes import KEPT, probe
 from supervision.statistics import Wanted, read_statistics
 from tests.cast import alice, bob

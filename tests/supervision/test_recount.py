@@ -14,11 +14,11 @@ from sqlalchemy import select
 from cases.store import case, case_breaches, case_events, cases, cases_by_id
 from cases.sweep import sweep
 from cases.timing import clocks
+from core.periods import period_of
 from core.times import SHANGHAI
 from rules.rulebook import Rulebook
 from supervision.handling import Handling
 from supervision.lines import keep_lines
-from supervision.periods import period_of
 from supervision.statistics import Wanted, read_statistics
 from tests.cast import bob
 from tests.stories import submitted_application

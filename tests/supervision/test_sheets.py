@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from supervision.periods import period_of
-from supervision.sheets import safe, sheet
+from core.cells import safe
+from core.periods import period_of
+from supervision.sheets import sheet
 from supervision.statistics import Wanted, read_statistics
 from tests.cast import bob
 from tests.stories import offered, submitted_application

@@ -13,10 +13,10 @@ from sqlalchemy import event, select
 from audit.store import audit_outbox
 from cases import store
 from cases.timing import clocks
+from core.periods import read_period
 from core.times import SHANGHAI
 from core.work import SYSTEM
 from notices.store import notices
-from supervision.periods import read_period
 from supervision.statistics import Wanted, read_statistics
 from tests.month import MANAGER, Month, play
 

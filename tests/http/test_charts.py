@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervision.charts import bar_chart, line_chart, nice, number
+from web.charts import bar_chart, line_chart, nice, number
 
 VALUES = st.none() | st.integers(0, 10**12) | st.floats(0, 100)
 SVG = "{http://www.w3.org/2000/svg}"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import Invalid
-from supervision.periods import KINDS, period_of, read_period
+from core.periods import KINDS, period_of, read_period
 
 NOW = datetime(2026, 2, 10, 2, 0, tzinfo=UTC)
 DAYS = st.dates(date(2000, 1, 10), date(2099, 12, 20))
@@ -27,6 +27,9 @@ DAYS = st.dates(date(2000, 1, 10), date(2099, 12, 20))
         ("month", "2028-02-10", "2028-02-01", "2028-02-29", "2028-02"),
         ("quarter", "2026-Q4", "2026-10-01", "2026-12-31", "2026-Q4"),
         ("quarter", "2026-11-30", "2026-10-01", "2026-12-31", "2026-Q4"),
+        ("half_year", "2026-H2", "2026-07-01", "2026-12-31", "2026-H2"),
+        ("half_year", "2026-06-30", "2026-01-01", "2026-06-30", "2026-H1"),
+        ("quarter", "2026-H2", "2026-07-01", "2026-09-30", "2026-Q3"),
         ("year", "2026", "2026-01-01", "2026-12-31", "2026"),
         ("year", "2026-W01", "2026-01-01", "2026-12-31", "2026"),
     ],
@@ -48,7 +51,7 @@ def test_the_year_ends_at_midnight_in_shanghai() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-13", "2026-W54", "2026-Q5", "2026-02-30", "26", "1999", "2100", "٢٠٢٦"]
+    "text", ["2026-13", "2026-W54", "2026-Q5", "2026-H3", "2026-02-30", "26", "1999", "2100", "٢٠٢٦"]
 )
 def test_what_names_no_period_is_refused(text: str) -> None:
     with pytest.raises(Invalid) as refused:
@@ -79,3 +82,18 @@ def test_every_day_lies_in_one_period_which_its_parts_fill(day: date, kind: str)
 def test_a_period_is_found_again_by_its_name(day: date, kind: str) -> None:
     period = period_of(kind, day)
     assert read_period(kind, period.name, NOW) == period
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "before"),
+    [
+        ("day", "2028-02-29", "2027-02-28"),
+        ("week", "2026-W53", "2025-W52"),
+        ("week", "2027-W01", "2026-W01"),
+        ("month", "2026-02", "2025-02"),
+        ("half_year", "2026-H1", "2025-H1"),
+        ("year", "2026", "2025"),
+    ],
+)
+def test_a_period_is_compared_with_the_same_one_of_the_year_before(kind: str, text: str, before: str) -> None:
+    assert read_period(kind, text, NOW).year_before.name == before

@@ -1,8 +1,9 @@
-"""The periods of the statistics: days, weeks, months, quarters and years of the calendar in Shanghai."""
+"""The periods of statistics and reports: from days to years, of the calendar in Shanghai."""
 
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -17,12 +18,13 @@ KINDS = {
     "week": Text("周", "week"),
     "month": Text("月", "month"),
     "quarter": Text("季度", "quarter"),
+    "half_year": Text("半年", "half-year"),
     "year": Text("年", "year"),
 }
-_PARTS = {"week": "day", "month": "day", "quarter": "month", "year": "month"}
+_PARTS = {"week": "day", "month": "day", "quarter": "month", "half_year": "month", "year": "month"}
 """What a period is divided into, in charts and sums."""
 FIRST_YEAR, LAST_YEAR = 2000, 2099
-_SPELLED = re.compile(r"(\d{4})(?:-(?:Q([1-4])|W(\d\d)|(\d\d)(?:-(\d\d))?))?", re.ASCII)
+_SPELLED = re.compile(r"(\d{4})(?:-(?:Q([1-4])|H([12])|W(\d\d)|(\d\d)(?:-(\d\d))?))?", re.ASCII)
 _DAY = timedelta(days=1)
 
 
@@ -51,13 +53,14 @@ class Period:
 
     @property
     def name(self) -> str:
-        """How it is spelled: 2026-02-10, 2026-W07 (ISO 8601), 2026-02, 2026-Q1 or 2026."""
+        """How it is spelled: 2026-02-10, 2026-W07 (ISO 8601), 2026-02, 2026-Q1, 2026-H1 or 2026."""
         week = self.first.isocalendar()
         return {
             "day": self.first.isoformat(),
             "week": f"{week.year}-W{week.week:02d}",
             "month": f"{self.first:%Y-%m}",
             "quarter": f"{self.first.year}-Q{_quarter(self.first)}",
+            "half_year": f"{self.first.year}-H{_half(self.first)}",
             "year": f"{self.first.year}",
         }[self.kind]
 
@@ -73,6 +76,10 @@ class Period:
                 f"{first.year}年第{'一二三四'[_quarter(first) - 1]}季度",
                 f"quarter {_quarter(first)} of {first.year}",
             ),
+            "half_year": Text(
+                f"{first.year}年{'上下'[_half(first) - 1]}半年",
+                f"{('first', 'second')[_half(first) - 1]} half of {first.year}",
+            ),
             "year": Text(f"{first.year}年", f"{first.year}"),
         }[self.kind]
 
@@ -86,8 +93,20 @@ class Period:
         """The period before it."""
         return period_of(self.kind, self.first - _DAY)
 
+    @property
+    def year_before(self) -> Period:
+        """The same period of the year before; for week 53 the last week of that year."""
+        if self.kind != "week":
+            last = monthrange(self.first.year - 1, self.first.month)[1]
+            return period_of(
+                self.kind, self.first.replace(year=self.first.year - 1, day=min(self.first.day, last))
+            )
+        year, week, _ = self.first.isocalendar()
+        weeks = date(year - 1, 12, 28).isocalendar().week
+        return period_of("week", date.fromisocalendar(year - 1, min(week, weeks), 1))
+
     def parts(self) -> tuple[Period, ...]:
-        """Return the days of a week or month, the months of a quarter or year, a day itself."""
+        """Return the days of a week or month, the months of anything longer, a day itself."""
         if self.kind == "day":
             return (self,)
         return tuple(takewhile(lambda p: p.first < self.end, _from(period_of(_PARTS[self.kind], self.first))))
@@ -110,16 +129,16 @@ def period_of(kind: str, day: date) -> Period:
     if kind == "week":
         monday = day - timedelta(days=day.weekday())
         return Period(kind, monday, monday + timedelta(days=7))
-    months = {"month": 1, "quarter": 3, "year": 12}[kind]
+    months = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}[kind]
     at = (day.year * 12 + day.month - 1) // months * months
     return Period(kind, _month(at), _month(at + months))
 
 
-def read_period(kind: str | None, text: str | None, now: datetime) -> Period:
+def read_period(kind: str | None, text: str | None, now: datetime, pointer: str = "/from") -> Period:
     """Return the period that a query names; the running month where it names nothing.
 
-    `text` is a day in it or how a period is spelled: 2026-02-10, 2026-W07, 2026-02, 2026-Q1, 2026. Raises
-    Invalid.
+    `text` is a day in it or how a period is spelled: 2026-02-10, 2026-W07, 2026-02, 2026-Q1, 2026-H1, 2026.
+    Raises Invalid, at `pointer` where the text is wrong.
     """
     kind = kind or "month"
     if kind not in KINDS:
@@ -128,9 +147,9 @@ def read_period(kind: str | None, text: str | None, now: datetime) -> Period:
     day = _read(text) if text else day_of(now)
     if day is None or not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise invalid(
-            "/from",
-            "应写作 2026-02-10、2026-W07、2026-02、2026-Q1 或 2026",
-            "must be spelled like 2026-02-10, 2026-W07, 2026-02, 2026-Q1 or 2026",
+            pointer,
+            "应写作 2026-02-10、2026-W07、2026-02、2026-Q1、2026-H1 或 2026",
+            "must be spelled like 2026-02-10, 2026-W07, 2026-02, 2026-Q1, 2026-H1 or 2026",
             code="format",
         )
     return period_of(kind, day)
@@ -141,17 +160,22 @@ def _read(text: str) -> date | None:
     found = _SPELLED.fullmatch(text.strip())
     if found is None:
         return None
-    year, quarter, week, month, day = (int(part) if part else None for part in found.groups())
+    year, quarter, half, week, month, day = (int(part) if part else None for part in found.groups())
     try:
         if week is not None:
             return date.fromisocalendar(year or 0, week, 4)
-        return date(year or 0, month or ((quarter or 1) * 3 - 2), day or 1)
+        first = month or (half * 6 - 5 if half else (quarter or 1) * 3 - 2)
+        return date(year or 0, first, day or 1)
     except ValueError:
         return None
 
 
 def _quarter(day: date) -> int:
     return (day.month + 2) // 3
+
+
+def _half(day: date) -> int:
+    return (day.month + 5) // 6
 
 
 def _month(number: int) -> date:

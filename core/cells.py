@@ -1,0 +1,14 @@
+"""Cells of tables that people open in a spreadsheet: none of them is ever calculated."""
+
+from __future__ import annotations
+
+MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+"""Tells a spreadsheet that the file is UTF-8; without it Chinese turns into garbage."""
+_STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a spreadsheet calculate, the full-width signs among it."""
+Cell = str | int | float | None
+
+
+def safe(cell: Cell) -> Cell:
+    """Return a cell that no spreadsheet takes for a formula: such a text gets an apostrophe in front."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_STARTS_FORMULA) else cell
