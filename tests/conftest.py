@@ -198,6 +198,7 @@ def import_every_table() -> None:
         "gateway",
         "matters",
         "supervision",
+        "hotline",
     ]
     for path in (path for package in packages for path in sorted((root / package).rglob("store.py"))):
         importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))

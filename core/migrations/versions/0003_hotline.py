@@ -1,0 +1,197 @@
+"""The 12345 hotline: tickets, their callers and texts sealed, clocks, ratings, supervisions, search."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+SEARCH = {
+    "sqlite": """CREATE VIRTUAL TABLE IF NOT EXISTS ticket_search USING fts5(words,
+    content='ticket_documents', content_rowid='number', tokenize='unicode61 remove_diacritics 0')""",
+    "postgresql": """CREATE INDEX IF NOT EXISTS ix_ticket_documents_vector ON ticket_documents
+    USING gin (vector)""",
+}
+"""The full-text index over ticket_documents, which no table definition can say."""
+
+
+def _document() -> sa.JSON:
+    return sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+
+
+def _instant(name: str, nullable: bool = False) -> sa.Column:
+    return sa.Column(name, sa.String(length=27), nullable=nullable)
+
+
+def upgrade() -> None:
+    _tickets()
+    _people()
+    _derived()
+    _search()
+    with op.batch_alter_table("attachments") as batch:
+        batch.add_column(sa.Column("envelope", sa.Text(), nullable=True))
+        batch.add_column(sa.Column("sealed_name", sa.Text(), nullable=True))
+
+
+def _tickets() -> None:
+    op.create_table(
+        "tickets",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.String(length=20), nullable=False),
+        sa.Column("channel", sa.String(length=40), nullable=False),
+        sa.Column("source", sa.String(length=20), nullable=False),
+        sa.Column("external_id", sa.String(length=120), nullable=True),
+        sa.Column("summary", sa.Text(), nullable=False),
+        sa.Column("place", sa.String(length=12), nullable=False),
+        sa.Column("category", sa.String(length=40), nullable=False),
+        sa.Column("accused", sa.String(length=80), nullable=True),
+        sa.Column("matter_id", sa.String(length=36), nullable=False),
+        sa.Column("merged_into", sa.String(length=36), nullable=True),
+        sa.Column("dataset", sa.String(length=40), nullable=True),
+        sa.Column("grant", sa.String(length=20), nullable=True),
+        sa.Column("correction", sa.String(length=36), nullable=True),
+        sa.Column("created_by", sa.String(length=80), nullable=False),
+        _instant("created_at"),
+        sa.Column("state", sa.String(length=40), nullable=False),
+        sa.Column("lead", sa.String(length=80), nullable=True),
+        sa.Column("masked", sa.Boolean(), nullable=False),
+        sa.Column("handlings", sa.Integer(), nullable=False),
+        sa.Column("satisfied", sa.Boolean(), nullable=True),
+        sa.Column("hung", sa.Boolean(), nullable=False),
+        *(_instant(n, True) for n in ("accepted_at", "dispatched_at", "fed_back_at", "due_at", "closed_at")),
+        sa.ForeignKeyConstraint(["id"], ["cases.id"], name=op.f("fk_tickets_id_cases")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tickets")),
+        sa.UniqueConstraint("number", name=op.f("uq_tickets_number")),
+    )
+    for name in ("state", "lead", "category", "place"):
+        op.create_index(f"ix_tickets_{name}", "tickets", [name, "created_at", "id"], unique=False)
+    for name in ("due_at", "closed_at", "dispatched_at", "matter_id", "dataset"):
+        op.create_index(f"ix_tickets_{name}", "tickets", [name], unique=False)
+    op.create_index("ix_tickets_created_at", "tickets", ["created_at", "id"], unique=False)
+    op.create_index("ix_tickets_external_id", "tickets", ["source", "external_id"], unique=False)
+    op.create_table(
+        "supervisions",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.String(length=20), nullable=False),
+        sa.Column("workflow", sa.String(length=40), nullable=False),
+        sa.Column("ticket_id", sa.String(length=36), nullable=False),
+        sa.Column("origin", sa.String(length=36), nullable=True),
+        _instant("created_at"),
+        sa.ForeignKeyConstraint(["id"], ["cases.id"], name=op.f("fk_supervisions_id_cases")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["tickets.id"], name=op.f("fk_supervisions_ticket_id_tickets")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_supervisions")),
+        sa.UniqueConstraint("number", name=op.f("uq_supervisions_number")),
+    )
+    op.create_index("ix_supervisions_ticket_id", "supervisions", ["ticket_id"], unique=False)
+    op.create_index("ix_supervisions_origin", "supervisions", ["origin", "workflow"], unique=False)
+    op.create_index(
+        "ix_supervisions_workflow", "supervisions", ["workflow", "created_at", "id"], unique=False
+    )
+
+
+def _of_ticket(table: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(["ticket_id"], ["tickets.id"], name=op.f(f"fk_{table}_ticket_id_tickets"))
+
+
+def _people() -> None:
+    op.create_table(
+        "ticket_callers",
+        sa.Column("ticket_id", sa.String(length=36), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("phone_index", sa.String(length=64), nullable=True),
+        sa.Column("anonymous", sa.Boolean(), nullable=False),
+        sa.Column("confidential", sa.Boolean(), nullable=False),
+        sa.Column("consent", sa.Boolean(), nullable=False),
+        sa.Column("code_digest", sa.String(length=64), nullable=False),
+        _of_ticket("ticket_callers"),
+        sa.PrimaryKeyConstraint("ticket_id", name=op.f("pk_ticket_callers")),
+    )
+    op.create_index("ix_ticket_callers_phone_index", "ticket_callers", ["phone_index"], unique=False)
+    op.create_table(
+        "ticket_texts",
+        sa.Column("ticket_id", sa.String(length=36), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        _of_ticket("ticket_texts"),
+        sa.PrimaryKeyConstraint("ticket_id", name=op.f("pk_ticket_texts")),
+    )
+    op.create_table(
+        "unmaskings",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("ticket_id", sa.String(length=36), nullable=False),
+        sa.Column("login", sa.String(length=80), nullable=False),
+        _instant("at"),
+        sa.Column("reason_sealed", sa.Text(), nullable=False),
+        sa.Column("fields", _document(), nullable=False),
+        sa.Column("record_id", sa.String(length=36), nullable=False),
+        _of_ticket("unmaskings"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_unmaskings")),
+    )
+    op.create_index(op.f("ix_unmaskings_ticket_id"), "unmaskings", ["ticket_id"], unique=False)
+    op.create_table(
+        "ticket_guesses",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        _instant("since"),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_ticket_guesses")),
+    )
+    op.create_index("ix_ticket_guesses_since", "ticket_guesses", ["since"], unique=False)
+
+
+def _derived() -> None:
+    op.create_table(
+        "ticket_clocks",
+        sa.Column("ticket_id", sa.String(length=36), nullable=False),
+        sa.Column("clock", sa.String(length=40), nullable=False),
+        _instant("started_at"),
+        sa.Column("unit", sa.String(length=80), nullable=False),
+        _instant("due", True),
+        _instant("stopped_at", True),
+        sa.Column("provisional", sa.Boolean(), nullable=False),
+        sa.Column("obliges", sa.Boolean(), nullable=False),
+        _of_ticket("ticket_clocks"),
+        sa.PrimaryKeyConstraint("ticket_id", "clock", "started_at", name=op.f("pk_ticket_clocks")),
+    )
+    op.create_index("ix_ticket_clocks_clock", "ticket_clocks", ["clock", "due"], unique=False)
+    op.create_table(
+        "ticket_ratings",
+        sa.Column("ticket_id", sa.String(length=36), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("unit", sa.String(length=80), nullable=False),
+        sa.Column("satisfaction", sa.String(length=40), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("satisfied", sa.Boolean(), nullable=False),
+        _instant("at"),
+        sa.Column("by", sa.String(length=20), nullable=False),
+        _of_ticket("ticket_ratings"),
+        sa.PrimaryKeyConstraint("ticket_id", "seq", name=op.f("pk_ticket_ratings")),
+    )
+    op.create_index("ix_ticket_ratings_at", "ticket_ratings", ["at"], unique=False)
+
+
+def _search() -> None:
+    op.create_table(
+        "ticket_documents",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("ticket_id", sa.String(length=36), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("vector", sa.Text().with_variant(postgresql.TSVECTOR(), "postgresql"), nullable=True),
+        _of_ticket("ticket_documents"),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_ticket_documents")),
+        sa.UniqueConstraint("ticket_id", name=op.f("uq_ticket_documents_ticket_id")),
+    )
+    op.execute(SEARCH[op.get_context().dialect.name])
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("attachments") as batch:
+        batch.drop_column("sealed_name")
+        batch.drop_column("envelope")
+    if op.get_context().dialect.name == "sqlite":
+        op.execute("DROP TABLE ticket_search")
+    for name in ("ticket_documents", "ticket_ratings", "ticket_clocks", "ticket_guesses", "unmaskings"):
+        op.drop_table(name)
+    for name in ("ticket_texts", "ticket_callers", "supervisions", "tickets"):
+        op.drop_table(name)

@@ -1,0 +1,308 @@
+"""The tables of the hotline and the statements on tickets, callers and what is derived from their cases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    delete,
+    event,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql
+
+from core.db import Document, Instant, metadata
+from hotline.model import Caller, ClockRow, Rating, Ticket
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", ForeignKey("cases.id"), primary_key=True),
+    Column("number", String(20), nullable=False, unique=True),
+    Column("channel", String(40), nullable=False),
+    Column("source", String(20), nullable=False),
+    Column("external_id", String(120)),
+    Column("summary", Text, nullable=False),
+    Column("place", String(12), nullable=False),
+    Column("category", String(40), nullable=False),
+    Column("accused", String(80)),
+    Column("matter_id", String(36), nullable=False),
+    Column("merged_into", String(36)),
+    Column("dataset", String(40)),
+    Column("grant", String(20)),
+    Column("correction", String(36)),
+    Column("created_by", String(80), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    # From here on derived from the case, in the transaction of each of its steps.
+    Column("state", String(40), nullable=False),
+    Column("lead", String(80)),
+    Column("masked", Boolean, nullable=False),
+    Column("handlings", Integer, nullable=False),
+    Column("satisfied", Boolean),
+    Column("hung", Boolean, nullable=False),
+    Column("accepted_at", Instant),
+    Column("dispatched_at", Instant),
+    Column("fed_back_at", Instant),
+    Column("due_at", Instant),
+    Column("closed_at", Instant),
+    Index("ix_tickets_created_at", "created_at", "id"),
+    Index("ix_tickets_state", "state", "created_at", "id"),
+    Index("ix_tickets_lead", "lead", "created_at", "id"),
+    Index("ix_tickets_category", "category", "created_at", "id"),
+    Index("ix_tickets_place", "place", "created_at", "id"),
+    Index("ix_tickets_due_at", "due_at"),
+    Index("ix_tickets_closed_at", "closed_at"),
+    Index("ix_tickets_dispatched_at", "dispatched_at"),
+    Index("ix_tickets_matter_id", "matter_id"),
+    Index("ix_tickets_dataset", "dataset"),
+    Index("ix_tickets_external_id", "source", "external_id"),
+)
+
+ticket_callers = Table(
+    "ticket_callers",
+    metadata,
+    Column("ticket_id", ForeignKey("tickets.id"), primary_key=True),
+    Column("sealed", Text, nullable=False),  # JSON of name, phone, address, ip, contact
+    Column("phone_index", String(64)),  # keyed: says only whether two numbers are the same
+    Column("anonymous", Boolean, nullable=False),
+    Column("confidential", Boolean, nullable=False),
+    Column("consent", Boolean, nullable=False),
+    Column("code_digest", String(64), nullable=False),
+    Index("ix_ticket_callers_phone_index", "phone_index"),
+)
+
+ticket_texts = Table(
+    "ticket_texts",
+    metadata,
+    Column("ticket_id", ForeignKey("tickets.id"), primary_key=True),
+    Column("sealed", Text, nullable=False),  # JSON of description, location, accused_person and so on
+)
+
+ticket_clocks = Table(
+    "ticket_clocks",
+    metadata,
+    Column("ticket_id", ForeignKey("tickets.id"), primary_key=True),
+    Column("clock", String(40), primary_key=True),
+    Column("started_at", Instant, primary_key=True),
+    Column("unit", String(80), nullable=False),
+    Column("due", Instant),
+    Column("stopped_at", Instant),
+    Column("provisional", Boolean, nullable=False),
+    Column("obliges", Boolean, nullable=False),
+    Index("ix_ticket_clocks_clock", "clock", "due"),
+)
+
+ticket_ratings = Table(
+    "ticket_ratings",
+    metadata,
+    Column("ticket_id", ForeignKey("tickets.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("unit", String(80), nullable=False),
+    Column("satisfaction", String(40), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("satisfied", Boolean, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("by", String(20), nullable=False),  # operator, citizen
+    Index("ix_ticket_ratings_at", "at"),
+)
+
+unmaskings = Table(
+    "unmaskings",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("ticket_id", ForeignKey("tickets.id"), nullable=False, index=True),
+    Column("login", String(80), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("reason_sealed", Text, nullable=False),
+    Column("fields", Document, nullable=False),  # what was shown, by name
+    Column("record_id", String(36), nullable=False),
+)
+
+ticket_guesses = Table(
+    "ticket_guesses",
+    metadata,
+    Column("key", String(64), primary_key=True),  # keyed digest of a ticket number or an address
+    Column("since", Instant, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Index("ix_ticket_guesses_since", "since"),
+)
+
+supervisions = Table(
+    "supervisions",
+    metadata,
+    Column("id", ForeignKey("cases.id"), primary_key=True),
+    Column("number", String(20), nullable=False, unique=True),
+    Column("workflow", String(40), nullable=False),
+    Column("ticket_id", ForeignKey("tickets.id"), nullable=False),
+    Column("origin", String(36)),  # the case that called for it
+    Column("created_at", Instant, nullable=False),
+    Index("ix_supervisions_ticket_id", "ticket_id"),
+    Index("ix_supervisions_origin", "origin", "workflow"),
+    Index("ix_supervisions_workflow", "workflow", "created_at", "id"),
+)
+
+# What the full-text index is built over; catalog/search/tokens.py says what a token is.
+ticket_documents = Table(
+    "ticket_documents",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("ticket_id", ForeignKey("tickets.id"), nullable=False, unique=True),
+    Column("words", Text, nullable=False),  # tokens of number and summary, separated by spaces
+    Column("vector", Text().with_variant(postgresql.TSVECTOR(), "postgresql")),  # PostgreSQL only
+)
+
+_SEARCH = {
+    "sqlite": """CREATE VIRTUAL TABLE IF NOT EXISTS ticket_search USING fts5(words,
+    content='ticket_documents', content_rowid='number', tokenize='unicode61 remove_diacritics 0')""",
+    "postgresql": """CREATE INDEX IF NOT EXISTS ix_ticket_documents_vector ON ticket_documents
+    USING gin (vector)""",
+}
+
+
+def create_search(tx: Connection) -> None:
+    """Create what `metadata` cannot describe: the full-text index over `ticket_documents`. Safe to repeat."""
+    tx.exec_driver_sql(_SEARCH[tx.dialect.name])
+
+
+@event.listens_for(metadata, "after_create")
+def _created(_target: MetaData, connection: Connection, **_: Any) -> None:
+    create_search(connection)
+
+
+# --- tickets --------------------------------------------------------------------------------------
+
+
+def insert_ticket(tx: Connection, ticket: Ticket) -> None:
+    """Add a ticket; its case exists already."""
+    tx.execute(tickets.insert(), asdict(ticket))
+
+
+def ticket(tx: Connection, ticket_id: str) -> Ticket | None:
+    """Return a ticket, or None."""
+    return _one(tx, tickets.c.id == ticket_id)
+
+
+def ticket_by_number(tx: Connection, number: str) -> Ticket | None:
+    """Return the ticket with a number, or None."""
+    return _one(tx, tickets.c.number == number)
+
+
+def ticket_by_external_id(tx: Connection, source: str, external_id: str) -> Ticket | None:
+    """Return the ticket that came from another system under this name, or None."""
+    return _one(tx, (tickets.c.source == source) & (tickets.c.external_id == external_id))
+
+
+def _one(tx: Connection, where: Any) -> Ticket | None:
+    row = tx.execute(select(tickets).where(where)).first()
+    return _ticket(row) if row is not None else None
+
+
+def tickets_by_id(tx: Connection, ids: Sequence[str]) -> dict[str, Ticket]:
+    """Return the tickets with these ids (at most a page of them)."""
+    return {row.id: _ticket(row) for row in tx.execute(select(tickets).where(tickets.c.id.in_(ids)))}
+
+
+def update_ticket(tx: Connection, ticket_id: str, **columns: Any) -> None:
+    """Write some columns of a ticket."""
+    tx.execute(update(tickets).where(tickets.c.id == ticket_id).values(**columns))
+
+
+def _ticket(row: Any) -> Ticket:
+    return Ticket(**{name: row._mapping[name] for name in Ticket.__dataclass_fields__})
+
+
+# --- callers and what they said -------------------------------------------------------------------
+
+
+def insert_caller(tx: Connection, caller: Caller) -> None:
+    """Add the caller of a ticket, sealed."""
+    tx.execute(ticket_callers.insert(), asdict(caller))
+
+
+def caller(tx: Connection, ticket_id: str) -> Caller | None:
+    """Return the caller of a ticket, sealed, or None."""
+    row = tx.execute(select(ticket_callers).where(ticket_callers.c.ticket_id == ticket_id)).one_or_none()
+    return Caller(**row._mapping) if row is not None else None
+
+
+def update_caller(tx: Connection, ticket_id: str, **columns: Any) -> None:
+    """Write some columns of a caller."""
+    tx.execute(update(ticket_callers).where(ticket_callers.c.ticket_id == ticket_id).values(**columns))
+
+
+def put_texts(tx: Connection, ticket_id: str, sealed: str) -> None:
+    """Keep the sealed texts of a ticket, in place of those before."""
+    known = tx.execute(select(ticket_texts.c.ticket_id).where(ticket_texts.c.ticket_id == ticket_id)).first()
+    if known is None:
+        tx.execute(ticket_texts.insert().values(ticket_id=ticket_id, sealed=sealed))
+    else:
+        tx.execute(update(ticket_texts).where(ticket_texts.c.ticket_id == ticket_id).values(sealed=sealed))
+
+
+def texts(tx: Connection, ticket_id: str) -> str | None:
+    """Return the sealed texts of a ticket, or None."""
+    query = select(ticket_texts.c.sealed).where(ticket_texts.c.ticket_id == ticket_id)
+    return tx.execute(query).scalar_one_or_none()
+
+
+def insert_unmasking(tx: Connection, row: Mapping[str, Any]) -> None:
+    """Note that a caller was shown in the clear."""
+    tx.execute(unmaskings.insert(), dict(row))
+
+
+def unmaskings_of(tx: Connection, ticket_id: str) -> list[Mapping[str, Any]]:
+    """Return who saw the caller of a ticket, the oldest first."""
+    query = select(unmaskings).where(unmaskings.c.ticket_id == ticket_id).order_by(unmaskings.c.at)
+    return [dict(row._mapping) for row in tx.execute(query)]
+
+
+# --- what is derived from a ticket's case -----------------------------------------------------------
+
+
+def put_clocks(tx: Connection, ticket_id: str, rows: Sequence[ClockRow]) -> None:
+    """Write down the clocks of a ticket, in place of those before."""
+    tx.execute(delete(ticket_clocks).where(ticket_clocks.c.ticket_id == ticket_id))
+    if rows:
+        tx.execute(ticket_clocks.insert(), [asdict(row) for row in rows])
+
+
+def clocks_of(tx: Connection, ticket_id: str) -> list[ClockRow]:
+    """Return the clocks of a ticket as they are written down, in the order of their start."""
+    c = ticket_clocks.c
+    query = select(ticket_clocks).where(c.ticket_id == ticket_id).order_by(c.started_at, c.clock)
+    return [ClockRow(**row._mapping) for row in tx.execute(query)]
+
+
+def insert_rating(tx: Connection, rating: Rating) -> None:
+    """Add what the caller says of one handling."""
+    tx.execute(ticket_ratings.insert(), asdict(rating))
+
+
+def ratings_of(tx: Connection, ticket_id: str) -> list[Rating]:
+    """Return the ratings of a ticket, the oldest first."""
+    c = ticket_ratings.c
+    query = select(ticket_ratings).where(c.ticket_id == ticket_id).order_by(c.seq)
+    return [Rating(**row._mapping) for row in tx.execute(query)]
+
+
+# --- wrong guesses of query codes -------------------------------------------------------------------
+
+
+def guesses(tx: Connection, key: str, since: datetime) -> int:
+    """Return how many wrong guesses are counted under `key` since `since`."""
+    c = ticket_guesses.c
+    return int(tx.execute(select(c.tries).where(c.key == key, c.since >= since)).scalar_one_or_none() or 0)
