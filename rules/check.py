@@ -145,8 +145,10 @@ def _clock_fields(book: Rulebook, rule: ClockRule, at: str) -> Iterator[Fault]:
     number = {f.name for f in (*book.fields.values(), *book.dimensions.values()) if f.type == "integer"}
     if rule.setting is not None and rule.setting.field not in number:
         yield f"{at}/set/field", f"“{rule.setting.field}”不是整数", f"{rule.setting.field!r} is no number"
-    for key, field in (("counts_from", rule.counts_from), ("due_at", rule.due_at)):
-        if field is not None and (field not in book.fields or book.fields[field].type != "instant"):
+    said = {f.name for f in book.fields.values() if f.type == "instant"}
+    known = said | {f.name for f in book.dimensions.values() if f.type == "instant"}
+    for key, field, names in (("counts_from", rule.counts_from, said), ("due_at", rule.due_at, known)):
+        if field is not None and field not in names:
             yield f"{at}/{key}", f"“{field}”不是时间类字段", f"{field!r} is no field with an instant"
     if rule.by_fact is not None:
         yield from _values_known(book, rule.by_fact, f"{at}/lasts_by")

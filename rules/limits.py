@@ -94,7 +94,7 @@ class ClockRule:
     counts_from: str | None
     """The field of the start event with the instant that counts in the record's place (never a later one)."""
     due_at: str | None
-    """The field of the start event that names the due instant itself."""
+    """The field of the start event, or the fact of the case, that names the due instant itself."""
     setting: Setting | None
     not_after: tuple[str, ...]
     """Clocks whose due instant this one may not pass."""

@@ -116,7 +116,7 @@ def _first_due(
 ) -> tuple[datetime | None, bool]:
     """Return the due instant before any extension, and whether it is provisional."""
     if rule.due_at is not None:
-        named = started.fields.get(rule.due_at)
+        named = started.fields.get(rule.due_at, facts.get(rule.due_at))
         return (_instant(named) if named is not None else None), False
     length = set_length(rule, started.fields, facts) or length_by_fact(rule, facts) or rule.lasts
     if length is None:

@@ -252,3 +252,13 @@ def test_no_series_of_extensions_passes_the_bound(
     assert state.original_due is not None
     assert state.extendable_to is not None
     assert state.original_due <= state.due <= state.extendable_to
+
+
+def test_a_fact_of_the_case_can_name_the_due_instant_and_move_it() -> None:
+    facts = {"valid_until": {"title": {"zh": "字", "en": "words"}, "type": "instant"}}
+    rule = clock("end", starts=["began"], stops=["over"], due_at="valid_until", lasts=None)
+    rules, began = book(rule, facts=facts), recorded("began", "2026-02-10T10:00")
+    for until in ("2026-03-01T00:00:00+08:00", "2026-04-01T00:00:00+08:00"):
+        state = clock_states(rules, None, {"valid_until": until}, [began], calendar(), NOW)[0]
+        assert state.due == parse_instant(until)
+    assert clock_states(rules, None, {}, [began], calendar(), NOW)[0].due is None
