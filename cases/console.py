@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from flask import current_app
 
 from cases.desk import LISTS, Line, Listed, counts, list_cases
-from cases.model import KINDS, MATTER, in_role
+from cases.model import KINDS, PROCEDURES, in_role
 from cases.telling import link_of
 from cases.timing import book_of
 from core.text import Text
@@ -56,9 +56,9 @@ def desk(work: Work, seen: Seen) -> Page:
 
 
 def _kind(work: Work, line: Line) -> Text:
-    """Return what kind of case it is: of matters, which procedure."""
+    """Return what kind of case it is: of matters and supervisions, which procedure."""
     case = line.case
-    return book_of(work, case)[1].title if case.kind == MATTER else KINDS[case.kind]
+    return book_of(work, case)[1].title if case.kind in PROCEDURES else KINDS[case.kind]
 
 
 def _who(line: Line) -> Mapping[str, tuple[str, ...]]:

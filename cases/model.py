@@ -14,12 +14,17 @@ MEMBER = "member"
 """The role that everybody of a department has where the department as such takes part."""
 MATTER = "matter"
 """The kind of all that follows a procedure of the rulebook beside datasets, applications and grants."""
+SUPERVISION = "supervision"
+"""The kind of all that follows a procedure of the hotline's rulebook about one ticket."""
+PROCEDURES = frozenset({MATTER, SUPERVISION})
+"""Kinds whose cases are called by their procedure, and are before their parties from the start."""
 KINDS = {
     "dataset": Text("数据集", "Dataset"),
     "application": Text("申请", "Application"),
     "grant": Text("授权", "Grant"),
     MATTER: Text("事项", "Matter"),
     "ticket": Text("工单", "Ticket"),
+    SUPERVISION: Text("督办件", "Supervision"),
 }
 """What the kinds of cases are called."""
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import ColumnElement
 
-from cases.model import MATTER, Attachment, Case, Event, Parties, in_role
+from cases.model import PROCEDURES, Attachment, Case, Event, Parties, in_role
 from core.db import Document, Instant, Page, metadata, page
 from core.errors import Conflict
 
@@ -436,11 +436,11 @@ def _concerns(whose: Party | None) -> ColumnElement[bool]:
 def _brought_in(department: str | None) -> ColumnElement[bool]:
     """Leave out requests that nobody has acted on yet: drafts are for the requesting department alone.
 
-    A matter has no draft: it is before its parties from the start.
+    What follows a procedure has no draft: it is before its parties from the start.
     """
     first = exists().where(
         case_events.c.case_id == cases.c.id,
         case_events.c.seq == 1,
         or_(case_events.c.role == "system", case_events.c.actor_department == (department or "")),
     )
-    return or_(cases.c.version > 1, cases.c.kind == MATTER, first)
+    return or_(cases.c.version > 1, cases.c.kind.in_(sorted(PROCEDURES)), first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from cases.model import KINDS, MATTER, MEMBER, Case, Event, in_role
+from cases.model import KINDS, MEMBER, PROCEDURES, Case, Event, in_role
 from cases.standing import ANNOUNCEMENT
 from cases.timing import book_of
 from core.codes import in_url
@@ -34,7 +34,7 @@ def link_of(case: Case) -> str:
 def name_of(work: Work, case: Case) -> Text:
     """Return what a case is called in a sentence: its kind and its number."""
     kind = KINDS.get(case.kind)
-    if kind is None or case.kind == MATTER:
+    if kind is None or case.kind in PROCEDURES:
         kind = book_of(work, case)[1].title
     number = str(case.facts.get("number") or case.facts.get(case.kind) or "")
     return Text(f"{kind.zh} {number}".strip(), f"{kind.en} {number}".strip())
