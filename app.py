@@ -45,6 +45,7 @@ from core.text import Text
 from core.times import utc_now
 from gateway.policy import PolicyCounter, change_policy
 from gateway.store import users_of
+from hotline.store import is_open_number
 from matters.filings import filings_of
 from matters.opening import open_follow_up
 from supervision.rollup import last_call
@@ -82,6 +83,7 @@ TIES: dict[str, Any] = {
     "last_call": last_call,
     "follow_up": open_follow_up,
     "filings_of": filings_of,
+    "ticket_open": is_open_number,
 }
 """How a unit of work reaches what stands further right than its caller."""
 VERSION = "0.1.0"

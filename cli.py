@@ -327,8 +327,9 @@ def run() -> None:
 def run_gateway(place: Place, index: int) -> None:
     """One worker of the data plane."""
     from gateway.plane import run_worker
+    from hotline.store import is_open_number
 
-    run_worker(place.settings(), index)
+    run_worker(place.settings(), index, is_open_number)
 
 
 @run.command("sealer")

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
+from cases.store import case_parties, cases
 from core.db import Document, Instant, metadata
 from hotline.model import Caller, ClockRow, Rating, Ticket
 
@@ -209,6 +210,19 @@ def ticket_by_external_id(tx: Connection, source: str, external_id: str) -> Tick
 def _one(tx: Connection, where: Any) -> Ticket | None:
     row = tx.execute(select(tickets).where(where)).first()
     return _ticket(row) if row is not None else None
+
+
+def is_open_number(tx: Connection, number: str, department: str) -> bool:
+    """Tell whether the ticket with this number is open and the department takes part in it."""
+    query = select(tickets.c.id).join(cases, cases.c.id == tickets.c.id)
+    query = query.join(case_parties, case_parties.c.case_id == tickets.c.id)
+    query = query.where(
+        tickets.c.number == number,
+        tickets.c.closed_at.is_(None),
+        cases.c.closed_at.is_(None),
+        case_parties.c.department == department,
+    )
+    return tx.execute(query.limit(1)).first() is not None
 
 
 def tickets_by_id(tx: Connection, ids: Sequence[str]) -> dict[str, Ticket]:

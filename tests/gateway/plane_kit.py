@@ -28,7 +28,7 @@ from accounts.keys import make_keys
 from audit.beat import beat, beat_path
 from audit.journal import read_journal
 from audit.segments import segments_in
-from cases.store import cases
+from cases.store import case_parties, cases
 from catalog.store import datasets, distributions
 from core.db import Database, metadata
 from core.ids import new_id
@@ -37,6 +37,8 @@ from core.text import Text
 from gateway.policy import PolicyCounter, change_policy, policy_file
 from gateway.store import access_tokens, clients, grants
 from gateway.tokens import make_token, token_digest
+from hotline.model import Ticket
+from hotline.store import insert_ticket
 from tests.gateway.providers import Provider
 from tests.ports import free_port
 
@@ -44,7 +46,8 @@ ROOT = Path(__file__).parents[2]
 WORKER = """
 import pathlib, pickle, sys
 from gateway.plane import run_worker
-run_worker(pickle.loads(pathlib.Path(sys.argv[1]).read_bytes()), int(sys.argv[2]))
+from hotline.store import is_open_number
+run_worker(pickle.loads(pathlib.Path(sys.argv[1]).read_bytes()), int(sys.argv[2]), is_open_number)
 """
 TABLE, API, FILE = "307001/000001", "307001/000002", "307001/000003"
 CODES = {"table": TABLE, "api": API, "file": FILE}
@@ -309,6 +312,34 @@ class Kit:
                 )
             )
         return Access(case, self.token(case, token_seconds))
+
+    def ticket(self, number: str, department: str) -> str:
+        """An open ticket on which a department works; returns the id of its case."""
+        now = datetime.now(UTC)
+        with self.database.begin() as tx:
+            case = self._case(tx, "ticket", "signed_in")
+            tx.execute(case_parties.insert().values(case_id=case, role="handler", department=department))
+            insert_ticket(
+                tx,
+                Ticket(
+                    id=case,
+                    number=number,
+                    channel="phone",
+                    source="operator",
+                    external_id=None,
+                    summary="路灯不亮",
+                    place="",
+                    category="",
+                    accused=None,
+                    matter_id=case,
+                    dataset=None,
+                    grant=None,
+                    created_by="otto",
+                    created_at=now,
+                    state="signed_in",
+                ),
+            )
+        return case
 
     def token(self, grant_id: str, seconds: float = 300) -> str:
         """Another token for a grant."""
