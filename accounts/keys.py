@@ -12,8 +12,9 @@ from core.envelope import KEY_BYTES, has_key, key_name, newest_key
 from core.settings import Settings
 from core.work import Work
 
-SECRETS = ("session.key", "pseudonym.key", "token.key")
-"""32 random bytes each: cookie signatures, pseudonyms in the log, the check part of access tokens."""
+SECRETS = ("session.key", "pseudonym.key", "token.key", "phone-index.key")
+"""32 random bytes each: cookie signatures, pseudonyms in the log, the check part of access tokens, and the
+index under which a caller's phone number is looked up."""
 
 
 def make_keys(settings: Settings) -> None:

@@ -11,11 +11,13 @@ import io
 import os
 import tempfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 from audit.log import record
 from cases import store
 from cases.model import Attachment, Case
+from core.envelope import open_bytes, open_sealed, rewrap, rewrap_envelope, seal, seal_bytes
 from core.errors import Conflict, NotFound, TooLarge, Unavailable, invalid
 from core.ids import new_id
 from core.settings import Settings
@@ -30,12 +32,19 @@ ENDINGS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg", _O
 
 
 def add_attachment(
-    work: Work, case: Case, *, type: str, sealed: bool, name: str, content: bytes
+    work: Work,
+    case: Case,
+    *,
+    type: str,
+    sealed: bool,
+    name: str,
+    content: bytes,
+    personal: bool = False,
 ) -> Attachment:
     """Keep a paper of a case, on record. The caller has checked that the actor may add to the case.
 
-    Raises TooLarge over MOST_BYTES, Invalid for a file that is neither PDF, PNG, JPEG nor OFD, Conflict when
-    the case has MOST_PER_CASE papers already.
+    One that is `personal` is kept encrypted, content and name. Raises TooLarge over MOST_BYTES, Invalid for a
+    file that is neither PDF, PNG, JPEG nor OFD, Conflict when the case has MOST_PER_CASE papers already.
     """
     if len(content) > MOST_BYTES:
         raise TooLarge(f"附件不得超过 {MOST_BYTES} 字节", f"a file has at most {MOST_BYTES} bytes")
@@ -56,6 +65,8 @@ def add_attachment(
         added_at=work.now,
         added_by=work.actor.login,
     )
+    if personal:
+        made, content = _made_personal(work, made, content)
     _keep(_place(work.settings, made.digest), content)
     store.insert_attachment(work.tx, made)
     body = {"case": case.id, "attachment": made.id, "type": type, "digest": made.digest, "size": made.size}
@@ -63,9 +74,44 @@ def add_attachment(
     return made
 
 
+def _made_personal(work: Work, paper: Attachment, content: bytes) -> tuple[Attachment, bytes]:
+    """Return a paper as it is kept where it may hold personal data: name and content sealed for it alone."""
+    envelope, body = seal_bytes(work.settings, content, f"{paper.case_id}:{paper.id}:content")
+    name = seal(work.settings, paper.name, f"{paper.case_id}:{paper.id}:name")
+    kept = replace(
+        paper,
+        name=_plain_name("", paper.media_type),
+        digest=hashlib.sha256(body).hexdigest(),
+        envelope=envelope,
+        sealed_name=name,
+    )
+    return kept, body
+
+
 def attachments_of(work: Work, case: Case) -> tuple[Attachment, ...]:
     """Return the papers of a case, the oldest first."""
     return store.attachments_of(work.tx, case.id)
+
+
+def name_of(work: Work, paper: Attachment) -> str:
+    """Return the name of a paper in the clear; the caller has checked who asks."""
+    if paper.sealed_name is None:
+        return paper.name
+    return open_sealed(work.settings, paper.sealed_name, f"{paper.case_id}:{paper.id}:name")
+
+
+def rewrap_attachments(work: Work, after: str, limit: int = 500) -> tuple[int, str | None]:
+    """Wrap the keys of sealed papers by the platform's newest key, in the next `limit` papers behind `after`.
+
+    Returns how many were written anew, and the last one looked at: None when there is none left. The files
+    stay as they are.
+    """
+    papers = store.sealed_attachments_after(work.tx, after, limit)
+    for paper in papers:
+        envelope = rewrap_envelope(work.settings, paper.envelope or "")
+        name = rewrap(work.settings, paper.sealed_name or "")
+        store.set_envelope(work.tx, paper.id, envelope, name)
+    return len(papers), papers[-1].id if papers else None
 
 
 def read_attachment(work: Work, case: Case, attachment_id: str) -> tuple[Attachment, bytes]:
@@ -79,6 +125,9 @@ def read_attachment(work: Work, case: Case, attachment_id: str) -> tuple[Attachm
         content = b""
     if hashlib.sha256(content).hexdigest() != found.digest:
         raise Unavailable("附件内容缺失或已损坏", "the attachment's content is missing or damaged")
+    if found.envelope is not None:
+        place = f"{found.case_id}:{found.id}:content"
+        content = open_bytes(work.settings, found.envelope, content, place)
     return found, content
 
 

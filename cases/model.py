@@ -90,6 +90,10 @@ class Attachment:
     digest: str
     added_at: datetime
     added_by: str
+    envelope: str | None = None
+    """What opens the content where it is sealed at rest; `digest` is then that of what is kept."""
+    sealed_name: str | None = None
+    """The name that it was handed in under, where that is sealed; `name` then says nothing."""
 
 
 def roles_in(case: Case, actor: Actor) -> frozenset[str]:

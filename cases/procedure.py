@@ -103,13 +103,15 @@ def take(
     *,
     facts: Mapping[str, Any] | None = None,
     passing: Mapping[str, Any] | None = None,
+    parties: Parties | None = None,
     expect_version: int | None = None,
 ) -> Case:
     """Take `action` on a case: check state, role and fields, move it, run its clocks, write the record.
 
-    `facts` are merged into the case's own; `passing` facts only help to choose the step. Raises Conflict when
-    the state does not allow the action or the case changed since `expect_version`, NotPermitted when the
-    actor's roles do not, Invalid for its fields.
+    `facts` are merged into the case's own; `passing` facts only help to choose the step. `parties` play
+    their roles from this step on, in place of who did before; nobody plays a role given as empty. Raises
+    Conflict when the state does not allow the action or the case changed since `expect_version`,
+    NotPermitted when the actor's roles do not, Invalid for its fields.
     """
     current = store.case(work.tx, case.id, lock=True)
     if current is None:
@@ -128,7 +130,17 @@ def take(
     checked = check_fields(book, transition, fields)
     _must_have_happened(work, current, book, transition, checked)
     note_clocks(work, current)
+    current = _with_parties(work, current, parties or {})
     return _move(work, current, book, transition, role, _extending(work, current, book, transition, checked))
+
+
+def _with_parties(work: Work, case: Case, parties: Parties) -> Case:
+    """Let departments play their roles from now on, in place of who did before."""
+    if not parties:
+        return case
+    store.replace_parties(work.tx, case.id, parties)
+    played = {role: who for role, who in {**case.parties, **parties}.items() if who}
+    return replace(case, parties=played)
 
 
 def _must_have_happened(
@@ -262,6 +274,7 @@ def _move(
     moved = timed(work, _joined(work, moved, transition))
     store.update_case(work.tx, moved, case.version, watch_at(work, moved))
     store.insert_event(work.tx, moved.id, event)
+    work.moved(work, moved)
     tell_of_step(work, moved, event, transition.title, transition.tells, keep_turns(work, moved))
     if transition.opens is not None:
         work.follow_up(work, transition.opens.workflow, moved, _said(transition.opens, moved, fields))

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    Text,
     and_,
     exists,
     func,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement
 
 from cases.model import PROCEDURES, Attachment, Case, Event, Parties, in_role
@@ -122,6 +124,15 @@ attachments = Table(
     Column("digest", String(64), nullable=False),
     Column("added_at", Instant, nullable=False),
     Column("added_by", String(80), nullable=False),
+    Column("envelope", Text),  # where the content is sealed: all but the ciphertext
+    Column("sealed_name", Text),
+)
+
+code_sequences = Table(
+    "code_sequences",
+    metadata,
+    Column("prefix", String(40), primary_key=True),
+    Column("last", Integer, nullable=False),
 )
 
 rulebook_versions = Table(
@@ -217,6 +228,13 @@ def insert_parties(tx: Connection, case_id: str, parties: Parties) -> None:
     ]
     if rows:
         tx.execute(case_parties.insert(), rows)
+
+
+def replace_parties(tx: Connection, case_id: str, parties: Parties) -> None:
+    """Let departments play these roles of a case in place of who did before."""
+    c = case_parties.c
+    tx.execute(case_parties.delete().where(c.case_id == case_id, c.role.in_(list(parties))))
+    insert_parties(tx, case_id, parties)
 
 
 def update_case(tx: Connection, case: Case, from_version: int, watch: datetime | None) -> None:
@@ -316,6 +334,34 @@ def attachments_of(tx: Connection, case_id: str) -> tuple[Attachment, ...]:
     c = attachments.c
     query = select(attachments).where(c.case_id == case_id).order_by(c.added_at, c.id)
     return tuple(Attachment(**row._mapping) for row in tx.execute(query))
+
+
+def sealed_attachments_after(tx: Connection, after: str, limit: int) -> list[Attachment]:
+    """Return the papers behind `after`, in the order of their ids, whose content is sealed at rest."""
+    c = attachments.c
+    query = select(attachments).where(c.id > after, c.envelope.is_not(None)).order_by(c.id).limit(limit)
+    return [Attachment(**row._mapping) for row in tx.execute(query)]
+
+
+def set_envelope(tx: Connection, attachment_id: str, envelope: str, sealed_name: str) -> None:
+    """Write what opens a sealed paper in another form; what it opens is the same."""
+    values = {"envelope": envelope, "sealed_name": sealed_name}
+    tx.execute(attachments.update().where(attachments.c.id == attachment_id).values(**values))
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+def next_in_sequence(tx: Connection, prefix: str) -> int:
+    """Return the next number of a prefix; a number is given out once, whatever becomes of it."""
+    insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[tx.dialect.name]
+    counted = (
+        insert(code_sequences)
+        .values(prefix=prefix, last=1)
+        .on_conflict_do_update(index_elements=["prefix"], set_={"last": code_sequences.c.last + 1})
+        .returning(code_sequences.c.last)
+    )
+    return int(tx.execute(counted).scalar_one())
 
 
 # --- rulebook versions ----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from catalog import store
+from cases.store import next_in_sequence
 from core.codes import code_in
 from core.errors import NotFound, invalid
 from core.patterns import matches_whole
@@ -26,7 +26,7 @@ def next_code(work: Work, category_code: str) -> str:
             f"{category_code!r} is not a category code of this platform ({pattern})",
             code="pattern",
         )
-    return f"{category_code}/{store.next_in_sequence(work.tx, category_code):06d}"
+    return f"{category_code}/{next_in_sequence(work.tx, category_code):06d}"
 
 
 def from_url(text: str) -> str:

@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import Text as Words
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 
 from cases.store import cases_by_id
 from catalog.model import CheckItem, CheckReport, Dataset, Distribution, Revision
@@ -71,13 +71,6 @@ distributions = Table(
     Column("checked_at", Instant, nullable=False),
     Column("attached_at", Instant, nullable=False),
     Column("attached_by", String(80), nullable=False),
-)
-
-code_sequences = Table(
-    "code_sequences",
-    metadata,
-    Column("prefix", String(40), primary_key=True),
-    Column("last", Integer, nullable=False),
 )
 
 
@@ -289,16 +282,3 @@ def _distributions(tx: Connection, ids: Iterable[str]) -> Mapping[str, list[Dist
     return found
 
 
-# --- codes ----------------------------------------------------------------------------------------
-
-
-def next_in_sequence(tx: Connection, prefix: str) -> int:
-    """Return the next number of a prefix; a number is given out once, whatever becomes of it."""
-    insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[tx.dialect.name]
-    counted = (
-        insert(code_sequences)
-        .values(prefix=prefix, last=1)
-        .on_conflict_do_update(index_elements=["prefix"], set_={"last": code_sequences.c.last + 1})
-        .returning(code_sequences.c.last)
-    )
-    return int(tx.execute(counted).scalar_one())

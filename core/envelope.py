@@ -2,6 +2,8 @@
 
     sx1.<number of the platform's key>.<wrapped key>.<nonce>.<ciphertext and tag>     (base64url, no padding)
 
+A file is sealed in the same way; what stands before the ciphertext is then kept apart from it.
+
 The first part names the suite: ``sx1`` is AES-256-GCM (NIST SP 800-38D) under AES key wrap (RFC 3394);
 ``sx2`` is SM4-GCM (GB/T 32907, RFC 8998) with the key wrapped in the same way as the text. A new key of the
 platform wraps the small keys anew and leaves the texts alone. The associated data name the place that a text
@@ -49,11 +51,20 @@ def seal(settings: Settings, text: str, aad: str) -> str:
 
     Raises Unavailable when the platform has no key that can be read.
     """
+    envelope, body = seal_bytes(settings, text.encode(), aad)
+    return f"{envelope}.{_b64(body)}"
+
+
+def seal_bytes(settings: Settings, content: bytes, aad: str) -> tuple[str, bytes]:
+    """Return what opens a sealed file, and the sealed file, for the place that `aad` names.
+
+    Raises Unavailable when the platform has no key that can be read.
+    """
     suite, kek_id = SUITES[settings.platform.personal_cipher], newest_key(settings)
     key = secrets.token_bytes(suite.key_bytes)
-    nonce, sealed = _encrypt(suite, key, text.encode(), _bound(suite, aad))
+    nonce, body = _encrypt(suite, key, content, _bound(suite, aad))
     wrapped = suite.wrap(_wrapping_key(settings, suite, kek_id), key)
-    return ".".join((suite.mark, kek_id, _b64(wrapped), _b64(nonce), _b64(sealed)))
+    return ".".join((suite.mark, kek_id, _b64(wrapped), _b64(nonce))), body
 
 
 def open_sealed(settings: Settings, sealed: str, aad: str) -> str:
@@ -61,11 +72,22 @@ def open_sealed(settings: Settings, sealed: str, aad: str) -> str:
 
     Raises Unavailable when it was changed or moved, or when the key that wraps it cannot be read.
     """
-    suite, kek_id, wrapped, nonce, body = _taken_apart(sealed)
+    envelope, _, body = sealed.rpartition(".")
+    return open_bytes(settings, envelope, _unb64(body), aad).decode()
+
+
+def open_bytes(settings: Settings, envelope: str, body: bytes, aad: str) -> bytes:
+    """Return the file that was sealed for the place `aad`.
+
+    Raises Unavailable when it was changed or moved, or when the key that wraps it cannot be read.
+    """
+    suite, kek_id, wrapped, nonce = _taken_apart(envelope)
+    if len(body) < _TAG:
+        raise _unreadable()
     wrapping = _wrapping_key(settings, suite, kek_id)
     try:
         key = suite.unwrap(wrapping, wrapped)
-        return _decrypt(suite, key, nonce, body, _bound(suite, aad)).decode()
+        return _decrypt(suite, key, nonce, body, _bound(suite, aad))
     except (InvalidTag, InvalidUnwrap, ValueError):
         raise _unreadable() from None
 
@@ -75,16 +97,25 @@ def rewrap(settings: Settings, sealed: str) -> str:
 
     Raises Unavailable when the key that wraps it now cannot be read or does not fit.
     """
-    suite, kek_id, wrapped, nonce, body = _taken_apart(sealed)
+    envelope, _, body = sealed.rpartition(".")
+    return f"{rewrap_envelope(settings, envelope)}.{body}"
+
+
+def rewrap_envelope(settings: Settings, envelope: str) -> str:
+    """Return what opens a sealed file with its key wrapped by the platform's newest key.
+
+    Raises Unavailable when the key that wraps it now cannot be read or does not fit.
+    """
+    suite, kek_id, wrapped, nonce = _taken_apart(envelope)
     newest = newest_key(settings)
     if kek_id == newest:
-        return sealed
+        return envelope
     try:
         key = suite.unwrap(_wrapping_key(settings, suite, kek_id), wrapped)
     except (InvalidTag, InvalidUnwrap, ValueError):
         raise _unreadable() from None
     again = suite.wrap(_wrapping_key(settings, suite, newest), key)
-    return ".".join((suite.mark, newest, _b64(again), _b64(nonce), _b64(body)))
+    return ".".join((suite.mark, newest, _b64(again), _b64(nonce)))
 
 
 def newest_key(settings: Settings) -> str:
@@ -187,15 +218,15 @@ _BY_MARK = {suite.mark: suite for suite in SUITES.values()}
 # --- the written form -----------------------------------------------------------------------------
 
 
-def _taken_apart(sealed: str) -> tuple[Suite, str, bytes, bytes, bytes]:
-    parts = sealed.split(".")
-    if len(parts) != 5 or parts[0] not in _BY_MARK or not _KEY_FILE.fullmatch(key_name(parts[1])):
+def _taken_apart(envelope: str) -> tuple[Suite, str, bytes, bytes]:
+    parts = envelope.split(".")
+    if len(parts) != 4 or parts[0] not in _BY_MARK or not _KEY_FILE.fullmatch(key_name(parts[1])):
         raise _unreadable()
     mark, kek_id = parts[:2]
-    wrapped, nonce, body = (_unb64(part) for part in parts[2:])
-    if len(nonce) != _NONCE or len(body) < _TAG:
+    wrapped, nonce = (_unb64(part) for part in parts[2:])
+    if len(nonce) != _NONCE:
         raise _unreadable()
-    return _BY_MARK[mark], kek_id, wrapped, nonce, body
+    return _BY_MARK[mark], kek_id, wrapped, nonce
 
 
 def _b64(raw: bytes) -> str:

@@ -60,6 +60,10 @@ def no_tickets(tx: Connection, number: str, department: str) -> bool:
     return False
 
 
+def nothing_derived(work: Work, case: Any) -> None:
+    """Take note of a moved case where nobody keeps anything that derives from it."""
+
+
 def nothing_filed(work: Work, datasets: Sequence[str]) -> Mapping[str, Any]:
     """Answer how bases for not sharing are filed where nobody files any."""
     return {}
@@ -87,6 +91,8 @@ class Work:
 
     filings_of: Callable[[Work, Sequence[str]], Mapping[str, Any]] = nothing_filed
     """The latest filing (`catalog.model.Filing`) of each of these datasets (ids), by dataset."""
+    moved: Callable[[Work, Any], None] = nothing_derived
+    """To be called with every case that took a step, for what is kept beside it and derives from it."""
 
     ticket_open: Callable[[Connection, str, str], bool] = no_tickets
     """Whether the ticket with this number is open and a department takes part in it."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from cases.attachments import add_attachment, attachments_of, read_attachment
 from cases.model import Attachment, Case, roles_in
+from cases.numbers import next_number
 from cases.procedure import find_case, no_such, open_case, take
 from cases.store import cases_by_id
 from cases.timing import book_of
@@ -15,7 +16,6 @@ from core.codes import code_in
 from core.db import Page
 from core.errors import Conflict, FieldError, Invalid, NotPermitted, invalid
 from core.text import Text, text_of
-from core.times import SHANGHAI
 from core.work import Work
 from gateway import store
 from gateway.asking import complete, decide, share_class
@@ -94,7 +94,7 @@ def apply_for_fields(work: Work, draft: Mapping[str, Any]) -> Filed:
     if asked[URGENT]:
         check_urgent(book, share_class(offer, asked["fields"]))
     previous = previous_grant(work, draft.get("previous_grant"), client.department, offer.code)
-    number = store.next_number(work.tx, "A", work.now.astimezone(SHANGHAI).year)
+    number = next_number(work, "A")
     case = open_case(
         work,
         kind=KIND,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from audit.log import record
 from cases.model import Case
+from cases.numbers import next_number
 from cases.present import state_now
 from cases.procedure import find_case, no_such, open_case, take
 from cases.store import cases_by_id
@@ -14,7 +15,6 @@ from cases.timing import book_of
 from core.db import Page
 from core.errors import invalid
 from core.ids import digest
-from core.times import SHANGHAI
 from core.work import Work
 from gateway import store
 from gateway.asking import share_class
@@ -46,7 +46,7 @@ def open_grant(
 
 
 def _open(work: Work, use: Use, facts: Mapping[str, Any], terms: Terms, term: Term) -> Held:
-    number = store.next_number(work.tx, "G", work.now.astimezone(SHANGHAI).year)
+    number = next_number(work, "G")
     end = {"valid_until": term.valid_until.isoformat()} if term.valid_until else {}
     length = {"term_days": term.days, "term_set_by": term.set_by} if term.days else {}
     case = open_case(

@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from cases.store import cases
 from catalog.corrections import open_disputes
-from catalog.store import datasets, distributions, next_in_sequence
+from catalog.store import datasets, distributions
 from core.db import Document, Instant, Page, metadata, page
 from core.work import Actor
 from gateway.model import Application, Client, Credential, Grant, Offer, Permit, Terms, Token
@@ -328,15 +328,6 @@ def offer(tx: Connection, code: str) -> Offer | None:
         required_materials=tuple(row.document.get("required_materials", ())),
         distributions={m.kind: m.detail for m in mounted},
     )
-
-
-# --- numbers --------------------------------------------------------------------------------------
-
-
-def next_number(tx: Connection, letter: str, year: int) -> str:
-    """Return the next number of a kind of paper in a year, such as ``G-2026-000123``."""
-    prefix = f"{letter}-{year}"
-    return f"{prefix}-{next_in_sequence(tx, prefix):06d}"
 
 
 # --- applications ---------------------------------------------------------------------------------

@@ -7,11 +7,10 @@ from typing import Any
 
 from cases.fields import check_fields
 from cases.model import MEMBER, Case, in_role
+from cases.numbers import next_number
 from cases.procedure import open_case
 from core.errors import Conflict, NotFound, NotPermitted
-from core.times import SHANGHAI
 from core.work import SYSTEM, Work
-from gateway.store import next_number
 from matters import store
 from matters.disputing import follow_dispute
 from matters.handover import check_handover
@@ -131,7 +130,7 @@ def _open(
     origin: Case | None,
 ) -> Held:
     book: Rulebook = work.rulebooks.current("sharing")
-    number = next_number(work.tx, _opening(book, workflow).prefix, work.now.astimezone(SHANGHAI).year)
+    number = next_number(work, _opening(book, workflow).prefix)
     known = {name: value for name, value in fields.items() if name in book.dimensions}
     one = {role: d[0] for role, d in parties.items() if role in ("consumer", "provider") and len(d) == 1}
     case = open_case(

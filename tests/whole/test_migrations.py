@@ -11,8 +11,8 @@ from core.db import Database, metadata
 from core.migrate import at_head, migrate
 from tests.conftest import import_every_table
 
-INDEX_TABLES = "dataset_search"
-"""The tables that the full-text index makes for itself."""
+INDEX_TABLES = ("dataset_search", "ticket_search")
+"""The tables that the full-text indexes make for themselves."""
 
 
 def migrated(tmp_path: Path) -> Database:

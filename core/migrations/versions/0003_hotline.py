@@ -22,7 +22,7 @@ def _document() -> sa.JSON:
     return sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
-def _instant(name: str, nullable: bool = False) -> sa.Column:
+def _instant(name: str, nullable: bool = False) -> sa.Column[str]:
     return sa.Column(name, sa.String(length=27), nullable=nullable)
 
 
