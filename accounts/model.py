@@ -23,6 +23,14 @@ RESERVED = frozenset(
         "dispute_body",
         "rectifier",
         "offline_approver",
+        "operator",
+        "dispatcher",
+        "supervisor",
+        "leader",
+        "superior",
+        "business_environment",
+        "discipline",
+        "emergency_office",
     }
 )
 """Roles that only an administrator gives and takes: they manage, and they review those who do."""

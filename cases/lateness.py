@@ -9,7 +9,7 @@ from cases import store
 from cases.model import Case
 from cases.standing import facts_now
 from cases.telling import tell_of_clock
-from cases.timing import PASSED, WARNED, Signals, book_of, clocks, warn_at
+from cases.timing import PASSED, WARNED, Signals, book_of, clocks, speaks_when_over, warn_at
 from cases.turns import stopping
 from core.work import SYSTEM, Work
 from rules.clocks import ClockState
@@ -30,15 +30,26 @@ def note_clocks(work: Work, case: Case) -> None:
         warn = warn_at(work, case, clock)
         if warn is not None and warn <= work.now and not clock.passed:
             _signal(work, case, clock, WARNED, signalled)
-        if not clock.obliges and clock.passed and clock.tells:
-            _signal(work, case, clock, PASSED, signalled)
+        if not clock.obliges and clock.passed:
+            _run_out(work, case, clock, signalled)
 
 
-def _signal(work: Work, case: Case, clock: ClockState, signal: str, known: Signals) -> None:
-    if clock.due is None or (clock.name, clock.due, signal) in known:
+def _run_out(work: Work, case: Case, clock: ClockState, known: Signals) -> None:
+    """Tell that an allowance is over, and open what the book wants opened then, as a draft for a person."""
+    if not speaks_when_over(clock) or not _signal(work, case, clock, PASSED, known):
         return
+    if clock.on_breach is not None and clock.on_breach.opens is not None and clock.due is not None:
+        said = {"clock": clock.name, "due": clock.due.isoformat()}
+        work.follow_up(work.acting_as(SYSTEM), clock.on_breach.opens, case, said)
+
+
+def _signal(work: Work, case: Case, clock: ClockState, signal: str, known: Signals) -> bool:
+    """Tell of a clock unless that is done; return whether it was told now."""
+    if clock.due is None or (clock.name, clock.due, signal) in known:
+        return False
     store.insert_signal(work.tx, case.id, clock.name, clock.due, signal, work.now)
     tell_of_clock(work, case, clock, signal, {*clock.tells, *_stoppers(work, case, clock)})
+    return True
 
 
 def _breach(work: Work, case: Case, clock: ClockState, due: datetime) -> None:

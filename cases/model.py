@@ -12,6 +12,8 @@ from core.work import Actor
 
 MEMBER = "member"
 """The role that everybody of a department has where the department as such takes part."""
+HANDLER, CO_HANDLER = "handler", "co_handler"
+"""Whoever handles tickets for a department handles those, too, that it only works along with."""
 MATTER = "matter"
 """The kind of all that follows a procedure of the rulebook beside datasets, applications and grants."""
 SUPERVISION = "supervision"
@@ -105,6 +107,7 @@ def roles_in(case: Case, actor: Actor) -> frozenset[str]:
     if actor.has("system"):
         return frozenset({"system"})
     held = actor.roles | {MEMBER} if actor.department else actor.roles
+    held = held | {CO_HANDLER} if HANDLER in held else held
     return frozenset(r for r in held if actor.department in in_role(case.parties, r))
 
 

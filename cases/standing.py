@@ -4,21 +4,26 @@
   ``_running`` behind it, that the clock runs: more time can be asked for while something is due;
 * a fact called like an event says that it happened and that nobody has answered it yet: the answer is any
   step that is conditional on it, so consent can be given to a request and to nothing else;
+* a fact called like an event with ``_count`` behind it says how often it happened since the case was opened;
+  the fact's own ``max`` means "so often or more": an extension may be asked for while there were 0 or 1;
 * ``in_use`` and ``users_told`` speak of the other departments with open grants on the dataset.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from cases.model import Case, in_role
 from cases.timing import book_of, clocks
 from core.work import Work
 from notices.post import told
+from rules.rulebook import Rulebook
 from rules.workflow import Transition, Workflow
 
 IN_USE, USERS_TOLD = "in_use", "users_told"
 RUNNING = "_running"
+COUNT = "_count"
 ANNOUNCEMENT = "announcement"
 """The kind of a notice that a step which announces something sends."""
 
@@ -31,6 +36,7 @@ def facts_now(work: Work, case: Case) -> dict[str, Any]:
         **case.facts,
         **_of_clocks(work, case, asked),
         **{name: is_pending(case, flow, name) for name in asked & book.events.keys()},
+        **_counts(book, case, asked),
         **_of_users(work, case, asked),
     }
 
@@ -42,6 +48,18 @@ def _of_clocks(work: Work, case: Case, asked: set[str]) -> dict[str, bool]:
     found = {c.name: c for c in clocks(work, case) if c.running} if names else {}
     passed = {name: name in found and found[name].passed for name in names & rules}
     return {**passed, **{name: name.removesuffix(RUNNING) in found for name in names - rules}}
+
+
+def _counts(book: Rulebook, case: Case, asked: set[str]) -> dict[str, int]:
+    happened = Counter(name for event in case.events for name in event.names)
+    names = {fact: fact.removesuffix(COUNT) for fact in asked if fact.endswith(COUNT)}
+    counts = {fact: happened[event] for fact, event in names.items() if event in book.events}
+    return {fact: min(n, _most(book, fact, n)) for fact, n in counts.items()}
+
+
+def _most(book: Rulebook, fact: str, n: int) -> int:
+    most = book.dimensions[fact].max
+    return n if most is None else most
 
 
 def is_pending(case: Case, flow: Workflow, event: str) -> bool:

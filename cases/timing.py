@@ -96,8 +96,14 @@ def _instants(
         yield warn
     if clock.obliges and (clock.name, due) not in breached:
         yield past_from(due)
-    if not clock.obliges and clock.tells and (clock.name, due, PASSED) not in signalled:
+    if speaks_when_over(clock) and (clock.name, due, PASSED) not in signalled:
         yield past_from(due)
+
+
+def speaks_when_over(clock: ClockState) -> bool:
+    """Tell whether an allowance that is over is to be told of, or has something opened."""
+    opens = clock.on_breach is not None and clock.on_breach.opens is not None
+    return not clock.obliges and (bool(clock.tells) or opens)
 
 
 def warn_at(work: Work, case: Case, clock: ClockState) -> datetime | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import Finding, Invalid
 from core.text import Text
 from rules.check_flow import Fault, flow_faults, when_faults
+from rules.check_hotline import hotline_faults
 from rules.check_use import use_faults
 from rules.citation import INTERPRETATION
 from rules.limits import ByFact, ClockRule
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 MOST_COMBINATIONS = 10_000
 """Combinations of facts that a routing table is tried with."""
 
+_USES = {"sharing": use_faults, "hotline": hotline_faults}
+"""Domain to what the platform's code needs of its books."""
+
 
 def check(book: Rulebook, file: str = "") -> list[Finding]:
     """Return every fault of a book that fits its schema; an empty list means that it can be used.
@@ -30,7 +34,7 @@ def check(book: Rulebook, file: str = "") -> list[Finding]:
     faults = [*_identity(book), *_dangling(book)]
     if not faults:  # the other checks read the leaves with their citations
         faults = [*_citations(book), *flow_faults(book), *_clocks(book), *_tables(book), *_unused(book)]
-        faults += [] if faults else use_faults(book)  # which asks of a book that hangs together
+        faults += [] if faults else _USES[book.id.partition("/")[0]](book)  # of a book that hangs together
     return [Finding(file or book.id, pointer, Text(zh, en)) for pointer, zh, en in faults]
 
 

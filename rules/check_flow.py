@@ -24,10 +24,18 @@ SEATS = frozenset(
         "dispute_body",
         "rectifier",
         "offline_approver",
+        "operator",
+        "dispatcher",
+        "supervisor",
+        "leader",
+        "superior",
+        "business_environment",
+        "discipline",
+        "emergency_office",
     }
 )
 """Roles that a deployment as a whole gives to departments."""
-ROLES = SEATS | {"provider", "consumer", "member", "operator", "handler", SYSTEM}
+ROLES = SEATS | {"provider", "consumer", "member", "handler", "co_handler", SYSTEM}
 """Every role that a step may name; `member` is everybody of a department that takes part."""
 
 

@@ -91,14 +91,22 @@ def _can_tell(book: Rulebook, rule: ClockRule, facts: Mapping[str, Any]) -> bool
     if excluded(rule.when, facts):
         return False
     needed = [fact for fact in rule.when if fact not in facts]
-    if rule.setting is not None and rule.lasts is None and rule.setting.field not in facts:
+    if rule.by_fact is not None and rule.by_fact.fact not in facts:
+        _must_be_optional(book, rule.by_fact.fact, facts)
+    unset = rule.setting is not None and rule.lasts is None and rule.by_fact is None
+    if rule.setting is not None and unset and rule.setting.field not in facts:
         needed.append(rule.setting.field)
     for fact in needed:
-        asked = missing_fact(book.tables[fact], facts) if fact in book.tables else fact
-        dimension = book.dimensions.get(asked or fact)
-        if dimension is None or not dimension.optional:
-            raise missing(asked or fact, dimension)
+        _must_be_optional(book, fact, facts)
     return not needed
+
+
+def _must_be_optional(book: Rulebook, fact: str, facts: Mapping[str, Any]) -> None:
+    """Raise Invalid for a missing fact that may not be unknown; of a derived one for what it derives from."""
+    asked = missing_fact(book.tables[fact], facts) if fact in book.tables else fact
+    dimension = book.dimensions.get(asked or fact)
+    if dimension is None or not dimension.optional:
+        raise missing(asked or fact, dimension)
 
 
 def _refuse_lengths_out_of_bounds(

@@ -43,6 +43,8 @@ class Extension:
 
     event: str
     each: Duration | None
+    beyond: str | None
+    """The field whose reason lets one extension be longer than `each`, which the text states in principle."""
     count: int | None
     total: Duration | None
     to: Duration | None

@@ -55,6 +55,7 @@ def _field(name: str, raw: Mapping[str, Any]) -> FieldRule:
         raw.get("max"),
         raw.get("optional", False),
         raw.get("sealed", False),
+        raw.get("default"),
     )
 
 
@@ -199,6 +200,7 @@ def _extension(raw: Mapping[str, Any] | None, cites: Cites) -> Extension | None:
     return Extension(
         raw["event"],
         duration(raw.get("each")),
+        raw.get("beyond"),
         raw.get("count"),
         duration(raw.get("total")),
         duration(raw.get("to")),

@@ -134,10 +134,14 @@ class Rulebook:
     def facts(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return facts by key with values by key, from keys or titles in either language, plus the derived.
 
+        A fact that was not given is what its `default` says.
+
         A derived fact that cannot be decided yet is left out. Raises Invalid with one entry
         (``/facts/<word>``) per fact or value that the book does not know.
         """
-        facts = read_facts(self.dimensions, given)
+        stated = read_facts(self.dimensions, given)
+        supposed = {n: d.default for n, d in self.dimensions.items() if d.default is not None}
+        facts = {**supposed, **stated}
         for name, rows in self.tables.items():
             if name in self.dimensions and missing_fact(rows, facts) is None:
                 matched = first_match(rows, facts)

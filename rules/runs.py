@@ -144,10 +144,17 @@ def _extended(
     due = original
     for event in mine[: extension.count]:
         step = after(due, extension.each, calendar) if extension.each else None
+        step = None if _goes_beyond(extension, event) else step
         due = max(due, _earliest((wanted(event.fields, due, calendar), step, limit)) or due)
     shaky = due != original and calendar.is_provisional_between(original, due)
     furthest = _furthest(extension, original, limit, calendar)
     return replace(run, due=due, furthest=furthest, provisional=run.provisional or shaky)
+
+
+def _goes_beyond(extension: Extension, event: Recorded) -> bool:
+    """Tell whether a reason was given for a longer extension, and how long it is."""
+    reason = event.fields.get(extension.beyond) if extension.beyond is not None else None
+    return bool(reason) and not {"by", "to"}.isdisjoint(event.fields)
 
 
 def _limit(extension: Extension, start: datetime, original: datetime, calendar: Calendar) -> datetime | None:

@@ -42,6 +42,8 @@ class FieldRule:
     """A fact that may be unknown: what depends on it is then left out instead of refused."""
     sealed: bool = False
     """Whether it may hold personal data: kept encrypted, shown to the parties alone."""
+    default: Any = None
+    """What a fact is that nobody stated; None where nothing may be supposed."""
 
     def is_called(self, word: str) -> bool:
         """Tell whether `word` is the key, a title or another word for this field."""
