@@ -60,6 +60,12 @@ def find_client(work: Work, client_id: str) -> Client:
     return found
 
 
+def find_client_called(work: Work, name: str) -> Client | None:
+    """Return the active system of the actor's department with this name, None where there is not just one."""
+    found = store.clients_called(work.tx, work.actor.department, name, ACTIVE)
+    return found[0] if len(found) == 1 else None
+
+
 def list_clients(work: Work, state: str | None, limit: int, cursor: str | None) -> Page:
     """Return one page of the systems that the actor may know of, the newest first."""
     if state is not None and state not in STATES:

@@ -239,6 +239,13 @@ def client(tx: Connection, client_id: str) -> Client | None:
     return _client(row) if row else None
 
 
+def clients_called(tx: Connection, department: str, name: str, state: str) -> list[Client]:
+    """Return the systems of a department with this name and state."""
+    c = clients.c
+    where = (c.department == department, c.name == name, c.state == state)
+    return [_client(row) for row in tx.execute(select(clients).where(*where))]
+
+
 def clients_page(
     tx: Connection, department: str | None, state: str | None, limit: int, cursor: str | None
 ) -> Page:
