@@ -26,6 +26,7 @@ KINDS = {
     "grant": Text("授权", "Grant"),
     MATTER: Text("事项", "Matter"),
     "ticket": Text("工单", "Ticket"),
+    "article": Text("知识", "Article"),
     SUPERVISION: Text("督办件", "Supervision"),
 }
 """What the kinds of cases are called."""

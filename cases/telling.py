@@ -28,6 +28,8 @@ def link_of(case: Case) -> str:
     """Return the address of the page of a case."""
     if case.kind == "dataset":
         return f"/datasets/{in_url(str(case.facts['dataset']))}"
+    if case.kind == "article":
+        return f"/knowledge/{case.facts['number']}"
     return f"/{case.kind}s/{case.id}"
 
 

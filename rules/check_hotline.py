@@ -1,15 +1,16 @@
 """What the platform's code needs of a hotline rulebook, so that no book passes its check and fails at work.
 
-The code knows no state's and no action's name. It goes by the flags of states, by what steps do, by the fields
-that it reads and by a few events:
+The code knows no state's and no action's name. It goes by the flags of states, by what steps do, by the
+fields that it reads and by a few events:
 
-* states of a ticket: with `intake` it is still with the office, with `handling` a unit works on it, `answered`
-  waits for the revisit or for closing, `hung` waits for what nobody can do soon, `held` may be reopened, and
-  in a `resting` one nobody has the turn;
+* states of a ticket: with `intake` it is still with the office, with `handling` a unit works on it,
+  `answered` waits for the revisit or for closing, `hung` waits for what nobody can do soon, `held` may be
+  reopened, and in a `resting` one nobody has the turn;
 * steps: see `DOES`; `DEMANDS` names the fields that a step must ask for when it does something;
-* facts: those of `FACTS` the platform fills in, the others are dimensions that people choose, are derived by a
-  table, say that a clock runs or has passed, that an event waits for an answer, or how often it happened;
-* events: those of `EVENTS` the platform reads from every ticket, whatever step records them.
+* facts: those of `FACTS` the platform fills in, the others are dimensions that people choose, are derived by
+  a table, say that a clock runs or has passed, that an event waits for an answer, or how often it happened;
+* events: those of `EVENTS` the platform reads from every ticket, whatever step records them;
+* articles of the knowledge base: see `rules.check_articles`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from rules import check_articles as articles
 from rules.check_flow import Fault
 from rules.workflow import Transition, Workflow
 
@@ -53,6 +55,8 @@ provides the data that it is about; `answer`, `refuse`, `guide` and `hand_off` e
 `hang`, `reopen` and `archive` are what lists and reports tell apart; `aside` is nobody's task.
 """
 MATTER_DOES = frozenset({"aside"})
+WORDS = {TICKET: (FLAGS, DOES), articles.ARTICLE: (articles.FLAGS, articles.DOES)}
+"""Workflow to the flags of its states and the deeds of its steps; any other is a procedure about a ticket."""
 
 DEMANDS = {
     "dispatch": ("unit",),
@@ -98,6 +102,7 @@ FACTS = frozenset(
         "repeat",
         "is_satisfied",
         "opened_as",
+        articles.END,
     }
 )
 """The facts that the platform fills in. `is_satisfied` is what the rating says that a step brings along;
@@ -122,6 +127,7 @@ def hotline_faults(book: Rulebook) -> Iterator[Fault]:
     yield from _facts(book)
     yield from _fields(book)
     yield from _ticket(book, book.workflows[TICKET])
+    yield from articles.article_faults(book)
     yield from _named_workflows(book)
     yield from _codes(book)
     yield from _prefixes(book)
@@ -130,7 +136,7 @@ def hotline_faults(book: Rulebook) -> Iterator[Fault]:
 
 def _words(name: str, flow: Workflow) -> Iterator[Fault]:
     """Flags and deeds belong to their workflow, and nothing waits at its end."""
-    flags, deeds = (FLAGS, DOES) if name == TICKET else (MATTER_FLAGS, MATTER_DOES)
+    flags, deeds = WORDS.get(name, (MATTER_FLAGS, MATTER_DOES))
     for state in flow.states.values():
         here = f"/workflows/{name}/states/{state.name}/flags"
         for flag in sorted(state.flags - flags):

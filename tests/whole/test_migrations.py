@@ -11,7 +11,7 @@ from core.db import Database, metadata
 from core.migrate import at_head, migrate
 from tests.conftest import import_every_table
 
-INDEX_TABLES = ("dataset_search", "ticket_search")
+INDEX_TABLES = ("dataset_search", "ticket_search", "article_search")
 """The tables that the full-text indexes make for themselves."""
 
 

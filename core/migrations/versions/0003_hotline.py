@@ -16,6 +16,13 @@ SEARCH = {
     USING gin (vector)""",
 }
 """The full-text index over ticket_documents, which no table definition can say."""
+ARTICLE_SEARCH = {
+    "sqlite": """CREATE VIRTUAL TABLE IF NOT EXISTS article_search USING fts5(question, keywords, answer,
+    content='article_documents', content_rowid='number', tokenize='unicode61 remove_diacritics 0')""",
+    "postgresql": """CREATE INDEX IF NOT EXISTS ix_article_documents_vector ON article_documents
+    USING gin (vector) WITH (fastupdate = off)""",
+}
+"""The full-text index over article_documents."""
 
 
 def _document() -> sa.JSON:
@@ -31,6 +38,7 @@ def upgrade() -> None:
     _people()
     _derived()
     _search()
+    _knowledge()
     with op.batch_alter_table("attachments") as batch:
         batch.add_column(sa.Column("envelope", sa.Text(), nullable=True))
         batch.add_column(sa.Column("sealed_name", sa.Text(), nullable=True))
@@ -81,7 +89,9 @@ def _tickets() -> None:
         sa.Column("origin", sa.String(length=36), nullable=True),
         _instant("created_at"),
         sa.ForeignKeyConstraint(["id"], ["cases.id"], name=op.f("fk_supervisions_id_cases")),
-        sa.ForeignKeyConstraint(["ticket_id"], ["tickets.id"], name=op.f("fk_supervisions_ticket_id_tickets")),
+        sa.ForeignKeyConstraint(
+            ["ticket_id"], ["tickets.id"], name=op.f("fk_supervisions_ticket_id_tickets")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_supervisions")),
         sa.UniqueConstraint("number", name=op.f("uq_supervisions_number")),
     )
@@ -185,7 +195,99 @@ def _search() -> None:
     op.execute(SEARCH[op.get_context().dialect.name])
 
 
+def _knowledge() -> None:
+    op.create_table(
+        "articles",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("unit", sa.String(length=80), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("document", _document(), nullable=False),
+        sa.Column("published", _document(), nullable=True),
+        sa.Column("published_revision", sa.Integer(), nullable=True),
+        sa.Column("public", sa.Boolean(), nullable=False),
+        _instant("created_at"),
+        _instant("updated_at"),
+        *(_instant(n, True) for n in ("published_at", "confirmed_at", "valid_from", "ends_at")),
+        sa.Column("uses", sa.Integer(), nullable=False),
+        _instant("last_used_at", True),
+        sa.ForeignKeyConstraint(["id"], ["cases.id"], name=op.f("fk_articles_id_cases")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_articles")),
+        sa.UniqueConstraint("code", name=op.f("uq_articles_code")),
+    )
+    op.create_index(op.f("ix_articles_unit"), "articles", ["unit"], unique=False)
+    op.create_index("ix_articles_updated_at", "articles", ["updated_at", "id"], unique=False)
+    op.create_index("ix_articles_uses", "articles", ["uses", "id"], unique=False)
+    op.create_table(
+        "article_revisions",
+        sa.Column("article_id", sa.String(length=36), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("document", _document(), nullable=False),
+        _instant("at"),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        _of_article("article_revisions"),
+        sa.PrimaryKeyConstraint("article_id", "revision", name=op.f("pk_article_revisions")),
+    )
+    op.create_table(
+        "article_categories",
+        sa.Column("article_id", sa.String(length=36), nullable=False),
+        sa.Column("category", sa.String(length=40), nullable=False),
+        _of_article("article_categories"),
+        sa.PrimaryKeyConstraint("article_id", "category", name=op.f("pk_article_categories")),
+    )
+    op.create_index("ix_article_categories_category", "article_categories", ["category"], unique=False)
+    op.create_table(
+        "article_documents",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("article_id", sa.String(length=36), nullable=False),
+        sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("keywords", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("tokens_version", sa.Integer(), nullable=False),
+        sa.Column("vector", sa.Text().with_variant(postgresql.TSVECTOR(), "postgresql"), nullable=True),
+        _of_article("article_documents"),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_article_documents")),
+        sa.UniqueConstraint("article_id", name=op.f("uq_article_documents_article_id")),
+    )
+    op.create_table(
+        "knowledge_gaps",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=True),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        _instant("first_at"),
+        _instant("last_at"),
+        sa.Column("unit", sa.String(length=80), nullable=True),
+        _instant("assigned_at", True),
+        sa.Column("article", sa.String(length=40), nullable=True),
+        sa.Column("outcome", sa.String(length=20), nullable=True),
+        _instant("closed_at", True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_knowledge_gaps")),
+        sa.UniqueConstraint("key", name=op.f("uq_knowledge_gaps_key")),
+    )
+    op.create_index("ix_knowledge_gaps_last_at", "knowledge_gaps", ["last_at", "id"], unique=False)
+    op.create_index("ix_knowledge_gaps_article", "knowledge_gaps", ["article"], unique=False)
+    op.execute(ARTICLE_SEARCH[op.get_context().dialect.name])
+
+
+def _of_article(table: str) -> sa.ForeignKeyConstraint:
+    name = op.f(f"fk_{table}_article_id_articles")
+    return sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=name)
+
+
 def downgrade() -> None:
+    if op.get_context().dialect.name == "sqlite":
+        op.execute("DROP TABLE article_search")
+    for name in (
+        "knowledge_gaps",
+        "article_documents",
+        "article_categories",
+        "article_revisions",
+        "articles",
+    ):
+        op.drop_table(name)
     with op.batch_alter_table("attachments") as batch:
         batch.drop_column("sealed_name")
         batch.drop_column("envelope")

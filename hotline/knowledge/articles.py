@@ -1,0 +1,346 @@
+"""The life of an article: written, reviewed by somebody else, published, revised, confirmed, withdrawn.
+
+States, steps and roles are the rulebook's. The code goes by flags and deeds: a `public` state is read by the
+wording that was approved last, whatever is being written meanwhile; an `editable` one lets the unit write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from audit.log import record
+from cases.model import HANDLER, Case, roles_in
+from cases.numbers import next_number
+from cases.procedure import open_case, seats, settle, take
+from cases.timing import book_of
+from catalog.datasets import find_dataset
+from catalog.diff import Difference, differences
+from core.codes import code_in
+from core.errors import Conflict, FieldError, Invalid, NotFound, NotPermitted, invalid
+from core.text import Text
+from core.times import local_iso, parse_instant
+from core.work import Work
+from hotline.knowledge import store
+from hotline.knowledge.gaps import answer_gaps, find_gap, take_up_gap
+from hotline.knowledge.model import END, KIND, STAFF, WORKFLOW, Article, Document, Revision
+from hotline.knowledge.rules import categories, end_of, hotline_book, opening_of
+from hotline.knowledge.search.find import index_article
+from hotline.model import DOMAIN
+from rules.workflow import Workflow
+from schemas import validate
+
+PUBLISH, REVISE, CONFIRM, DISCARD = "publish", "revise", "confirm", "discard"
+"""What the platform does along with a step, in the rulebook's word."""
+
+# --- finding --------------------------------------------------------------------------------------
+
+
+def find_article(work: Work, code: str) -> Article:
+    """Return an article that the actor may know of. Raises NotFound for every other, existing or not.
+
+    Whoever takes no part in it sees it as it is published, and only while it is an answer.
+    """
+    hotline_book(work)
+    article = store.article_by_code(work.tx, code)
+    if article is None or not (_takes_part(work, article) or _may_read(work, article)):
+        raise NotFound("没有这条知识", "there is no such article")
+    return article
+
+
+def find_open_article(work: Work, code: str) -> Article:
+    """Return an article that is open to the public and an answer now (GZ art. 17). Raises NotFound."""
+    hotline_book(work)
+    article = store.article_by_code(work.tx, code)
+    if article is None or not (article.is_open and article.is_live(work.now)):
+        raise NotFound("没有这条知识", "there is no such article")
+    return article
+
+
+def find_valid(work: Work, code: str) -> Article:
+    """Return the article that a caller is answered with. Raises Invalid unless it is an answer now."""
+    article = store.article_by_code(work.tx, code.strip())
+    if article is None or not article.is_live(work.now):
+        raise invalid(
+            "/article",
+            "不是已发布且在有效期内的知识",
+            "is not an article that is published and valid now",
+            code="not_valid",
+        )
+    return article
+
+
+def note_use(work: Work, code: str) -> None:
+    """Count that a caller was answered with an article. Raises what `find_valid` raises."""
+    store.count_use(work.tx, find_valid(work, code).id, work.now)
+
+
+def takes_part(work: Work, article: Article) -> bool:
+    """Tell whether the actor sees the wording that is being written: its unit, its reviewers, an auditor."""
+    return _takes_part(work, article)
+
+
+def _takes_part(work: Work, article: Article) -> bool:
+    return bool(roles_in(article.case, work.actor)) or work.actor.has("auditor")
+
+
+def _may_read(work: Work, article: Article) -> bool:
+    open_to_actor = article.is_open or not STAFF.isdisjoint(work.actor.roles)
+    return open_to_actor and article.is_live(work.now)
+
+
+def list_wordings(work: Work, article: Article) -> list[tuple[Revision, list[Difference]]]:
+    """Return the wordings of an article, newest first, each with what it changed; for who takes part."""
+    if not _takes_part(work, article):
+        return []
+    kept = store.revisions(work.tx, article.id)
+    before: list[Revision | None] = [None, *kept[:-1]]
+    pairs = zip(kept, before, strict=True)
+    return [(now, differences(was.document, now.document) if was else []) for now, was in pairs][::-1]
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def write_article(work: Work, draft: Mapping[str, Any]) -> Article:
+    """Write an article of the actor's unit as a draft, under a code that the platform gives out.
+
+    `draft` fits request/article; its `answers` names the unanswered question that it is written for. Raises
+    Invalid with one entry per wrong field, NotPermitted for whoever is of no unit of the hotline.
+    """
+    opening = opening_of(work)
+    _must_be_unit(work, opening.roles)
+    validate("request/article", draft)
+    document = {name: value for name, value in draft.items() if name != "answers"}
+    _check(work, document)
+    gap = find_gap(work, draft["answers"]) if draft.get("answers") else None
+    code = next_number(work, opening.prefix)
+    parties = {
+        role: list(seats(work, role)) if source == "seat" else work.actor.department
+        for role, source in opening.parties.items()
+    }
+    case = open_case(
+        work,
+        kind=KIND,
+        workflow=WORKFLOW,
+        facts={"number": code},
+        parties=parties,
+        opened_as=sorted(opening.roles & work.actor.roles)[0],
+        domain=DOMAIN,
+    )
+    article = Article(
+        id=case.id,
+        code=code,
+        unit=work.actor.department,
+        revision=1,
+        version=1,
+        document=document,
+        published=None,
+        published_revision=None,
+        created_at=work.now,
+        updated_at=work.now,
+        published_at=None,
+        confirmed_at=None,
+        valid_from=None,
+        ends_at=None,
+        uses=0,
+        last_used_at=None,
+        case=case,
+    )
+    store.insert_article(work.tx, article)
+    _keep_wording(work, article)
+    if gap is not None:
+        take_up_gap(work, gap, code)
+    return article
+
+
+def edit_article(
+    work: Work, code: str, changes: Mapping[str, Any], *, expect_version: int | None = None
+) -> Article:
+    """Change members of the wording (None removes one); a published one begins a revision with that.
+
+    What readers see stays as it is until the new wording is approved. A wording that is as it should be
+    already stays untouched. Raises Invalid with one entry per field, Conflict where the state does not allow
+    it or the article changed since `expect_version`.
+    """
+    article = find_article(work, code)
+    if HANDLER not in roles_in(article.case, work.actor):
+        raise NotPermitted("只有提供单位能修改自己的知识", "only its own unit may change an article")
+    expect(article, expect_version)
+    document = {k: v for k, v in {**article.document, **changes}.items() if v is not None}
+    validate("request/article", document)
+    _check(work, document)
+    if document == article.document:
+        return article
+    case = _editable_case(work, article)
+    edited = _save(
+        work,
+        replace(article, case=case, document=document, revision=store.last_revision(work.tx, article.id) + 1),
+        article,
+    )
+    _keep_wording(work, edited)
+    _record(work, edited, "edit", sorted(d.field for d in differences(article.document, document)))
+    return edited
+
+
+def _editable_case(work: Work, article: Article) -> Case:
+    """Return the case in a state that lets people write, after the step that begins a revision if need be."""
+    case = settle(work, article.case)
+    _, flow = book_of(work, case)
+    state = flow.states[case.state]
+    if "editable" in state.flags:
+        return case
+    step = flow.doing(REVISE, case.state, case.facts)
+    if step is None:
+        raise Conflict(
+            f"状态为“{state.title.zh}”，不能修改",
+            f"cannot change an article that is {state.title.en}",
+            code="wrong_state",
+        )
+    return take(work, case, step.action, {})
+
+
+def _must_be_unit(work: Work, roles: frozenset[str]) -> None:
+    department = work.settings.departments.get(work.actor.department)
+    if department is None or not department.hotline_unit or roles.isdisjoint(work.actor.roles):
+        raise NotPermitted(
+            "只有热线承办单位能编写知识", "only a unit that works for the hotline writes articles"
+        )
+
+
+def _check(work: Work, document: Document) -> None:
+    """Refuse topics that the book does not know, a dataset that is none, an end before the beginning."""
+    known = categories(work)
+    wrong = [
+        FieldError(f"/categories/{i}", Text(f"没有分类“{c}”", f"there is no topic {c!r}"), "enum")
+        for i, c in enumerate(document.get("categories", ()))
+        if c not in known
+    ]
+    if document.get("dataset") and not _is_dataset(work, document["dataset"]):
+        wrong.append(FieldError("/dataset", Text("没有这个数据集", "there is no such dataset"), "unknown"))
+    begins, ends = (document.get(name) for name in ("valid_from", "valid_until"))
+    if begins and ends and parse_instant(ends) <= parse_instant(begins):
+        words = Text("应晚于生效时间", "must lie after the beginning")
+        wrong.append(FieldError("/valid_until", words, "range"))
+    if wrong:
+        raise Invalid(wrong)
+
+
+def _is_dataset(work: Work, code: str) -> bool:
+    try:
+        return bool(find_dataset(work, code_in(code)))
+    except NotFound:
+        return False
+
+
+def _keep_wording(work: Work, article: Article) -> None:
+    wording = Revision(article.revision, article.document, work.now, work.actor.login)
+    store.insert_revision(work.tx, article.id, wording)
+    index_article(work, article)
+
+
+# --- acting ---------------------------------------------------------------------------------------
+
+
+def act_on_article(
+    work: Work, code: str, action: str, fields: Mapping[str, Any], *, expect_version: int | None = None
+) -> Article:
+    """Take a step of the rulebook's workflow: submit, approve, return, confirm, withdraw and so on.
+
+    Raises what `cases.take` raises; NotPermitted for whoever would approve their own wording, Conflict for
+    a wording whose time is over before it is published.
+    """
+    article = find_article(work, code)
+    expect(article, expect_version)
+    _, flow = book_of(work, article.case)
+    publishes, confirms = (action in flow.names(deed) for deed in (PUBLISH, CONFIRM))
+    changed, facts = article, {}
+    if publishes and wrote(work, article):
+        raise NotPermitted(
+            "不能审核自己编写或提交的知识", "nobody approves what they wrote or submitted themselves"
+        )
+    if publishes or confirms:
+        changed = _published(work, article) if publishes else _confirmed(work, article)
+        facts = {END: local_iso(changed.ends_at) if changed.ends_at else None}
+    case = take(work, article.case, action, fields, facts=facts)
+    if action in flow.names(DISCARD) and article.published is not None:
+        changed = replace(
+            article, document=article.published, revision=article.published_revision or article.revision
+        )
+    changed = _save(work, replace(changed, case=case), article)
+    if publishes:
+        index_article(work, changed)
+        answer_gaps(work, changed.code)
+    return changed
+
+
+def _published(work: Work, article: Article) -> Article:
+    document = article.document
+    begins = parse_instant(document["valid_from"]) if document.get("valid_from") else None
+    ends = end_of(work, article, document, work.now)
+    if ends is not None and ends <= work.now:
+        raise Conflict(
+            "有效期已过，请先退回修改",
+            "its time is over already; return it to be changed",
+            code="already_over",
+        )
+    return replace(
+        article,
+        published=document,
+        published_revision=article.revision,
+        published_at=work.now,
+        confirmed_at=work.now,
+        valid_from=begins,
+        ends_at=ends,
+    )
+
+
+def _confirmed(work: Work, article: Article) -> Article:
+    ends = end_of(work, article, article.published or article.document, work.now)
+    return replace(article, confirmed_at=work.now, ends_at=ends)
+
+
+def wrote(work: Work, article: Article) -> bool:
+    """Tell whether the actor wrote or submitted what is up for approval: somebody else has to look at it."""
+    me = work.actor.login
+    if me in store.authors_since(work.tx, article.id, article.published_revision or 0):
+        return True
+    _, flow = book_of(work, article.case)
+    writing = _writing(flow)
+    since = article.published_at or article.created_at
+    steps = [e for e in article.case.events if e.at >= since and e.to_state not in writing]
+    return any(e.actor == me for e in steps if e.from_state in writing)
+
+
+def _writing(flow: Workflow) -> set[str]:
+    return {name for name, state in flow.states.items() if "editable" in state.flags}
+
+
+# --- who and when ---------------------------------------------------------------------------------
+
+
+def expect(article: Article, version: int | None) -> None:
+    """Refuse to act on something that changed since it was read. Raises Conflict."""
+    if version is not None and version != article.version:
+        raise store.changed_meanwhile()
+
+
+def _save(work: Work, article: Article, before: Article) -> Article:
+    saved = replace(article, version=before.version + 1, updated_at=work.now)
+    store.update_article(work.tx, saved, before.version)
+    return saved
+
+
+def _record(work: Work, article: Article, action: str, changed: list[str]) -> None:
+    body = {
+        "case": article.id,
+        "case_kind": KIND,
+        "action": action,
+        "role": HANDLER,
+        "rulebook": article.case.rulebook,
+        "rulebook_version": article.case.rulebook_version,
+        "number": article.code,
+        "fields": changed,
+    }
+    record(work, f"decision.{KIND}", body)
