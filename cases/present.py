@@ -120,7 +120,7 @@ def field_view(rule: FieldRule, forbidden: Sequence[str] = ()) -> dict[str, Any]
 def _step(work: Work, case: Case, event: Event, flow: Workflow) -> dict[str, Any]:
     return {
         "action": event.action,
-        "title": label(_title(event, flow, case.facts)),
+        "title": label(step_title(event, flow, case.facts)),
         "at": local_iso(event.at),
         "state": event.to_state,
         "by": event.actor_department,
@@ -130,8 +130,8 @@ def _step(work: Work, case: Case, event: Event, flow: Workflow) -> dict[str, Any
     }
 
 
-def _title(event: Event, flow: Workflow, facts: Mapping[str, Any]) -> Text:
-    """What a step is called: of several transitions of one action, the one that it was."""
+def step_title(event: Event, flow: Workflow, facts: Mapping[str, Any]) -> Text:
+    """Return what a step is called: of several transitions of one action, the one that it was."""
     named = [t for t in flow.transitions if t.action == event.action]
     moved = [t for t in named if event.from_state in t.sources and t.target == event.to_state]
     taken = [t for t in moved if t.emits == event.names and _fits(t, event)]

@@ -63,12 +63,12 @@ def _must_not_flood(work: Work, workflow: str, subject: Subject) -> None:
             )
 
 
-def find_opening(work: Work, workflow: str) -> Opening:
+def find_opening(work: Work, workflow: str, domain: str = "sharing") -> Opening:
     """Return how a procedure of the current rulebook begins, to somebody whose role may open it.
 
     Raises NotFound for a procedure that the place does not have, NotPermitted for every other role.
     """
-    opening = _opening(work.rulebooks.current("sharing"), workflow)
+    opening = opening_of(work.rulebooks.current(domain), workflow)
     if work.actor.roles.isdisjoint(opening.roles):
         raise NotPermitted(
             f"您的角色不能“{opening.title.zh}”",
@@ -90,7 +90,7 @@ def open_follow_up(
     book: Rulebook = work.rulebooks.current("sharing")
     if workflow not in procedures(book):
         return None  # the case is older than the rulebook in force, which has no such procedure
-    opening = _opening(book, workflow)
+    opening = opening_of(book, workflow)
     known = {k: v for k, v in fields.items() if k in (*opening.requires, *opening.accepts)}
     known = check_references(work.acting_as(SYSTEM), book, known)
     check_deadlines(work, book, workflow, known)
@@ -101,7 +101,8 @@ def open_follow_up(
     return _open(work, workflow, subject, known, parties, "system", origin)
 
 
-def _opening(book: Rulebook, workflow: str) -> Opening:
+def opening_of(book: Rulebook, workflow: str) -> Opening:
+    """Return how a procedure of a rulebook begins. Raises NotFound for one that the book does not have."""
     flow = procedures(book).get(workflow)
     if flow is None or flow.opens_by is None:
         raise NotFound(f"本地规则没有“{workflow}”这一程序", f"the rulebook has no procedure {workflow!r}")
@@ -130,7 +131,7 @@ def _open(
     origin: Case | None,
 ) -> Held:
     book: Rulebook = work.rulebooks.current("sharing")
-    number = next_number(work, _opening(book, workflow).prefix)
+    number = next_number(work, opening_of(book, workflow).prefix)
     known = {name: value for name, value in fields.items() if name in book.dimensions}
     one = {role: d[0] for role, d in parties.items() if role in ("consumer", "provider") and len(d) == 1}
     case = open_case(

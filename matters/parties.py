@@ -50,8 +50,9 @@ def _from(
         return named if named or source == "named" else _opener(work, role)
     if source == "users":
         return _affected(work, role, subject)
-    known = tuple(d for case in subject.cases for d in in_role(case.parties, role))
-    if source == "subject" and known:
+    played = source in ("subject", "origin")
+    known = tuple(d for case in subject.cases for d in in_role(case.parties, role)) if played else ()
+    if known or source == "origin":
         return known
     return _opener(work, role)
 
