@@ -37,6 +37,7 @@ def upgrade() -> None:
     _tickets()
     _people()
     _derived()
+    _packets()
     _search()
     _knowledge()
     with op.batch_alter_table("attachments") as batch:
@@ -181,6 +182,21 @@ def _derived() -> None:
     op.create_index("ix_ticket_ratings_at", "ticket_ratings", ["at"], unique=False)
 
 
+def _packets() -> None:
+    op.create_table(
+        "supervision_packets",
+        sa.Column("supervision_id", sa.String(length=36), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["supervision_id"],
+            ["supervisions.id"],
+            name=op.f("fk_supervision_packets_supervision_id_supervisions"),
+        ),
+        sa.PrimaryKeyConstraint("supervision_id", name=op.f("pk_supervision_packets")),
+    )
+
+
 def _search() -> None:
     op.create_table(
         "ticket_documents",
@@ -278,6 +294,7 @@ def _of_article(table: str) -> sa.ForeignKeyConstraint:
 
 
 def downgrade() -> None:
+    op.drop_table("supervision_packets")
     if op.get_context().dialect.name == "sqlite":
         op.execute("DROP TABLE article_search")
     for name in (
