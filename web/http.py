@@ -7,7 +7,7 @@ the checks, the transaction, the problem documents, /openapi.json and the tests 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -24,6 +24,7 @@ from web.auth import admit, bearer_actor
 from web.bodies import bytes_body, json_body
 from web.kit import Kit, kit
 from web.store import Kept, keep_answer, kept_answer
+from web.streams import body_of
 
 PAGE_DEFAULT, PAGE_MOST = 50, 200
 
@@ -56,7 +57,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back: a JSON document, or bytes of another media type, and the headers that belong to it."""
+    """What goes back: a JSON document, or bytes or a file of another media type, and the headers it needs."""
 
     body: Any
     status: int = 200
@@ -213,9 +214,9 @@ def _if_match() -> int | None:
 
 def _reply(route: Route, reply: Reply) -> Response:
     if reply.media_type == "application/json":
-        raw = orjson.dumps(reply.body, option=orjson.OPT_NON_STR_KEYS)
+        raw: bytes | Iterator[bytes] = orjson.dumps(reply.body, option=orjson.OPT_NON_STR_KEYS)
     else:
-        raw = reply.body if isinstance(reply.body, bytes) else str(reply.body).encode()
+        raw = str(reply.body).encode() if isinstance(reply.body, str) else body_of(reply.body)
     status = reply.status if reply.status != 200 else route.status
     response = Response(raw, status, content_type=reply.media_type)
     response.headers.update(dict(reply.headers))

@@ -22,6 +22,7 @@ from web.auth import NOBODY, PASSWORD_CHANGE, admit, admits, session_actor
 from web.http import Route, refuse_odd_paths
 from web.kit import Kit, kit
 from web.problems import status_of, words_of_http
+from web.streams import Content, body_of
 from web.words import say, words
 
 __all__ = ["File", "Go", "Page", "Pages", "Seen", "http_page", "install", "refusal_page", "say", "stale_form"]
@@ -94,7 +95,7 @@ class File:
 
     name: str
     media_type: str
-    content: bytes
+    content: Content
 
 
 class Pages:
@@ -204,8 +205,7 @@ def _act(
 
 
 def _file(answer: File) -> Response:
-    response = make_response(answer.content)
-    response.content_type = answer.media_type
+    response = Response(body_of(answer.content), content_type=answer.media_type)
     response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(answer.name, safe='')}"
     return response
 

@@ -1,0 +1,446 @@
+"""The tables of the reports and every statement on them; counting is done by the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Boolean as Bool
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    Row,
+    Select,
+    String,
+    Table,
+    and_,
+    case,
+    cast,
+    delete,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.sql import ColumnElement
+
+from cases.store import case_breaches
+from core.db import Instant, Page, metadata, page
+from hotline.reports.model import HANDLE, SIGN_IN, Cell, Counts, Narrowed, Overdue, Turn
+from hotline.store import supervisions, ticket_ratings, tickets, unmaskings
+
+ticket_turns = Table(
+    "ticket_turns",
+    metadata,
+    Column("ticket_id", ForeignKey("tickets.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("unit", String(80), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("over_at", Instant),
+    Column("sign_late_at", Instant),
+    Column("signed_at", Instant),
+    Column("late_at", Instant),
+    Column("until", Instant),
+    Column("answered", Bool, nullable=False),
+    Index("ix_ticket_turns_at", "at"),
+    Index("ix_ticket_turns_late_at", "late_at"),
+    Index("ix_ticket_turns_until", "until"),
+    Index("ix_ticket_turns_sign_late_at", "sign_late_at"),
+)
+
+hotline_statistics = Table(
+    "hotline_statistics",
+    metadata,
+    Column("month", String(7), primary_key=True),
+    Column("unit", String(80), primary_key=True),
+    Column("category", String(40), primary_key=True),
+    Column("place", String(12), primary_key=True),
+    Column("channel", String(40), primary_key=True),
+    Column("tickets", Integer, nullable=False),
+    Column("closed", Integer, nullable=False),
+    Column("on_time", Integer, nullable=False),
+    Column("overdue", Integer, nullable=False),
+    Column("satisfied", Integer, nullable=False),
+    Column("rated", Integer, nullable=False),
+)
+
+_t, _u, _r = tickets.c, ticket_turns.c, ticket_ratings.c
+_SECOND = timedelta(seconds=1)
+Condition = ColumnElement[bool]
+
+
+# --- keeping turns --------------------------------------------------------------------------------
+
+
+def put_turns(tx: Connection, ticket_id: str, turns: Sequence[Turn]) -> None:
+    """Write down the turns at a ticket, in place of those before."""
+    tx.execute(delete(ticket_turns).where(_u.ticket_id == ticket_id))
+    if turns:
+        tx.execute(ticket_turns.insert(), [asdict(turn) for turn in turns])
+
+
+def tickets_after(tx: Connection, after: str, limit: int) -> list[str]:
+    """Return the ids of tickets behind `after`, in their order."""
+    query = select(_t.id).where(_t.id > after).order_by(_t.id).limit(limit)
+    return list(tx.execute(query).scalars())
+
+
+def count_tickets(tx: Connection) -> int:
+    """Return how many tickets there are."""
+    return int(tx.execute(select(func.count()).select_from(tickets)).scalar_one())
+
+
+# --- what is counted ------------------------------------------------------------------------------
+
+
+def is_signed_in_time() -> Condition:
+    """Signed in before it was late."""
+    return and_(_u.signed_at.is_not(None), _u.signed_at < _u.sign_late_at)
+
+
+def _dispatched(start: datetime, end: datetime) -> Condition:
+    """Given to a unit that had to sign in, and not taken back while it still could in time."""
+    taken_back = and_(_u.signed_at.is_(None), _u.over_at.is_not(None), _u.over_at < _u.sign_late_at)
+    return and_(_u.at >= start, _u.at < end, _u.sign_late_at.is_not(None), ~taken_back)
+
+
+def _counts_as_due() -> Condition:
+    """The limit was to be kept: the matter was not set aside or taken away before it passed."""
+    return or_(_u.until.is_(None), _u.answered, _u.until >= _u.late_at)
+
+
+def _fell_due(start: datetime, end: datetime, as_of: datetime) -> Condition:
+    """The limit passed in the period. The last second of a day is its own, though late from the next."""
+    return and_(_u.late_at > start, _u.late_at <= min(end, as_of), _counts_as_due())
+
+
+def _overdue(at: datetime) -> Condition:
+    """The limit had passed at an instant and still ran."""
+    return and_(_u.late_at <= at, or_(_u.until.is_(None), _u.until > at))
+
+
+def _closed_late(start: datetime, end: datetime) -> Condition:
+    """The limit stopped in the period after it had passed."""
+    return and_(_u.until >= start, _u.until < end, _u.until >= _u.late_at)
+
+
+def _flag(condition: Condition) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+
+class _Count:
+    """Counts what happened in a period, as of an instant."""
+
+    def __init__(self, start: datetime, end: datetime, as_of: datetime, narrowed: Narrowed) -> None:
+        self._start, self._end, self._as_of = start, end, as_of
+        self._narrowed = narrowed
+
+    def queries(self) -> Iterator[tuple[tuple[str, ...], Any, list[ColumnElement[Any]], Condition, Any]]:
+        """Yield what each statement counts: the measures, the unit, their columns, the rows, the table."""
+        start, end, as_of = self._start, self._end, self._as_of
+        number = func.count()
+        lead = func.coalesce(_t.lead, "")
+        turns = ticket_turns.join(tickets, _t.id == _u.ticket_id)
+        yield ("received",), lead, [number], and_(_t.created_at >= start, _t.created_at < end), tickets
+        yield ("closed",), lead, [number], and_(_t.closed_at >= start, _t.closed_at < end), tickets
+        ahead = and_(_u.signed_at.is_(None), _u.sign_late_at > as_of)
+        yield (
+            ("dispatched", "signed_in_time", "sign_ahead"),
+            _u.unit,
+            [number, _flag(is_signed_in_time()), _flag(ahead)],
+            _dispatched(start, end),
+            turns,
+        )
+        kept = and_(_u.answered, _u.until < _u.late_at)
+        yield ("due", "closed_in_time"), _u.unit, [number, _flag(kept)], _fell_due(start, end, as_of), turns
+        if as_of < end:
+            later = and_(_u.late_at > as_of, _u.late_at <= end, _counts_as_due())
+            yield ("due_ahead",), _u.unit, [number], later, turns
+        yield ("overdue",), _u.unit, [number], _overdue(min(as_of, end)), turns
+        yield ("closed_late",), _u.unit, [number], _closed_late(start, end), turns
+        rated = ticket_ratings.join(tickets, _t.id == _r.ticket_id)
+        within = and_(_r.at >= start, _r.at < end)
+        yield ("rated", "satisfied"), _r.unit, [number, _flag(_r.satisfied)], within, rated
+
+    def cells(self, tx: Connection) -> Iterator[Cell]:
+        """Yield what was counted, by everything that reports break down by."""
+        for names, unit, columns, where, table in self.queries():
+            keys = [unit, _t.category, _t.place, _t.channel]
+            query = select(*keys, *columns).select_from(table).where(where, *narrowing(self._narrowed, unit))
+            for row in tx.execute(query.group_by(*keys)):
+                counts = Counts(**dict(zip(names, map(int, row[4:]), strict=True)))
+                yield Cell(row[0], row[1], row[2], row[3], counts)
+
+    def total(self, tx: Connection) -> Counts:
+        """Return what was counted in all."""
+        whole = Counts()
+        for names, unit, columns, where, table in self.queries():
+            query = select(*columns).select_from(table).where(where, *narrowing(self._narrowed, unit))
+            found = map(int, tx.execute(query).one())
+            whole = whole.plus(Counts(**dict(zip(names, found, strict=True))))
+        return whole
+
+
+def cells(tx: Connection, start: datetime, end: datetime, as_of: datetime, narrowed: Narrowed) -> list[Cell]:
+    """Return what was counted in a period, by unit, category, place and channel."""
+    return list(_Count(start, end, as_of, narrowed).cells(tx))
+
+
+def total(tx: Connection, start: datetime, end: datetime, as_of: datetime, narrowed: Narrowed) -> Counts:
+    """Return what was counted in a period in all."""
+    return _Count(start, end, as_of, narrowed).total(tx)
+
+
+def narrowing(narrowed: Narrowed, unit: ColumnElement[str]) -> list[Condition]:
+    """Return the conditions that a report is narrowed down by."""
+    wanted: list[Condition] = []
+    if narrowed.unit is not None:
+        wanted.append(unit == narrowed.unit)
+    if narrowed.category is not None:
+        wanted.append(_t.category.in_((narrowed.category, *narrowed.below)))
+    if narrowed.place is not None:
+        wanted.append(_t.place.startswith(narrowed.place, autoescape=True))
+    if narrowed.channel is not None:
+        wanted.append(_t.channel == narrowed.channel)
+    return wanted
+
+
+def happenings(
+    tx: Connection, spans: Sequence[tuple[datetime, datetime]], narrowed: Narrowed
+) -> list[tuple[int, int]]:
+    """Return how many tickets were received and closed in each of some spans, in their order."""
+    lead = func.coalesce(_t.lead, "")
+    wanted = narrowing(narrowed, lead)
+
+    def counted(at: int, start: datetime, end: datetime) -> Select[Any]:
+        received = select(func.count()).where(_t.created_at >= start, _t.created_at < end, *wanted)
+        closed = select(func.count()).where(_t.closed_at >= start, _t.closed_at < end, *wanted)
+        return select(literal(at).label("at"), received.scalar_subquery(), closed.scalar_subquery())
+
+    if not spans:
+        return []
+    rows = tx.execute(union_all(*(counted(i, *span) for i, span in enumerate(spans))).order_by("at"))
+    return [(int(row[1]), int(row[2])) for row in rows]
+
+
+def received_by_topic(
+    tx: Connection, start: datetime, end: datetime, narrowed: Narrowed
+) -> list[tuple[str, str, int]]:
+    """Return how many tickets each category and place received."""
+    wanted = narrowing(narrowed, func.coalesce(_t.lead, ""))
+    query = select(_t.category, _t.place, func.count()).where(
+        _t.created_at >= start, _t.created_at < end, *wanted
+    )
+    return [(c, p, int(n)) for c, p, n in tx.execute(query.group_by(_t.category, _t.place))]
+
+
+# --- what was not kept ----------------------------------------------------------------------------
+
+
+def _late_limits(limit: str) -> tuple[Any, Any]:
+    """Return the first late second of a limit, and when it stopped."""
+    if limit == HANDLE:
+        return _u.late_at, _u.until
+    stopped = func.coalesce(_u.signed_at, _u.over_at)
+    return _u.sign_late_at, stopped
+
+
+def overdue_page(
+    tx: Connection,
+    start: datetime,
+    end: datetime,
+    as_of: datetime,
+    narrowed: Narrowed,
+    *,
+    limit: int,
+    cursor: str | None = None,
+) -> Page:
+    """Return a page of the limits that were not kept, the longest overdue first.
+
+    Those that still ran at the end of the period (or run now), and those that stopped late in the period.
+    """
+    parts = [_overdue_of(name, start, end, as_of, narrowed) for name in (HANDLE, SIGN_IN)]
+    late = union_all(*parts).subquery("late")
+    found = page(tx, select(late), [late.c.late_at, late.c.key], limit=limit, cursor=cursor, descending=False)
+    return Page([_late(row) for row in found.rows], found.next_cursor)
+
+
+def _overdue_of(
+    name: str, start: datetime, end: datetime, as_of: datetime, narrowed: Narrowed
+) -> Select[Any]:
+    late_at, until = _late_limits(name)
+    now = min(as_of, end)
+    open_ = and_(late_at <= now, or_(until.is_(None), until > now))
+    closed = and_(until >= start, until < end, until >= late_at)
+    key = _u.ticket_id + literal(":") + cast(_u.seq, String(10)) + literal(f":{name}")
+    return (
+        select(
+            key.label("key"),
+            _u.ticket_id,
+            _u.seq,
+            _t.number,
+            _t.summary,
+            _u.unit,
+            _t.category,
+            _t.place,
+            _t.channel,
+            literal(name).label("limit"),
+            late_at.label("late_at"),
+            until.label("until"),
+        )
+        .select_from(ticket_turns.join(tickets, _t.id == _u.ticket_id))
+        .where(or_(open_, closed), *narrowing(narrowed, _u.unit))
+    )
+
+
+def _late(row: Row[Any]) -> Overdue:
+    return Overdue(
+        row.ticket_id,
+        row.seq,
+        row.number,
+        row.summary,
+        row.unit,
+        row.category,
+        row.place,
+        row.channel,
+        row.limit,
+        row.late_at,
+        row.until,
+    )
+
+
+# --- what is answered for ------------------------------------------------------------------------
+
+
+def late_tickets(tx: Connection, start: datetime, end: datetime, as_of: datetime, narrowed: Narrowed) -> int:
+    """Return how many tickets had a limit for handling that passed in the period and was not kept."""
+    kept = and_(_u.answered, _u.until < _u.late_at)
+    query = select(func.count(func.distinct(_u.ticket_id))).select_from(
+        ticket_turns.join(tickets, _t.id == _u.ticket_id)
+    )
+    fell = _fell_due(start, end, as_of)
+    return int(
+        tx.execute(
+            query.where(fell, ~func.coalesce(kept, false()), *narrowing(narrowed, _u.unit))
+        ).scalar_one()
+    )
+
+
+def dissatisfied_again(tx: Connection, start: datetime, end: datetime, narrowed: Narrowed) -> int:
+    """Return how many tickets were rated dissatisfied in the period for the second time."""
+    earlier = ticket_ratings.alias("earlier")
+    before = (
+        select(func.count())
+        .where(earlier.c.ticket_id == _r.ticket_id, earlier.c.seq < _r.seq, earlier.c.satisfied.is_(False))
+        .scalar_subquery()
+    )
+    query = select(func.count()).select_from(ticket_ratings.join(tickets, _t.id == _r.ticket_id))
+    again = and_(_r.at >= start, _r.at < end, _r.satisfied.is_(False), before == 1)
+    return int(tx.execute(query.where(again, *narrowing(narrowed, _r.unit))).scalar_one())
+
+
+def repeated_matters(tx: Connection, start: datetime, end: datetime, times: int, narrowed: Narrowed) -> int:
+    """Return how many matters came up for the `times`-th time in the period."""
+    earlier = tickets.alias("earlier")
+    before = (
+        select(func.count())
+        .where(
+            earlier.c.matter_id == _t.matter_id,
+            or_(
+                earlier.c.created_at < _t.created_at,
+                and_(earlier.c.created_at == _t.created_at, earlier.c.id < _t.id),
+            ),
+        )
+        .scalar_subquery()
+    )
+    query = select(func.count()).select_from(tickets)
+    wanted = narrowing(narrowed, func.coalesce(_t.lead, ""))
+    within = and_(_t.created_at >= start, _t.created_at < end, _t.matter_id != _t.id)
+    return int(tx.execute(query.where(within, before == times - 1, *wanted)).scalar_one())
+
+
+def unmasked(tx: Connection, start: datetime, end: datetime, narrowed: Narrowed) -> int:
+    """Return how often a caller was shown in the clear."""
+    query = select(func.count()).select_from(unmaskings.join(tickets, _t.id == unmaskings.c.ticket_id))
+    within = and_(unmaskings.c.at >= start, unmaskings.c.at < end)
+    wanted = narrowing(narrowed, func.coalesce(_t.lead, ""))
+    return int(tx.execute(query.where(within, *wanted)).scalar_one())
+
+
+def supervisions_late(tx: Connection, start: datetime, end: datetime, narrowed: Narrowed) -> int:
+    """Return how many limits of supervisions passed in the period, as they are on record."""
+    c = case_breaches.c
+    table = case_breaches.join(supervisions, supervisions.c.id == c.case_id)
+    table = table.join(tickets, _t.id == supervisions.c.ticket_id)
+    wanted = narrowing(narrowed, func.coalesce(_t.lead, ""))
+    query = select(func.count()).select_from(table).where(c.due >= start, c.due < end, *wanted)
+    return int(tx.execute(query).scalar_one())
+
+
+def supervisions_opened(tx: Connection, start: datetime, end: datetime, narrowed: Narrowed) -> dict[str, int]:
+    """Return how many supervisions were opened in the period, by procedure."""
+    c = supervisions.c
+    query = select(c.workflow, func.count()).select_from(supervisions.join(tickets, _t.id == c.ticket_id))
+    wanted = narrowing(narrowed, func.coalesce(_t.lead, ""))
+    query = query.where(c.created_at >= start, c.created_at < end, *wanted).group_by(c.workflow)
+    return {workflow: int(n) for workflow, n in tx.execute(query)}
+
+
+# --- the statistics that others may use -----------------------------------------------------------
+
+
+def monthly(
+    tx: Connection, months: Sequence[tuple[str, datetime, datetime]], now: datetime
+) -> Iterator[dict[str, Any]]:
+    """Yield the statistics of the tickets that came in each month, by all that they break down by."""
+    late = func.max(
+        case((or_(_u.until >= _u.late_at, and_(_u.until.is_(None), _u.late_at <= now)), 1), else_=0)
+    )
+    limits = (
+        select(_u.ticket_id, late.label("late"), func.count(_u.late_at).label("limits"))
+        .group_by(_u.ticket_id)
+        .subquery()
+    )
+    keys = [func.coalesce(_t.lead, "").label("unit"), _t.category, _t.place, _t.channel]
+    late_one = func.coalesce(limits.c.late, 0) == 1
+    columns = [
+        func.count().label("tickets"),
+        _flag(_t.closed_at.is_not(None)).label("closed"),
+        _flag(and_(_t.closed_at.is_not(None), limits.c.limits > 0, ~late_one)).label("on_time"),
+        _flag(late_one).label("overdue"),
+        _flag(_t.satisfied.is_(True)).label("satisfied"),
+        _flag(_t.satisfied.is_not(None)).label("rated"),
+    ]
+    table = tickets.outerjoin(limits, limits.c.ticket_id == _t.id)
+    for month, start, end in months:
+        query = select(*keys, *columns).select_from(table).where(_t.created_at >= start, _t.created_at < end)
+        for row in tx.execute(query.group_by(*keys)):
+            yield {"month": month, **row._mapping}
+
+
+def first_ticket_at(tx: Connection) -> datetime | None:
+    """Return when the first ticket came in, None before there is one."""
+    return tx.execute(select(_t.created_at).order_by(_t.created_at, _t.id).limit(1)).scalar_one_or_none()
+
+
+def put_statistics(tx: Connection, rows: Iterable[dict[str, Any]]) -> int:
+    """Write the statistics in place of all before; return how many rows there are."""
+    made = list(rows)
+    tx.execute(delete(hotline_statistics))
+    if made:
+        tx.execute(hotline_statistics.insert(), made)
+    return len(made)
+
+
+def statistics(tx: Connection) -> list[dict[str, Any]]:
+    """Return the statistics that others may use."""
+    c = hotline_statistics.c
+    query = select(hotline_statistics).order_by(c.month, c.unit, c.category, c.place, c.channel)
+    return [dict(row._mapping) for row in tx.execute(query)]
