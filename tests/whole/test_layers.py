@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -76,14 +78,35 @@ def sources() -> list[Path]:
     return found + [ROOT / f"{name}.py" for name in COMPOSITION]
 
 
-def imported(source: str) -> Iterator[tuple[str, int]]:
+class Names(NamedTuple):
+    """The dotted names that a file imports and those that it calls, with their lines."""
+
+    imported: tuple[tuple[str, int], ...]
+    called: tuple[tuple[str, int], ...]
+
+
+@cache
+def names(source: str) -> Names:
+    """Read a file once for all the rules."""
+    nodes = list(ast.walk(ast.parse(source)))
+    called = (n for n in nodes if isinstance(n, ast.Call))
+    return Names(
+        tuple(found for node in nodes for found in _imported(node)),
+        tuple((ast.unparse(call.func), call.lineno) for call in called),
+    )
+
+
+def imported(source: str) -> tuple[tuple[str, int], ...]:
     """The dotted names that a file imports, with their lines; a relative import starts with a dot."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = "." * node.level + (node.module or "")
-            yield from ((f"{base}.{alias.name}".replace("..", "."), node.lineno) for alias in node.names)
+    return names(source).imported
+
+
+def _imported(node: ast.AST) -> Iterator[tuple[str, int]]:
+    if isinstance(node, ast.Import):
+        yield from ((alias.name, node.lineno) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = "." * node.level + (node.module or "")
+        yield from ((f"{base}.{alias.name}".replace("..", "."), node.lineno) for alias in node.names)
 
 
 def _allowed(relative: Path) -> set[str]:
@@ -169,12 +192,10 @@ def clock_faults(path: Path, source: str) -> list[str]:
     place = relative.as_posix()
     if place in ("core/times.py", "core/ids.py"):
         return []
-    calls = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call)]
-    named = [(ast.unparse(c.func), c.lineno) for c in calls]
     edge = {"time.time"} if place in PLANE_EDGES else set()
     return [
         f"{relative}:{line} calls {name}"
-        for name, line in named
+        for name, line in names(source).called
         if name in CLOCKS or (name in {"time.time", "time.time_ns"} and name not in edge)
     ]
 
