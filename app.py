@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import orjson
@@ -161,18 +162,22 @@ def _faces(app: Flask, settings: Settings) -> None:
     gateway.oauth.register(app)
     audit.api.register(app)
     protect(app, csrf, settings)
-    document = openapi(
-        [r for routes in ROUTES for r in routes.routes],
-        str(settings.platform.title),
-        VERSION,
-        settings.platform.control_url,
-    )
-    app.add_url_rule(
-        "/openapi.json", "openapi", lambda: Response(orjson.dumps(document), content_type="application/json")
-    )
+    app.add_url_rule("/openapi.json", "openapi", _described(settings))
     app.add_url_rule(
         "/share/<path:_rest>", "misdirected", _misdirected(settings), methods=["GET", "POST", "HEAD"]
     )
+
+
+def _described(settings: Settings) -> Callable[[], Response]:
+    """Answer with the description of the JSON face, put together when it is first asked for."""
+
+    @cache
+    def document() -> bytes:
+        described = [route for routes in ROUTES for route in routes.routes]
+        platform = settings.platform
+        return orjson.dumps(openapi(described, str(platform.title), VERSION, platform.control_url))
+
+    return lambda: Response(document(), content_type="application/json")
 
 
 def _misdirected(settings: Settings) -> Callable[..., Response]:
