@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import func, select
 from werkzeug.exceptions import HTTPException
 
@@ -25,38 +24,20 @@ from audit.store import audit_outbox
 from cases.books import open_rulebooks
 from core.db import Database
 from core.migrate import migrate
-from core.settings import Settings, load_settings
+from core.settings import Settings
 from core.work import Actor, Work
 from gateway.policy import PolicyCounter, change_policy
 from tests import cast
+from tests.warm import COMPILED, demo_settings, opened, warm_up
+from tests.warm import CONFIG as CONFIG
 from web.http import check_response
 
-CONFIG = Path(__file__).parent.parent / "config" / "demo"
 START = datetime(2026, 2, 10, 2, 0, tzinfo=UTC)  # Tuesday, 10:00 in Shanghai
-
-
-class Compiled(BytecodeCache):
-    """Templates compiled once for all the applications that a run makes."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str], bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        """Fill in what is known of a template."""
-        known = self._known.get((bucket.key, bucket.checksum))
-        if known is not None:
-            bucket.bytecode_from_string(known)
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep a compiled template."""
-        self._known[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
-
-
-COMPILED = Compiled()
 
 
 def pytest_configure() -> None:
     """Put temporary folders into memory where there is room: deleting files is slow elsewhere."""
+    warm_up()
     if Path("/dev/shm").is_dir() and os.access("/dev/shm", os.W_OK):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
 
@@ -211,10 +192,10 @@ def make_world(tmp_path: Path, template: Path, sharing: str) -> World:
     data = tmp_path / "data"
     (data / "run").mkdir(parents=True)
     shutil.copy(template, data / "state.sqlite")
-    settings = load_settings(CONFIG, data, schemas.errors)
+    settings = demo_settings(data)
     settings = replace(settings, platform=replace(settings.platform, rulebooks={"sharing": sharing}))
     make_keys(settings)
-    return World(settings, Database(settings.database_url))
+    return World(settings, opened(settings.database_url))
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import schemas
 from audit import store
 from audit.journal import Journal
 from audit.note import NoteSigner
@@ -17,7 +16,8 @@ from audit.record import Record, make_record
 from audit.sealing import Sealed, Sealer
 from audit.verify import Report, verify
 from core.db import Database, metadata
-from core.settings import Settings, load_settings
+from core.settings import Settings
+from tests.warm import demo_settings, opened
 
 ORIGIN = "audit.example.cn/log"
 SIGNER = NoteSigner(ORIGIN, bytes(range(32)))
@@ -48,7 +48,7 @@ def settings_of(folder: Path) -> Settings:
         key.parent.mkdir()
         key.touch(0o600)
         key.write_text(SIGNER.export())
-    settings = load_settings(Path(__file__).parents[2] / "config" / "demo", folder.parent, schemas.errors)
+    settings = demo_settings(folder.parent)
     return replace(settings, platform=replace(settings.platform, log_origin=ORIGIN, seal_seconds=0.01))
 
 
@@ -63,7 +63,7 @@ class Log:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        self.database = Database(f"sqlite:///{self.folder / 'state.sqlite'}")
+        self.database = opened(f"sqlite:///{self.folder / 'state.sqlite'}")
         tables = [store.audit_outbox, store.audit_anchor]
         metadata.create_all(self.database.engine, tables=tables)
 

@@ -23,16 +23,15 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-import schemas
 from accounts.keys import make_keys
 from audit.beat import beat, beat_path
 from audit.journal import read_journal
 from audit.segments import segments_in
 from cases.store import case_parties, cases
 from catalog.store import datasets, distributions
-from core.db import Database, metadata
+from core.db import metadata
 from core.ids import new_id
-from core.settings import Connection, Settings, load_settings
+from core.settings import Connection, Settings
 from core.text import Text
 from gateway.policy import PolicyCounter, change_policy, policy_file
 from gateway.store import access_tokens, clients, grants
@@ -41,6 +40,7 @@ from hotline.model import Ticket
 from hotline.store import insert_ticket
 from tests.gateway.providers import Provider
 from tests.ports import free_port
+from tests.warm import demo_settings, opened
 
 ROOT = Path(__file__).parents[2]
 WORKER = """
@@ -141,7 +141,7 @@ class Kit:
         self.port = self.settings.platform.gateway_listen[1]
         (self.settings.data / "run").mkdir(parents=True)
         make_keys(self.settings)
-        self.database = Database(self.settings.database_url)
+        self.database = opened(self.settings.database_url)
         metadata.create_all(self.database.engine)
         self.counter = PolicyCounter(policy_file(self.settings.data))
         self._datasets = {kind: self._dataset(kind) for kind in CODES}
@@ -165,7 +165,7 @@ class Kit:
     # --- the deployment ---------------------------------------------------------------------------
 
     def _settings(self, data: Path, platform: Mapping[str, Any]) -> Settings:
-        settings = load_settings(ROOT / "config" / "demo", data, schemas.errors)
+        settings = demo_settings(data)
         values: dict[str, Any] = {
             "gateway_listen": ("127.0.0.1", free_port()),
             "private_listen": ("127.0.0.1", free_port(4)),
