@@ -154,7 +154,8 @@ def _facts(book: Rulebook) -> Iterator[Fault]:
     chosen = tuple(book.policy("classify.dimensions").value)
     clocks = {name for clock in book.clocks for name in (clock.name, f"{clock.name}{RUNNING}")}
     counts = {f"{event}{COUNT}" for event in book.events}
-    known = {*FACTS, *chosen, *book.tables, *clocks, *book.events, *counts}
+    lengths = {clock.setting.field for clock in book.clocks if clock.setting is not None}
+    known = {*FACTS, *lengths, *chosen, *book.tables, *clocks, *book.events, *counts}
     for fact in book.dimensions:
         if fact not in known:
             yield f"/facts/{fact}", "平台不提供这个事实", "is a fact that the platform does not know"

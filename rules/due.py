@@ -15,7 +15,7 @@ from rules.limits import ClockRule, Recorded
 from rules.routing import excluded, missing_fact
 from rules.rulebook import Rulebook
 from rules.runs import set_length
-from rules.values import missing, pointer_to
+from rules.values import missing, pointer_to, read_facts
 from rules.workdays import FIRST_YEAR, LAST_YEAR, Calendar
 
 MARGIN = 20
@@ -27,13 +27,16 @@ def what_is_due(
 ) -> dict[str, dict[str, Any]]:
     """Return, by clock, when it would be due had `events` happened to a case with `facts`.
 
+    What is no fact of the book but a field of its steps counts as said with each event: by how much a limit
+    was extended.
     Each entry has ``due`` (RFC 3339 in Shanghai time; None where the text gives no number), ``provisional``,
     ``cite``, the clock's ``title``, and ``extendable_to`` where the rule allows an extension.
     Raises Invalid for unknown facts, values or events (``/facts/...``, ``/events/...``), for a fact that a
     started clock depends on and that is not given, and for a length beyond the bounds of the rule.
     """
-    known = book.facts(facts)
-    recorded = _recorded(book, events)
+    said = {word: value for word, value in facts.items() if _is_said(book, word)}
+    known = book.facts({word: value for word, value in facts.items() if word not in said})
+    recorded = _recorded(book, events, read_facts(book.fields, said))
     started = [r for r in book.clocks if any(e.name in r.starts for e in recorded)]
     usable = [r for r in started if _can_tell(book, r, known)]
     usable += [r for r in book.clocks if r.before_due in {s.name for s in usable}]
@@ -56,13 +59,19 @@ def _answer(state: ClockState) -> dict[str, Any]:
     return answer
 
 
-def _recorded(book: Rulebook, events: Mapping[str, datetime]) -> list[Recorded]:
+def _is_said(book: Rulebook, word: str) -> bool:
+    """Tell whether `word` is no fact of the book, but a field of its steps."""
+    is_fact = any(fact.is_called(word) for fact in book.dimensions.values())
+    return not is_fact and any(field.is_called(word) for field in book.fields.values())
+
+
+def _recorded(book: Rulebook, events: Mapping[str, datetime], said: Mapping[str, Any]) -> list[Recorded]:
     """Return the events in the order of time. Raises Invalid for each that the book does not know."""
     names = {word: _event_called(book, word) for word in events}
     wrong = list(_wrong_events(book, names, events))
     if wrong:
         raise Invalid(wrong)
-    found = [Recorded(name, events[word], {}) for word, name in names.items() if name is not None]
+    found = [Recorded(name, events[word], said) for word, name in names.items() if name is not None]
     return sorted(found, key=lambda e: e.at)
 
 

@@ -84,6 +84,8 @@ class ClockRule:
     stops: tuple[str, ...]
     restarts: bool
     """Whether a start event begins the limit anew while it still runs (a new dispatch does)."""
+    on_days_off: bool
+    """Whether it runs only when it starts on a day off or on the eve of one."""
     obliges: bool
     """False for a term or an allowance: when it is over nobody has failed a duty."""
     before_event: str | None

@@ -162,6 +162,7 @@ def _clock(raw: Mapping[str, Any], cites: Cites) -> ClockRule:
         (before_event,) if before_event else tuple(raw.get("starts", ())),
         tuple(raw.get("stops", ())),
         raw.get("restarts", False),
+        raw.get("on_days_off", False),
         raw.get("obliges", True),
         before_event,
         raw.get("before_due"),

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from core.times import parse_instant
+from core.times import SHANGHAI, parse_instant
 from rules.durations import Duration, after, before, is_provisional
 from rules.limits import ClockRule, Extension, Recorded, Setting
-from rules.workdays import Calendar
+from rules.workdays import DAY, Calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _forward(
     rule: ClockRule, facts: Mapping[str, Any], events: Sequence[Recorded], calendar: Calendar
 ) -> Run | None:
     started, stopped = _last(rule, events)
-    if started is None:
+    if started is None or (rule.on_days_off and not _meets_days_off(started.at, calendar)):
         return None
     stop = stopped.at if stopped else None
     if rule.before_event is not None:
@@ -91,6 +91,12 @@ def _forward(
         return run
     since = [e for e in events if e.at >= started.at and (stop is None or e.at <= stop)]
     return _extended(run, rule.extension, due, since, calendar)
+
+
+def _meets_days_off(start: datetime, calendar: Calendar) -> bool:
+    """Tell whether `start` lies on a day off or on the eve of one."""
+    day = start.astimezone(SHANGHAI).date()
+    return not (calendar.is_workday(day) and calendar.is_workday(day + DAY))
 
 
 def _last(rule: ClockRule, events: Sequence[Recorded]) -> tuple[Recorded | None, Recorded | None]:
