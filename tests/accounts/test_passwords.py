@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from argon2 import Type, extract_parameters
 
 from accounts import store
 from accounts.passwords import hash_password, one_time_password, password_faults, verify_password
@@ -10,6 +11,7 @@ from accounts.people import create_account
 from core.errors import Conflict, Invalid, NotPermitted
 from core.work import SYSTEM
 from tests.accounts.browser import LOGIN, PASSWORD, Browser, bodies
+from tests.warm import PRODUCTS_HASHER
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,14 @@ def test_a_hash_is_argon2id_and_fits_its_password_alone():
     assert not verify_password(made, PASSWORD + " ")
     assert not verify_password(None, PASSWORD)
     assert not verify_password("not a hash", PASSWORD)
+
+
+def test_outside_the_tests_a_hash_costs_what_owasp_advises_at_least():
+    made = PRODUCTS_HASHER.hash(PASSWORD)
+    used = extract_parameters(made)
+    assert used.type is Type.ID
+    assert (used.memory_cost, used.time_cost, used.parallelism) == (19 * 1024, 2, 1)
+    assert verify_password(made, PASSWORD)
 
 
 def test_a_password_fits_from_a_keyboard_that_composes_differently():
