@@ -28,6 +28,9 @@ import catalog.titles
 import gateway.api
 import gateway.console
 import gateway.oauth
+import hotline.imports.api
+import hotline.imports.console
+import hotline.open311.api
 import matters.api
 import matters.console
 import notices.api
@@ -67,6 +70,7 @@ ROUTES = (
     notices.api.routes,
     audit.api.routes,
     supervision.api.routes,
+    hotline.imports.api.routes,
 )
 PAGES = (
     accounts.console.pages,
@@ -78,6 +82,7 @@ PAGES = (
     matters.console.pages,
     audit.console.pages,
     supervision.console.pages,
+    hotline.imports.console.pages,
 )
 TIES: dict[str, Any] = {
     "users_of": users_of,
@@ -94,6 +99,7 @@ FOR_SCRIPTS = (
     "/audit/",
     "/.well-known/",
     "/share/",
+    "/open311/",
     "/livez",
     "/readyz",
     "/openapi.json",
@@ -161,6 +167,7 @@ def _faces(app: Flask, settings: Settings) -> None:
         pages.register(app)
     gateway.oauth.register(app)
     audit.api.register(app)
+    hotline.open311.api.register(app)
     protect(app, csrf, settings)
     app.add_url_rule("/openapi.json", "openapi", _described(settings))
     app.add_url_rule(

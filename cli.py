@@ -392,6 +392,17 @@ def run_quality(place: Place) -> None:
         check_until_stopped(begin, place.settings())
 
 
+@run.command("importer")
+@place_of
+@explained
+def run_importer(place: Place) -> None:
+    """Turns the rows of handed-in tables into tickets."""
+    from hotline.imports.running import import_until_stopped
+
+    with place.open() as begin:
+        import_until_stopped(begin)
+
+
 @run.command("workday-service")
 @place_of
 @explained
@@ -917,6 +928,84 @@ def statistics_rebuild(place: Place, as_json: bool) -> None:
     facts = {"records": tally.records, "unreadable": tally.unreadable}
     words = f"{tally.records} 条 / records; {tally.unreadable} 条无法读取 / unreadable"
     _print(facts, as_json, lambda: words)
+
+
+# --- hotline --------------------------------------------------------------------------------------
+
+
+@main.group()
+def hotline() -> None:
+    """The 12345 hotline: tables of tickets, keys of other systems."""
+
+
+@hotline.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--source", type=click.Choice(["import", "superior"]), default="import", show_default=True)
+@click.option("--dry-run", is_flag=True, help="Only check the rows.")
+@as_json_option
+@place_of
+@explained
+def hotline_import(place: Place, file: Path, source: str, dry_run: bool, as_json: bool) -> None:
+    """Make a ticket of each row of FILE (CSV or XLSX); the exit status is 1 when a row was refused."""
+    from rich.progress import MofNCompleteColumn, Progress
+
+    from hotline.imports.commands import import_file
+
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with place.open() as begin, Progress(*columns, console=err, transient=True, disable=as_json) as progress:
+        task = progress.add_task("导入 / importing", total=None)
+        told = partial(progress.update, task)
+        done = import_file(begin, file, source, dry_run, lambda n, all_: told(completed=n, total=all_))
+    names = ("行 row", "列 column", "原因 reason", "所填 value")
+    _print(done.document, as_json, lambda: _table(done.summary, names, done.rows))
+    if not done.sound:
+        sys.exit(1)
+
+
+@hotline.command("open311-key")
+@click.argument("name")
+@click.option("--channel", required=True, help="The rulebook's channel that its requests come in by.")
+@click.option("--batch", is_flag=True, help="Answer with a token; the number comes after intake.")
+@as_json_option
+@place_of
+@explained
+def hotline_open311_key(place: Place, name: str, channel: str, batch: bool, as_json: bool) -> None:
+    """Make an Open311 key for the system NAME and print it, this once."""
+    from hotline.open311.keys import make_key
+
+    with place.work() as work:
+        made, secret = make_key(work, name, channel, batch=batch)
+    _print({"name": made.name, "channel": made.channel, "api_key": secret}, as_json, lambda: secret)
+
+
+@hotline.command("open311-keys")
+@as_json_option
+@place_of
+@explained
+def hotline_open311_keys(place: Place, as_json: bool) -> None:
+    """List the Open311 keys, the revoked ones too."""
+    from hotline.open311.keys import list_keys
+
+    with place.work() as work:
+        rows = [(k.name, k.channel, k.batch, k.created_at, k.revoked_at) for k in list_keys(work)]
+    names = ("name", "channel", "batch", "created_at", "revoked_at")
+    shown = [(*r[:3], r[3].isoformat(), r[4].isoformat() if r[4] else None) for r in rows]
+    documents = [dict(zip(names, row, strict=True)) for row in shown]
+    _print(documents, as_json, lambda: _table("Open311", names, shown))
+
+
+@hotline.command("open311-revoke")
+@click.argument("name")
+@as_json_option
+@place_of
+@explained
+def hotline_open311_revoke(place: Place, name: str, as_json: bool) -> None:
+    """Revoke the Open311 key of the system NAME."""
+    from hotline.open311.keys import revoke_key
+
+    with place.work() as work:
+        revoke_key(work, name)
+    _print({"name": name, "state": "revoked"}, as_json, lambda: f"{name} 已吊销 / revoked")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
     notifier        sends notices by e-mail and webhook
     statistics      sums up calls and looks whether data can be had
     quality         checks published data against their dictionaries
+    importer        turns the rows of handed-in tables into tickets, where there is a hotline
 
 A process that dies is started again after a pause that grows with each death and shrinks with each minute
 of life. The children are told by the kernel when this process is gone, so none is ever left behind.
@@ -86,6 +87,8 @@ def children(settings: Settings) -> list[Child]:
     ]
     own = [f"gateway-{i}" for i in range(settings.platform.gateway_workers)]
     own += ["sealer", "sweeper", "notifier", "statistics", "quality"]
+    if "hotline" in settings.platform.rulebooks:
+        own.append("importer")
     if settings.platform.demo:
         own.insert(0, "workday-service")
     return [
