@@ -6,13 +6,12 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from core.cells import MARK, safe
 from core.errors import FieldError, Invalid
-from core.text import Text, text_of
+from core.text import Text
 from core.work import Work
-from hotline.model import DOMAIN
+from hotline.book import coded, hotline_book, value_of
 from rules.rulebook import Rulebook
 from rules.values import FieldRule
 
@@ -43,31 +42,29 @@ class Column:
 
 def columns_of(work: Work) -> tuple[Column, ...]:
     """Return the columns that a table may have under the rulebook of the deployment's hotline."""
-    book: Rulebook = work.rulebooks.current(DOMAIN)
+    book = hotline_book(work)
     departments = {d.id: d.name for d in work.settings.departments.values()}
     head = (
         Column("external_id", Text("来源编号", "Id at its origin"), "/external_id", required=True),
         Column(
-            "channel", Text("受理渠道", "Channel"), "/channel", required=True, codes=_codes(book, "channels")
+            "channel", Text("受理渠道", "Channel"), "/channel", required=True, codes=coded(book, "channels")
         ),
         Column("summary", Text("诉求摘要", "Summary"), "/summary", required=True, personal=True),
         Column("description", Text("诉求内容", "Description"), "/description", required=True, personal=True),
-        Column("category", Text("诉求类别", "Category"), "/category", codes=_codes(book, "categories")),
+        Column("category", Text("诉求类别", "Category"), "/category", codes=coded(book, "categories")),
         Column("place", Text("区划代码", "Division code"), "/place"),
         Column("location", Text("事发地点", "Location"), "/location", personal=True),
         Column("occurred_at", Text("发生时间", "Occurred at"), "/occurred_at", kind="instant"),
     )
-    return (*head, *_facts(book), *_people(), *_about(departments))
-
-
-def _codes(book: Rulebook, policy: str) -> dict[str, Text]:
-    listed: Sequence[Mapping[str, Any]] = book.policy(policy).value or ()
-    return {str(one["code"]): text_of(one["title"]) for one in listed}
+    origins = coded(book, "supervise.origins")
+    from_above = (
+        (Column("origin", Text("交办来源", "Assigned by"), "/origin", codes=origins),) if origins else ()
+    )
+    return (*head, *_facts(book), *from_above, *_people(), *_about(departments))
 
 
 def _facts(book: Rulebook) -> Iterable[Column]:
-    named: Sequence[str] = book.policy("classify.dimensions").value or ()
-    return (_fact(book.dimensions[name]) for name in named if name in book.dimensions)
+    return (_fact(book.dimensions[name]) for name in value_of(book, "classify.dimensions") or ())
 
 
 def _fact(rule: FieldRule) -> Column:

@@ -15,12 +15,12 @@ from core.ids import new_id
 from core.text import Text
 from core.times import millis
 from core.work import Work
+from hotline.book import hotline_book
 from hotline.imports import store
 from hotline.imports.columns import columns_of
 from hotline.imports.model import MOST_BYTES, SOURCES, WAITING, Fault, Import
 from hotline.imports.rows import titles
 from hotline.imports.sheets import format_of
-from hotline.model import DOMAIN
 
 MOST_UNFINISHED = 5
 """Imports of one department that may be on their way at once."""
@@ -35,7 +35,7 @@ def start_import(work: Work, content: bytes, source: str, *, dry_run: bool = Fal
     Raises TooLarge, Invalid for what is neither CSV nor XLSX or an unknown source, Conflict while the
     department has MOST_UNFINISHED imports on their way.
     """
-    check_hotline(work)
+    hotline_book(work)
     if len(content) > MOST_BYTES:
         most = MOST_BYTES // (1024 * 1024)
         raise TooLarge(f"文件不得超过 {most} MB", f"the file must not exceed {most} MB")
@@ -62,12 +62,6 @@ def start_import(work: Work, content: bytes, source: str, *, dry_run: bool = Fal
     return made
 
 
-def check_hotline(work: Work) -> None:
-    """Raise NotFound where the deployment has no hotline."""
-    if DOMAIN not in work.rulebooks.selected:
-        raise NotFound("本平台没有热线", "this deployment has no hotline")
-
-
 def find_import(work: Work, import_id: str) -> Import:
     """Return an import of the actor's department. Raises NotFound for every other, existing or not."""
     found = store.find(work.tx, import_id)
@@ -79,7 +73,7 @@ def find_import(work: Work, import_id: str) -> Import:
 
 def list_imports(work: Work, limit: int, cursor: str | None) -> Page:
     """Return one page of the imports of the actor's department, the newest first."""
-    check_hotline(work)
+    hotline_book(work)
     return store.imports_page(work.tx, work.actor.department, limit, cursor)
 
 

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from core.errors import Invalid, NotFound, Refusal, TooMany, invalid
 from core.text import Text
 from core.work import Work
+from hotline.book import hotline_book
 from hotline.open311.asking import Form, check_jurisdiction, read_filters, read_submission
 from hotline.open311.bounds import Bound
 from hotline.open311.documents import FORMATS, Document, error_document, media_type, render
@@ -24,7 +25,7 @@ from hotline.open311.requests import (
     submit,
     token_document,
 )
-from hotline.open311.services import book_of, service_definition, service_list
+from hotline.open311.services import service_definition, service_list
 from web.auth import NOBODY, PUBLIC
 from web.bodies import bytes_body
 from web.http import Route
@@ -73,12 +74,12 @@ def discovery(asked: Asked) -> Document:
 
 def services(asked: Asked) -> Document:
     """List what can be asked for."""
-    return service_list(book_of(asked.work.rulebooks))
+    return service_list(hotline_book(asked.work))
 
 
 def definition(asked: Asked) -> Document:
     """Tell the attributes of one service."""
-    return service_definition(book_of(asked.work.rulebooks), asked.name)
+    return service_definition(hotline_book(asked.work), asked.name)
 
 
 def requests(asked: Asked) -> Document:
@@ -100,7 +101,7 @@ def new_request(asked: Asked) -> Document:
     """Take in a request; who asks is known by the api_key in the form, never in the address."""
     key = key_of(asked.work, next(iter(asked.form.get("api_key", ())), None))
     _check_jurisdiction(asked.work, asked.form)
-    book = book_of(asked.work.rulebooks)
+    book = hotline_book(asked.work)
     submission = read_submission(book, asked.form, request.headers.get("Idempotency-Key"))
     return accepted_document(submit(asked.work, key, submission), asked.files)
 
@@ -150,7 +151,7 @@ def _answer(act: Act, writes: bool, form: str, name: str) -> Response:
     begin = k.database.begin if writes else k.database.read
     with begin() as tx:
         work = k.work(tx, NOBODY)
-        book_of(work.rulebooks)
+        hotline_book(work)
         _check_jurisdiction(work, query)
         document = act(Asked(work, query, name, fields, files))
     return _sent(document, 200, form)

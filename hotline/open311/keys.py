@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 from audit.log import record
 from core.errors import Conflict, NotFound, NotPermitted, invalid
 from core.ids import digest, new_id, new_secret
 from core.times import millis
 from core.work import Work
+from hotline.book import coded, hotline_book
 from hotline.open311 import store
 from hotline.open311.model import Key
-from hotline.open311.services import book_of
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,29}")
 LONGEST_KEY = 200
@@ -42,8 +40,7 @@ def make_key(work: Work, name: str, channel: str, *, batch: bool = False) -> tup
 
 
 def _check_channel(work: Work, channel: str) -> None:
-    listed: Sequence[Mapping[str, Any]] = book_of(work.rulebooks).policy("channels").value or ()
-    codes = [str(one["code"]) for one in listed]
+    codes = list(coded(hotline_book(work), "channels"))
     if channel not in codes:
         raise invalid("/channel", f"应为 {'、'.join(codes)} 之一", f"must be one of {', '.join(codes)}")
 

@@ -53,6 +53,7 @@ class Filters(NamedTuple):
 class Published:
     """A ticket as anybody may read it."""
 
+    id: str
     number: str
     state: str
     closed: bool

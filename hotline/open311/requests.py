@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.envelope import open_sealed
 from core.errors import NotFound
 from core.ids import new_secret
 from core.text import Text
 from core.times import local_iso
 from core.work import Actor, Work
 from hotline import store as tickets
+from hotline.book import hotline_book
 from hotline.intake import take_in
 from hotline.model import WORKFLOW, Ticket
 from hotline.open311 import store
 from hotline.open311.documents import Document, Many
 from hotline.open311.model import SOURCE, Accepted, Filters, Key, Published, Submission
-from hotline.open311.services import book_of, service_name, topics
+from hotline.open311.services import service_name, topics
 from rules.rulebook import Rulebook
 
 SPECIFICATION = "http://wiki.open311.org/GeoReport_v2"
@@ -93,9 +96,17 @@ def token_document(work: Work, token: str) -> Document:
 
 def requests_document(work: Work, filters: Filters) -> Document:
     """Return the requests that a list asks for (GET Service Requests), the newest first."""
-    book = book_of(work.rulebooks)
+    book = hotline_book(work)
     found = store.published(work.tx, filters, tuple(topics(book)), closed_states(book))
+    found = _about_nobody(work, found)
     return Document("service_requests", Many("request", [_request(work, book, one) for one in found]))
+
+
+def _about_nobody(work: Work, found: Sequence[Published]) -> list[Published]:
+    """Leave out what complains about a person; that stands in the sealed texts alone."""
+    sealed = store.sealed_texts(work.tx, [one.id for one in found])
+    texts = {i: json.loads(open_sealed(work.settings, kept, f"{i}:texts")) for i, kept in sealed.items()}
+    return [one for one in found if "accused_person" not in texts.get(one.id, {})]
 
 
 def request_document(work: Work, number: str) -> Document:
@@ -153,7 +164,7 @@ def _agency(work: Work, unit: str | None) -> str | None:
 
 def discovery_document(work: Work) -> Document:
     """Return the service discovery document: one endpoint, in both formats."""
-    book, platform = book_of(work.rulebooks), work.settings.platform
+    book, platform = hotline_book(work), work.settings.platform
     changed = local_iso(store.changed_at(work.tx, book.id, book.version) or work.now)
     endpoint: Mapping[str, Any] = {
         "specification": SPECIFICATION,

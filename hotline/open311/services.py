@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from core.errors import NotFound
 from core.text import Text, text_of
-from hotline.model import DOMAIN
+from hotline.book import coded, value_of
 from hotline.open311.documents import Document, Many
-from rules.rulebook import Rulebook, Rulebooks
+from rules.rulebook import Rulebook
 from rules.values import FieldRule
 
 OWN = {
@@ -32,17 +32,9 @@ _DATATYPES = {"choice": "singlevaluelist", "boolean": "singlevaluelist", "intege
 _YES_NO = {"true": Text("是", "yes"), "false": Text("否", "no")}
 
 
-def book_of(rulebooks: Rulebooks) -> Rulebook:
-    """Return the rulebook of the hotline. Raises NotFound where the deployment has none."""
-    if DOMAIN not in rulebooks.selected:
-        raise NotFound("本平台没有热线", "this deployment has no hotline")
-    return rulebooks.current(DOMAIN)
-
-
 def topics(book: Rulebook) -> dict[str, Mapping[str, Any]]:
     """Return the topics that other systems may use, by code, in the book's order."""
-    listed: Sequence[Mapping[str, Any]] = book.policy("categories").value or ()
-    return {str(topic["code"]): topic for topic in listed if topic.get("open311")}
+    return {str(topic["code"]): topic for topic in value_of(book, "categories") or () if topic["open311"]}
 
 
 def topic_of(book: Rulebook, code: str) -> Mapping[str, Any]:
@@ -55,8 +47,7 @@ def topic_of(book: Rulebook, code: str) -> Mapping[str, Any]:
 
 def service_name(book: Rulebook, code: str) -> str:
     """Return what a service is called; a topic that the book no longer has shows its code."""
-    listed: Sequence[Mapping[str, Any]] = book.policy("categories").value or ()
-    return next((str(text_of(t["title"])) for t in listed if t["code"] == code), code)
+    return str(coded(book, "categories").get(code, code))
 
 
 def service_list(book: Rulebook) -> Document:
@@ -66,14 +57,14 @@ def service_list(book: Rulebook) -> Document:
 
 def _service(book: Rulebook, topic: Mapping[str, Any]) -> dict[str, Any]:
     title = text_of(topic["title"])
-    group = service_name(book, topic["parent"]) if topic.get("parent") else title.zh
+    group = service_name(book, topic["parent"]) if topic["parent"] else title.zh
     return {
         "service_code": topic["code"],
         "service_name": title.zh,
         "description": f"{title.zh} / {title.en}",
         "metadata": True,
         "type": "realtime",
-        "keywords": ", ".join(dict.fromkeys((group, title.zh, title.en, *topic.get("also", ())))),
+        "keywords": ", ".join(dict.fromkeys((group, title.zh, title.en))),
         "group": group,
     }
 
@@ -99,14 +90,12 @@ _ORDER = (
 
 def dimensions(book: Rulebook) -> list[FieldRule]:
     """Return the facts by which the book classifies a ticket and that other systems may state."""
-    named: Sequence[str] = book.policy("classify.dimensions").value or ()
-    return [book.dimensions[name] for name in named if name in book.dimensions]
+    return [book.dimensions[name] for name in value_of(book, "classify.dimensions") or ()]
 
 
 def demanded(book: Rulebook) -> frozenset[str]:
     """Return the fields that the book demands of every ticket."""
-    leaf = book.policy("intake.fields").value or {}
-    return frozenset(leaf.get("required") or ())
+    return frozenset(value_of(book, "intake.fields")["required"])
 
 
 def _dimension(rule: FieldRule) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from cases.store import cases, rulebook_versions
 from core.db import Instant, metadata
 from hotline.open311.model import Filters, Key, Numbered, Published
-from hotline.store import ticket_callers, ticket_clocks, tickets
+from hotline.store import ticket_callers, ticket_clocks, ticket_texts, tickets
 
 open311_keys = Table(
     "open311_keys",
@@ -157,6 +157,12 @@ def published(
     return [_published(row, expected.get(row.id)) for row in rows]
 
 
+def sealed_texts(tx: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Return the sealed texts of tickets, by ticket."""
+    c = ticket_texts.c
+    return {row.ticket_id: row.sealed for row in tx.execute(select(ticket_texts).where(c.ticket_id.in_(ids)))}
+
+
 def _public() -> Select[Any]:
     c, caller = tickets.c, ticket_callers.c
     return (
@@ -180,6 +186,7 @@ def _expected(tx: Connection, ids: Sequence[str]) -> dict[str, datetime]:
 
 def _published(row: Any, expected: datetime | None) -> Published:
     return Published(
+        id=row.id,
         number=row.number,
         state=row.state,
         closed=bool(row.closed),
