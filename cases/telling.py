@@ -14,6 +14,7 @@ from core.text import Text
 from core.times import local_iso
 from core.work import Work
 from notices.post import Draft, post_notice
+from notices.quiet import quiet_until
 from rules.clocks import ClockState
 
 Turns = Collection[tuple[str, str]]
@@ -166,5 +167,11 @@ def _post(
             body=body,
             due=due,
             cite=cite,
+            not_before=_quiet_until(work, case, due),
         ),
     )
+
+
+def _quiet_until(work: Work, case: Case, due: datetime | None) -> datetime | None:
+    leaf = book_of(work, case)[0].policies.get("notices.quiet_hours")
+    return quiet_until(leaf.value if leaf is not None else None, work.now, due)

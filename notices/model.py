@@ -35,6 +35,8 @@ class Draft:
     due: datetime | None = None
     cite: str | None = None
     """The article that sets the due instant, as a rulebook prints it."""
+    not_before: datetime | None = None
+    """Until then it goes out over no channel; the inbox has it at once."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.key) <= _KEY or len(self.about) > _ABOUT or len(self.cite or "") > _CITE:

@@ -28,7 +28,8 @@ def post_notice(work: Work, notice: Draft) -> bool:
     if department is not None:
         ways = [(EMAIL, address) for address in department.notify.email]
         ways += [(WEBHOOK, "")] if department.notify.webhook is not None else []
-        deliveries.insert_deliveries(work.tx, notice_id, notice.department, ways, work.now)
+        due = notice.not_before or work.now
+        deliveries.insert_deliveries(work.tx, notice_id, notice.department, ways, work.now, due)
     return True
 
 

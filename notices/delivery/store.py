@@ -53,9 +53,14 @@ WAITING, CLAIMED, SENDING = "waiting", "claimed", "sending"
 
 
 def insert_deliveries(
-    tx: Connection, notice_id: str, department: str, ways: Iterable[tuple[str, str]], now: datetime
+    tx: Connection,
+    notice_id: str,
+    department: str,
+    ways: Iterable[tuple[str, str]],
+    now: datetime,
+    due_at: datetime,
 ) -> None:
-    """Add one delivery for each way (channel, target), due at once."""
+    """Add one delivery for each way (channel, target), to be tried from `due_at` on."""
     rows = [
         {
             "id": new_id(millis(now)),
@@ -65,7 +70,7 @@ def insert_deliveries(
             "target": target,
             "state": WAITING,
             "attempts": 0,
-            "due_at": now,
+            "due_at": due_at,
         }
         for channel, target in ways
     ]
