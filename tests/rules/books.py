@@ -19,6 +19,10 @@ def shipped() -> Rulebooks:
     return load_rulebooks(SHIPPED, {"sharing": "sharing/qianjiang"})
 
 
+def of_domain(domain: str) -> list[Rulebook]:
+    return [rules for id, rules in sorted(shipped().books.items()) if id.startswith(f"{domain}/")]
+
+
 def calendar() -> Calendar:
     return shipped().calendar
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.visibility import View, masked, visible
-from tests.rules.books import shipped
+from tests.rules.books import of_domain, shipped
 
 CITE = shipped().get("sharing/qianjiang").citations["check"]
 TABLE = {
@@ -43,7 +43,7 @@ def test_the_document_itself_is_left_alone() -> None:
 
 def test_who_is_not_named_sees_nothing() -> None:
     assert visible(TABLE, "stranger", DOCUMENT) == {}
-    for rules in shipped().books.values():
+    for rules in of_domain("sharing"):
         assert visible(rules.views["application"], "other", {"purpose": "x"}) == {}
 
 
@@ -53,7 +53,7 @@ def test_how_a_source_is_connected_is_the_provider_s_business(relation: str) -> 
         "title": "x",
         "distributions": [{"kind": "table", "connection": "db", "detail": {}}],
     }
-    for rules in shipped().books.values():
+    for rules in of_domain("sharing"):
         assert visible(rules.views["dataset"], relation, document)["distributions"] == [{"kind": "table"}]
         assert visible(rules.views["dataset"], "provider", document) == document
 
