@@ -13,6 +13,9 @@ from core.work import Work
 from rules.rulebook import Rulebook
 from rules.workflow import SYSTEM, Transition, Workflow
 
+AT_WILL = ("aside", "withdraw", "reopen")
+"""What steps do that may be taken and that nobody waits for."""
+
 
 def waits_for(work: Work, case: Case) -> frozenset[tuple[str, str]]:
     """Return the (role, department) pairs that have the turn in a case; nobody has it in a closed one."""
@@ -35,14 +38,16 @@ def is_task(case: Case, flow: Workflow, step: Transition, stops: frozenset[str])
 
     A step out of a passing state is a task; out of a resting one it is not, unless it leaves the case where
     it is and stops a clock that runs (a changed dataset must be updated) or answers what somebody asked for.
-    Steps that only urge somebody are none, nor is giving up, which is always possible.
+    Steps that only urge somebody are none, nor is giving up, which is always possible, nor taking a ticket
+    back from the unit that works on it, nor opening again what was closed.
     """
-    if step.does == "aside" or step.timer is not None:
+    flags = flow.states[case.state].flags
+    if step.does in AT_WILL or step.timer is not None or (step.does == "dispatch" and "handling" in flags):
         return False
     if any(wanted is True and is_pending(case, flow, event) for event, wanted in step.when.items()):
         return True
     stays = step.target == case.state
-    if stays != ("resting" in flow.states[case.state].flags):
+    if stays != ("resting" in flags):
         return False
     return not stays or not stops.isdisjoint(step.emits)
 
