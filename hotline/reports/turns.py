@@ -10,18 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from cases.model import Case, Event, in_role
 from hotline.reports.model import HANDLE, HANDLER, SIGN_IN, Turn
 from rules.clocks import ClockState, Recorded, is_past, past_from, run_clocks
+from rules.routing import first_match, missing_fact
 from rules.rulebook import Rulebook
 from rules.workdays import Calendar
 
 BEGINS = ("dispatch", "redo")
 """What a step does that gives a ticket to a unit."""
-ASIDE = frozenset({"hang", "withdraw", "merge", "refuse", "guide", "hand_off", "aside"})
-"""What a step does that ends a limit without the matter having been handled."""
+STATUTORY, STATUTORY_DUE = "statutory", "statutory_due"
+"""The fact that a statute sets the limit, and the field that says which."""
+ANSWERED = frozenset({"answered", "held"})
+"""The flags of states that a ticket comes to by being handled, and not by being set aside or taken away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,13 @@ class Turns:
         rules = [rule for rule in book.clocks if rule.workflow == workflow]
         self._rules = {name: _needed(rules, name) for name in (SIGN_IN, HANDLE)}
         self._all = rules
+        self._tables = book.tables
         self._calendar = calendar
 
     def of(self, case: Case) -> tuple[Turn, ...]:
         """Return the turns at a ticket in their order; none while nobody was asked to handle it."""
         begun = [i for i, event in enumerate(case.events) if self._does(event) in BEGINS]
-        ends = [*begun[1:], len(case.events)]
+        ends = [*begun[1:], len(case.events)][: len(begun)]
         turns: list[Turn] = []
         for start, end in zip(begun, ends, strict=True):
             unit = self._unit(case, case.events[start], turns[-1].unit if turns else None)
@@ -68,7 +73,7 @@ class Turns:
             sign.until,
             handle.late_at,
             until if handle.late_at else None,
-            handle.until is not None and not self._set_aside(case, handle.until),
+            handle.until is not None and self._was_handled(case, handle.until),
         )
 
     def _unit(self, case: Case, event: Event, before: str | None) -> str:
@@ -89,9 +94,11 @@ class Turns:
             None,
         )
 
-    def _set_aside(self, case: Case, at: datetime) -> bool:
-        """Tell whether a limit that stopped at an instant was stopped by setting the matter aside."""
-        return any(event.at == at and self._does(event) in ASIDE for event in case.events)
+    def _was_handled(self, case: Case, at: datetime) -> bool:
+        """Tell whether the step that stopped a limit at an instant brought the ticket to an answer."""
+        states = self._flow.states
+        reached = [states[e.to_state].flags for e in case.events if e.at == at and e.to_state in states]
+        return any(flags & ANSWERED for flags in reached)
 
     # --- limits -----------------------------------------------------------------------------------
 
@@ -127,12 +134,36 @@ class Turns:
         """Return a clock as it stood right after an event; None where it had stopped before this turn."""
         events = case.events[: at + 1]
         recorded = [Recorded(name, event.at, event.fields) for event in events for name in event.names]
-        facts = _facts_after(case, at)
+        facts = self._facts_after(case, at)
         found = run_clocks(self._rules[name], facts, recorded, self._calendar, events[-1].at)
         state = next((s for s in found if s.name == name), None)
         if state is None or (state.started_at < begun and not state.running and _at(state) <= begun):
             return None
         return state
+
+    def _facts_after(self, case: Case, at: int) -> Mapping[str, Any]:
+        """Return the facts as they were known after an event: what later steps say does not count yet.
+
+        What a fact was before the first step that names it, the case no longer tells: its first word counts.
+        Facts that tables derive are derived anew; a statutory limit holds until another handling begins.
+        """
+        said = {key: words for key in case.facts if (words := list(_said(case, key)))}
+        if STATUTORY_DUE not in said and all(words[-1][0] <= at for words in said.values()):
+            return case.facts
+        first = {key: words[0][1] for key, words in said.items()}
+        until = {key: value for key, words in said.items() for i, value in words if i <= at}
+        known = {**case.facts, **first, **until}
+        if STATUTORY_DUE in said:
+            known[STATUTORY] = self._is_statutory(case, at, [i for i, _ in said[STATUTORY_DUE]])
+        for name, rows in self._tables.items():
+            matched = first_match(rows, known) if missing_fact(rows, known) is None else None
+            if name in known and matched is not None:
+                known[name] = matched.value
+        return known
+
+    def _is_statutory(self, case: Case, at: int, set_at: Sequence[int]) -> bool:
+        latest = max((i for i in set_at if i <= at), default=None)
+        return latest is not None and all(self._does(e) != "redo" for e in case.events[latest + 1 : at + 1])
 
 
 def _at(state: ClockState) -> datetime:
@@ -153,19 +184,6 @@ def _needed(rules: Sequence[Any], name: str) -> list[Any]:
     ):
         names |= more
     return [rule for rule in rules if rule.name in names]
-
-
-def _facts_after(case: Case, at: int) -> Mapping[str, Any]:
-    """Return the facts as they were known after an event: what later steps say does not count yet.
-
-    What a fact was before the first step that names it, the case no longer tells; its first word is taken.
-    """
-    said = {key: list(_said(case, key)) for key in case.facts}
-    known = dict(case.facts)
-    for key, words in said.items():
-        if words:
-            known[key] = next((value for i, value in reversed(words) if i <= at), words[0][1])
-    return known
 
 
 def _said(case: Case, key: str) -> Iterator[tuple[int, Any]]:
