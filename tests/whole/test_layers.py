@@ -60,7 +60,7 @@ TO_OTHERS = {
     "catalog/selfcheck/addresses.py": "tells whether a provider's address answers",
     "notices/smtp.py": "hands e-mail to the deployment's mail server (docs/decisions/0013)",
     "notices/webhooks.py": "posts webhooks to the departments' own systems (docs/decisions/0013)",
-    "hotline/lookups/road.py": "asks our own data plane for an operator (docs/decisions/0016)",
+    "hotline/inquiries/road.py": "asks our own data plane for an operator (docs/decisions/0016)",
     "serve.py": "asks its own processes whether they are ready",
     "demo/http.py": "the parties' scripts of the demo",
     "demo/workday_service.py": "the demo's provider",

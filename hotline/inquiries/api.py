@@ -7,12 +7,12 @@ from typing import Any
 from cases.present import label
 from core.text import Text
 from core.work import Work
-from hotline.lookups.asking import prepare_lookup
-from hotline.lookups.model import Found, Lookup
-from hotline.lookups.road import ask
+from hotline.inquiries.asking import prepare_lookup
+from hotline.inquiries.model import Found, Lookup
+from hotline.inquiries.road import ask
 from web.http import Call, Reply, Routes
 
-routes = Routes("lookups")
+routes = Routes("inquiries")
 
 WHO = frozenset({"operator", "dispatcher", "supervisor"})
 
@@ -26,7 +26,7 @@ WHO = frozenset({"operator", "dispatcher", "supervisor"})
 )
 def list_lookups(work: Work, call: Call) -> Reply:
     """Return the look-ups of the deployment."""
-    known = work.settings.hotline.lookups if work.settings.hotline else ()
+    known = work.settings.hotline.inquiries if work.settings.hotline else ()
     return Reply({"items": [lookup_view(lookup) for lookup in known]})
 
 

@@ -8,7 +8,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from core.errors import Unavailable
-from hotline.lookups.model import Found, Question
+from hotline.inquiries.model import Found, Question
 
 SECONDS = 10.0
 MOST_BYTES = 1024 * 1024
