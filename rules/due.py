@@ -28,19 +28,20 @@ def what_is_due(
     """Return, by clock, when it would be due had `events` happened to a case with `facts`.
 
     What is no fact of the book but a field of its steps counts as said with each event: by how much a limit
-    was extended.
+    was extended, how long somebody made it.
     Each entry has ``due`` (RFC 3339 in Shanghai time; None where the text gives no number), ``provisional``,
     ``cite``, the clock's ``title``, and ``extendable_to`` where the rule allows an extension.
     Raises Invalid for unknown facts, values or events (``/facts/...``, ``/events/...``), for a fact that a
     started clock depends on and that is not given, and for a length beyond the bounds of the rule.
     """
-    said = {word: value for word, value in facts.items() if _is_said(book, word)}
-    known = book.facts({word: value for word, value in facts.items() if word not in said})
-    recorded = _recorded(book, events, read_facts(book.fields, said))
+    named = {word: value for word, value in facts.items() if _is_said(book, word)}
+    known = book.facts({word: value for word, value in facts.items() if word not in named})
+    said = read_facts(book.fields, named)
+    recorded = _recorded(book, events, said)
     started = [r for r in book.clocks if any(e.name in r.starts for e in recorded)]
-    usable = [r for r in started if _can_tell(book, r, known)]
+    usable = [r for r in started if _can_tell(book, r, {**said, **known})]
     usable += [r for r in book.clocks if r.before_due in {s.name for s in usable}]
-    _refuse_lengths_out_of_bounds(usable, known, recorded, calendar)
+    _refuse_lengths_out_of_bounds(usable, {**said, **known}, recorded, calendar)
     if not recorded:
         return {}
     states = run_clocks(usable, known, recorded, calendar, recorded[-1].at)

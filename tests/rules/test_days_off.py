@@ -41,6 +41,21 @@ def test_a_script_says_by_how_much_a_limit_was_extended() -> None:
     assert dues(rules, events, {"延长": 3}) == {"handle": "2025-10-17 23:59:59"}
 
 
+def test_a_script_says_how_long_somebody_made_a_limit() -> None:
+    days = {"limit_days": {"title": {"zh": "天数", "en": "days"}, "type": "integer"}}
+    bounds = {"field": "limit_days", "unit": "wd", "min": "3wd", "max": "7wd"}
+    rules = book(
+        clock("handle", starts=["dispatched"], stops=["fed_back"], lasts="3wd", set=bounds), fields=days
+    )
+    dispatched = {"dispatched": "2026-01-26T09:00"}
+    assert dues(rules, dispatched) == {"handle": "2026-01-29 23:59:59"}
+    assert dues(rules, dispatched, {"limit_days": 7}) == {"handle": "2026-02-04 23:59:59"}
+    for wrong in (2, 8):
+        with pytest.raises(Invalid) as caught:
+            dues(rules, dispatched, {"limit_days": wrong})
+        assert [(e.pointer, e.code) for e in caught.value.errors] == [("/facts/limit_days", "range")]
+
+
 @pytest.mark.parametrize(("said", "pointer"), [({"by": 11}, "/facts/by"), ({"for": 3}, "/facts/for")])
 def test_what_it_says_must_be_a_field_of_the_book(said: dict[str, int], pointer: str) -> None:
     with pytest.raises(Invalid) as caught:
