@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from core.text import Text, text_of
 from core.work import Work
+from hotline.book import hotline_book
 from hotline.reports import store
 from hotline.reports.model import Wanted
-from hotline.reports.names import book_in_force
 from hotline.reports.report import as_seen
 from rules.citation import Citation
 from rules.rulebook import Rulebook
@@ -47,7 +47,7 @@ class Flags:
 
 def count_flags(work: Work, asked: Wanted) -> Flags:
     """Count the findings of a period as far as the actor may see them. Raises NotPermitted."""
-    book = book_in_force(work)
+    book = hotline_book(work)
     wanted = as_seen(work, asked)
     leaf = book.policies.get(POLICY)
     flags = tuple(

@@ -59,7 +59,7 @@ class Counts(NamedTuple):
     dispatched: int = 0
     signed_in_time: int = 0
     sign_ahead: int = 0
-    """Dispatched, neither signed in nor late yet."""
+    """Dispatched, neither signed in nor late as yet."""
     closed: int = 0
     due: int = 0
     closed_in_time: int = 0

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
-from core.errors import NotFound
+from core.settings_hotline import LEVELS, significant
 from core.text import Text, text_of
 from core.work import Work
-from hotline.model import DOMAIN
-from rules.rulebook import Rulebook
+from hotline.book import hotline_book
 
 NONE = {
     "unit": Text("热线办公室（未派单）", "The office itself (not dispatched)"),
@@ -19,28 +18,13 @@ NONE = {
     "channel": Text("渠道不明", "Channel unknown"),
 }
 """What a group without a key is called."""
-LEVELS = (2, 4, 6, 9, 12)
-"""Digits of the code of a province, city, county, township, village (GB/T 2260, GB/T 10114)."""
-
-
-def book_in_force(work: Work) -> Rulebook:
-    """Return the hotline's rulebook. Raises NotFound where the deployment has no hotline."""
-    if DOMAIN not in work.rulebooks.selected:
-        raise NotFound("本平台没有开通热线", "this deployment has no hotline")
-    book: Rulebook = work.rulebooks.current(DOMAIN)
-    return book
-
-
-def short_code(code: str) -> str:
-    """Return the code of a division without the zeros that fill it up: 429005000000 is 429005."""
-    return next((code[:n] for n in LEVELS if not code[n:].strip("0")), code)
 
 
 def level_below(codes: Iterable[str], within: str | None) -> int:
     """Return how many digits groups of divisions have: one level below `within`, else where they differ."""
     if within is not None:
         return next((n for n in LEVELS if n > len(within)), LEVELS[-1])
-    known = {short_code(code) for code in codes} - {""}
+    known = {significant(code) for code in codes} - {""}
     return next((n for n in LEVELS if len({code[:n] for code in known}) > 1), LEVELS[-1])
 
 
@@ -49,7 +33,7 @@ class Names:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._book = book_in_force(work)
+        self.book = hotline_book(work)
 
     def of(self, dimension: str, key: str) -> Text:
         """Return the title of a group; an unknown key stands for itself."""
@@ -84,7 +68,7 @@ class Names:
             "unit": self._units,
             "category": {c["code"]: text_of(c["title"]) for c in self._policy("categories")},
             "channel": {c["code"]: text_of(c["title"]) for c in self._policy("channels")},
-            "place": {},
+            "place": {significant(c): n for c, n in self._work.settings.hotline.places.items()},
         }
 
     @cached_property
@@ -92,5 +76,5 @@ class Names:
         return {d.id: d.name for d in self._work.settings.departments.values()}
 
     def _policy(self, path: str) -> list[Any]:
-        leaf = self._book.policies.get(path)
+        leaf = self.book.policies.get(path)
         return list(leaf.value or ()) if leaf is not None else []

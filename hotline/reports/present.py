@@ -6,7 +6,6 @@ from typing import Any
 
 from core.periods import Period
 from core.times import local_iso
-from core.work import Work
 from hotline.reports.flags import Flags
 from hotline.reports.model import DIMENSIONS, Overdue, Ranked, Row, Share, Topic, Wanted
 from hotline.reports.names import Names
@@ -130,7 +129,7 @@ def _flags(flags: Flags) -> dict[str, Any]:
     }
 
 
-def overdue_view(work: Work, found: OverdueList) -> dict[str, Any]:
+def overdue_view(found: OverdueList) -> dict[str, Any]:
     """Return what answers hold beside the page of an overdue list (response/hotline_report_overdue)."""
     return {**_asked(found.wanted), "as_of": local_iso(found.as_of), "with_reasons": found.with_reasons}
 

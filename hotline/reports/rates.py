@@ -13,12 +13,13 @@ POLICY = "reports.rates"
 MEASURES = {
     "received": Text("受理工单：期内登记的工单数", "received: tickets registered in the period"),
     "dispatched": Text(
-        "派单：期内派给单位、规则定有签收时限的次数；时限未过即收回改派的不计",
-        "dispatched: dispatches in the period for which the rules limit signing in, "
-        "but those taken back while there was still time",
+        "派单：期内派给单位的次数；未签收、签收时限也未过即收回改派的不计",
+        "dispatched: dispatches to units in the period, but those taken back before they were signed in "
+        "and while there was still time",
     ),
     "signed_in_time": Text(
-        "按时签收：上项中在签收时限内签收的次数", "signed in time: those of them signed in within the limit"
+        "按时签收：上项中在签收时限内签收（或退回）的次数；没有时限的，签收即计",
+        "signed in time: those of them signed in (or returned) within the limit; at all where there is none",
     ),
     "closed": Text("办结归档：期内办结的工单数", "closed: tickets closed in the period"),
     "due": Text(
@@ -56,8 +57,9 @@ def rate_rules(book: Rulebook) -> tuple[RateRule, ...]:
 
 
 def limits_signing_in(book: Rulebook, workflow: str) -> bool:
-    """Tell whether the rulebook limits signing in at all: where it does not, nobody can be in time."""
-    return any(rule.name == SIGN_IN and rule.workflow == workflow for rule in book.clocks)
+    """Tell whether the rulebook limits signing in at all: where it does not, nobody can be late."""
+    rules = [rule for rule in book.clocks if rule.name == SIGN_IN and rule.workflow == workflow]
+    return any(r.lasts or r.by_fact or r.setting or r.due_at for r in rules)
 
 
 def shares_of(rules: Iterable[RateRule], counts: Counts) -> dict[str, Share]:

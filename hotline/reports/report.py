@@ -9,8 +9,10 @@ from datetime import datetime
 
 from core.errors import NotPermitted, invalid
 from core.periods import Period, read_period
+from core.settings_hotline import significant
 from core.text import Text
 from core.work import Work
+from hotline.book import hotline_book
 from hotline.model import WORKFLOW
 from hotline.reports import store
 from hotline.reports.model import (
@@ -27,7 +29,7 @@ from hotline.reports.model import (
     Topic,
     Wanted,
 )
-from hotline.reports.names import Names, book_in_force, level_below, short_code
+from hotline.reports.names import Names, level_below
 from hotline.reports.rates import limits_signing_in, rankings, rate_rules, shares_of
 
 TOPIC_FLOOR = 3
@@ -96,7 +98,7 @@ def wanted(work: Work, query: Mapping[str, str]) -> Wanted:
             title = DIMENSIONS[name]
             raise invalid(f"/{name}", f"没有这个{title.zh}", f"is no known {name}", code="unknown")
     if asked["place"] is not None:
-        asked["place"] = short_code(asked["place"])
+        asked["place"] = significant(asked["place"])
     below = names.below(asked["category"]) if asked["category"] is not None else ()
     return Wanted(period, by, Narrowed(below=below, **asked), _floor(query.get("floor")))
 
@@ -134,7 +136,7 @@ def read_report(work: Work, asked: Wanted, dimensions: Sequence[str] | None = No
 
     Raises NotPermitted, and NotFound where the deployment has no hotline.
     """
-    book = book_in_force(work)
+    book = hotline_book(work)
     wanted = as_seen(work, asked)
     rules = rate_rules(book)
     reader = _Reader(work, wanted, rules)
@@ -248,7 +250,7 @@ class _Reader:
 
 def _key(dimension: str, cell: Cell, digits: int) -> str:
     key = str(getattr(cell, dimension))
-    return short_code(key)[:digits] if dimension == "place" else key
+    return significant(key)[:digits] if dimension == "place" else key
 
 
 def _sum(cells: Iterable[Cell]) -> Counts:
@@ -261,5 +263,5 @@ def _sum(cells: Iterable[Cell]) -> Counts:
 def _by_topic(rows: Iterable[tuple[str, str, int]], digits: int) -> Counter[tuple[str, str]]:
     topics: Counter[tuple[str, str]] = Counter()
     for category, place, number in rows:
-        topics[category, short_code(place)[:digits]] += number
+        topics[category, significant(place)[:digits]] += number
     return topics

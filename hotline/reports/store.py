@@ -101,14 +101,16 @@ def count_tickets(tx: Connection) -> int:
 
 
 def is_signed_in_time() -> Condition:
-    """Signed in before it was late."""
-    return and_(_u.signed_at.is_not(None), _u.signed_at < _u.sign_late_at)
+    """Signed in before it was late; without a limit, at all."""
+    in_time = or_(_u.sign_late_at.is_(None), _u.signed_at < _u.sign_late_at)
+    return and_(_u.signed_at.is_not(None), in_time)
 
 
 def _dispatched(start: datetime, end: datetime) -> Condition:
-    """Given to a unit that had to sign in, and not taken back while it still could in time."""
-    taken_back = and_(_u.signed_at.is_(None), _u.over_at.is_not(None), _u.over_at < _u.sign_late_at)
-    return and_(_u.at >= start, _u.at < end, _u.sign_late_at.is_not(None), ~taken_back)
+    """Given to a unit, and not taken back while it could still sign in in time."""
+    in_time = or_(_u.sign_late_at.is_(None), _u.over_at < _u.sign_late_at)
+    taken_back = and_(_u.signed_at.is_(None), _u.over_at.is_not(None), in_time)
+    return and_(_u.at >= start, _u.at < end, ~taken_back)
 
 
 def _counts_as_due() -> Condition:
@@ -150,7 +152,7 @@ class _Count:
         turns = ticket_turns.join(tickets, _t.id == _u.ticket_id)
         yield ("received",), lead, [number], and_(_t.created_at >= start, _t.created_at < end), tickets
         yield ("closed",), lead, [number], and_(_t.closed_at >= start, _t.closed_at < end), tickets
-        ahead = and_(_u.signed_at.is_(None), _u.sign_late_at > as_of)
+        ahead = and_(_u.signed_at.is_(None), or_(_u.sign_late_at.is_(None), _u.sign_late_at > as_of))
         yield (
             ("dispatched", "signed_in_time", "sign_ahead"),
             _u.unit,

@@ -70,7 +70,7 @@ class Turns:
             first.at,
             over_at,
             sign.late_at,
-            sign.until,
+            sign.until if sign.until != over_at else None,  # taken away: nobody signed in
             handle.late_at,
             until if handle.late_at else None,
             handle.until is not None and self._was_handled(case, handle.until),
