@@ -30,6 +30,8 @@ import gateway.console
 import gateway.oauth
 import hotline.imports.api
 import hotline.imports.console
+import hotline.knowledge.api
+import hotline.knowledge.console
 import hotline.open311.api
 import matters.api
 import matters.console
@@ -70,6 +72,7 @@ ROUTES = (
     notices.api.routes,
     audit.api.routes,
     supervision.api.routes,
+    hotline.knowledge.api.routes,
     hotline.imports.api.routes,
 )
 PAGES = (
@@ -82,6 +85,7 @@ PAGES = (
     matters.console.pages,
     audit.console.pages,
     supervision.console.pages,
+    hotline.knowledge.console.pages,
     hotline.imports.console.pages,
 )
 TIES: dict[str, Any] = {

@@ -15,18 +15,16 @@ from cases.model import HANDLER, Case, roles_in
 from cases.numbers import next_number
 from cases.procedure import open_case, seats, settle, take
 from cases.timing import book_of
-from catalog.datasets import find_dataset
 from catalog.diff import Difference, differences
-from core.codes import code_in
-from core.errors import Conflict, FieldError, Invalid, NotFound, NotPermitted, invalid
-from core.text import Text
+from core.errors import Conflict, NotFound, NotPermitted, invalid
 from core.times import local_iso, parse_instant
 from core.work import Work
 from hotline.knowledge import store
 from hotline.knowledge.gaps import answer_gaps, find_gap, take_up_gap
-from hotline.knowledge.model import END, KIND, STAFF, WORKFLOW, Article, Document, Revision
-from hotline.knowledge.rules import categories, end_of, hotline_book, opening_of
+from hotline.knowledge.model import END, KIND, STAFF, WORKFLOW, Article, Revision
+from hotline.knowledge.rules import end_of, hotline_book, opening_of
 from hotline.knowledge.search.find import index_article
+from hotline.knowledge.wording import checked
 from hotline.model import DOMAIN
 from rules.workflow import Workflow
 from schemas import validate
@@ -112,8 +110,7 @@ def write_article(work: Work, draft: Mapping[str, Any]) -> Article:
     opening = opening_of(work)
     _must_be_unit(work, opening.roles)
     validate("request/article", draft)
-    document = {name: value for name, value in draft.items() if name != "answers"}
-    _check(work, document)
+    document = checked(work, {name: value for name, value in draft.items() if name != "answers"})
     gap = find_gap(work, draft["answers"]) if draft.get("answers") else None
     code = next_number(work, opening.prefix)
     parties = {
@@ -170,7 +167,7 @@ def edit_article(
     expect(article, expect_version)
     document = {k: v for k, v in {**article.document, **changes}.items() if v is not None}
     validate("request/article", document)
-    _check(work, document)
+    document = checked(work, document)
     if document == article.document:
         return article
     case = _editable_case(work, article)
@@ -207,31 +204,6 @@ def _must_be_unit(work: Work, roles: frozenset[str]) -> None:
         raise NotPermitted(
             "只有热线承办单位能编写知识", "only a unit that works for the hotline writes articles"
         )
-
-
-def _check(work: Work, document: Document) -> None:
-    """Refuse topics that the book does not know, a dataset that is none, an end before the beginning."""
-    known = categories(work)
-    wrong = [
-        FieldError(f"/categories/{i}", Text(f"没有分类“{c}”", f"there is no topic {c!r}"), "enum")
-        for i, c in enumerate(document.get("categories", ()))
-        if c not in known
-    ]
-    if document.get("dataset") and not _is_dataset(work, document["dataset"]):
-        wrong.append(FieldError("/dataset", Text("没有这个数据集", "there is no such dataset"), "unknown"))
-    begins, ends = (document.get(name) for name in ("valid_from", "valid_until"))
-    if begins and ends and parse_instant(ends) <= parse_instant(begins):
-        words = Text("应晚于生效时间", "must lie after the beginning")
-        wrong.append(FieldError("/valid_until", words, "range"))
-    if wrong:
-        raise Invalid(wrong)
-
-
-def _is_dataset(work: Work, code: str) -> bool:
-    try:
-        return bool(find_dataset(work, code_in(code)))
-    except NotFound:
-        return False
 
 
 def _keep_wording(work: Work, article: Article) -> None:
@@ -307,10 +279,10 @@ def wrote(work: Work, article: Article) -> bool:
     if me in store.authors_since(work.tx, article.id, article.published_revision or 0):
         return True
     _, flow = book_of(work, article.case)
-    writing = _writing(flow)
-    since = article.published_at or article.created_at
-    steps = [e for e in article.case.events if e.at >= since and e.to_state not in writing]
-    return any(e.actor == me for e in steps if e.from_state in writing)
+    events, writing = article.case.events, _writing(flow)
+    approved = max((e.seq for e in events if e.action in flow.names(PUBLISH)), default=0)
+    submitted = [e for e in events if e.from_state in writing and e.to_state not in writing]
+    return any(e.actor == me for e in submitted if e.seq > approved)
 
 
 def _writing(flow: Workflow) -> set[str]:

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 
 HIDDEN = "*"
-_EMAIL = re.compile(r"[\w.+-]+@[\w.-]+")
+_EMAIL = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
 _NUMBER = re.compile(r"\+?\d(?:[\s()\-\u2013\u2014.]?[\dxX]){5,}")
 _MIXED = re.compile(r"(?=[a-z]*\d)[a-z0-9]{6,}", re.IGNORECASE)
 """Licence plates, accounts, passports: letters and digits together."""
