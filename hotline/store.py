@@ -148,7 +148,7 @@ supervisions = Table(
     Column("id", ForeignKey("cases.id"), primary_key=True),
     Column("number", String(20), nullable=False, unique=True),
     Column("workflow", String(40), nullable=False),
-    Column("ticket_id", ForeignKey("tickets.id"), nullable=False),
+    Column("ticket_id", ForeignKey("tickets.id")),  # nothing where it is about a unit or a period
     Column("origin", String(36)),  # the case that called for it
     Column("created_at", Instant, nullable=False),
     Index("ix_supervisions_ticket_id", "ticket_id"),

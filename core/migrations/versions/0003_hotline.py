@@ -89,7 +89,7 @@ def _tickets() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("number", sa.String(length=20), nullable=False),
         sa.Column("workflow", sa.String(length=40), nullable=False),
-        sa.Column("ticket_id", sa.String(length=36), nullable=False),
+        sa.Column("ticket_id", sa.String(length=36), nullable=True),
         sa.Column("origin", sa.String(length=36), nullable=True),
         _instant("created_at"),
         sa.ForeignKeyConstraint(["id"], ["cases.id"], name=op.f("fk_supervisions_id_cases")),
