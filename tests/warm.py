@@ -6,9 +6,9 @@ What differs from the product is here and nowhere else: passwords cost less.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -36,6 +36,7 @@ def warm_up() -> None:
     keep_bytecode()
     Flask.url_rule_class = Rule
     passwords._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    gc.set_threshold(50_000, 20, 20)  # what a story makes is gone by itself; the rest stays anyway
 
 
 def keep_bytecode() -> None:
@@ -68,16 +69,30 @@ COMPILED = Compiled()
 
 
 class Rule(werkzeug.routing.Rule):
-    """A rule whose function that builds addresses is compiled once for all the applications of a run."""
+    """A rule that is read and compiled once for all the applications of a run."""
 
-    known: dict[tuple[Any, ...], Callable[..., tuple[str, str]]] = {}
+    known: dict[tuple[str, str], dict[str, Any]] = {}
+    """What compiling makes of a rule; it depends on nothing but its words and defaults."""
+    _build: Any
+    _build_unknown: Any
 
-    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        """Return the function, which depends on nothing but the words of the rule."""
-        key = (self.rule, tuple(self._trace), repr(self.defaults), append_unknown)
-        if key not in self.known:
-            self.known[key] = super()._compile_builder(append_unknown)
-        return self.known[key]
+    def compile(self) -> None:
+        """Take what was made of the same words before."""
+        words = (self.rule, repr(self.defaults))
+        made = self.known.get(words)
+        if made is None:
+            super().compile()
+            self.known[words] = {
+                "_parts": self._parts,
+                "_trace": self._trace,
+                "_converters": self._converters,
+                "arguments": frozenset(self.arguments),
+                "builders": (self._build.__func__, self._build_unknown.__func__),
+            }
+            return
+        self._parts, self._trace = list(made["_parts"]), list(made["_trace"])
+        self._converters, self.arguments = dict(made["_converters"]), set(made["arguments"])
+        self._build, self._build_unknown = (f.__get__(self, None) for f in made["builders"])
 
 
 # --- the deployment's files ---------------------------------------------------------------------------
