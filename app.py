@@ -30,6 +30,7 @@ import gateway.console
 import gateway.oauth
 import hotline.imports.api
 import hotline.imports.console
+import hotline.api
 import hotline.knowledge.api
 import hotline.knowledge.console
 import hotline.open311.api
@@ -51,6 +52,7 @@ from core.text import Text
 from core.times import utc_now
 from gateway.policy import PolicyCounter, change_policy
 from gateway.store import users_of
+from hotline.measures import moved
 from hotline.store import is_open_number
 from matters.filings import filings_of
 from matters.opening import open_follow_up
@@ -72,6 +74,7 @@ ROUTES = (
     notices.api.routes,
     audit.api.routes,
     supervision.api.routes,
+    hotline.api.routes,
     hotline.knowledge.api.routes,
     hotline.imports.api.routes,
 )
@@ -93,6 +96,7 @@ TIES: dict[str, Any] = {
     "last_call": last_call,
     "follow_up": open_follow_up,
     "filings_of": filings_of,
+    "moved": moved,
     "ticket_open": is_open_number,
 }
 """How a unit of work reaches what stands further right than its caller."""

@@ -16,6 +16,8 @@ HANDLER, CO_HANDLER = "handler", "co_handler"
 """Whoever handles tickets for a department handles those, too, that it only works along with."""
 MATTER = "matter"
 """The kind of all that follows a procedure of the rulebook beside datasets, applications and grants."""
+TICKET = "ticket"
+"""The kind of what a citizen asks of the hotline: the citizen's request, whoever wrote it down."""
 SUPERVISION = "supervision"
 """The kind of all that follows a procedure of the hotline's rulebook about one ticket."""
 PROCEDURES = frozenset({MATTER, SUPERVISION})
@@ -25,7 +27,7 @@ KINDS = {
     "application": Text("申请", "Application"),
     "grant": Text("授权", "Grant"),
     MATTER: Text("事项", "Matter"),
-    "ticket": Text("工单", "Ticket"),
+    TICKET: Text("工单", "Ticket"),
     "article": Text("知识", "Article"),
     SUPERVISION: Text("督办件", "Supervision"),
 }

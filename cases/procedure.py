@@ -14,7 +14,7 @@ from audit.log import record
 from cases import store
 from cases.fields import check_fields
 from cases.lateness import note_clocks
-from cases.model import KINDS, Case, Event, Parties, may_see, roles_in
+from cases.model import KINDS, TICKET, Case, Event, Parties, may_see, roles_in
 from cases.sealed import seal_fields
 from cases.standing import facts_now
 from cases.telling import tell_of_step
@@ -198,8 +198,12 @@ def _permitted(flow: Workflow, case: Case, action: str, work: Work) -> tuple[Tra
 
 
 def is_own(case: Case, actor: Actor) -> bool:
-    """Tell whether the actor requested the case; what follows from another act is nobody's request."""
-    return case.opened_by == actor.login and case.events[0].role != "system"
+    """Tell whether the actor requested the case.
+
+    What follows from another act is nobody's request, and a ticket is the citizen's.
+    """
+    asked = case.opened_by == actor.login and case.events[0].role != "system"
+    return asked and case.kind != TICKET
 
 
 def is_for_another(case: Case, transition: Transition, allowed: Collection[str]) -> bool:

@@ -4,6 +4,7 @@
                   departments.yaml  who takes part
                   connections.yaml  the named upstreams that distributions may be mounted on
                   accounts.yaml     the people to create at first start
+                  hotline.yaml      divisions and duties, where the deployment runs a hotline
                   datasets/*.yaml   manifests for `shuxiang apply`
 
 Every fault is reported with file, JSON pointer and a sentence in both languages, and stops the start.
@@ -15,7 +16,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ import yaml
 
 from core.errors import ConfigError, FieldError, Finding
 from core.networks import Network
+from core.settings_hotline import Hotline, hotline_faults, hotline_of
 from core.settings_notify import INBOX_ONLY, Notify, Smtp, notify_faults, notify_of, signing_key, smtp_of
 from core.text import Text, text_of
 
@@ -146,6 +148,7 @@ class Settings:
     connections: Mapping[str, Connection]
     accounts: tuple[Account, ...]
     manifests: tuple[Manifest, ...]
+    hotline: Hotline = field(default_factory=Hotline)
 
     @property
     def database_url(self) -> str:
@@ -244,6 +247,8 @@ def load_settings(folder: Path, data: Path, check: Check) -> Settings:
         name: _read(folder, name, check, findings)
         for name in ("platform", "departments", "connections", "accounts")
     }
+    if (folder / "hotline.yaml").exists():
+        raw["hotline"] = _read(folder, "hotline", check, findings)
     manifests = tuple(_manifests(folder, check, findings))
     if findings:
         raise ConfigError(findings)
@@ -256,6 +261,7 @@ def load_settings(folder: Path, data: Path, check: Check) -> Settings:
         {c["id"]: _connection(c, folder, data) for c in raw["connections"]["connections"]},
         tuple(_account(a) for a in raw["accounts"]["accounts"]),
         manifests,
+        hotline_of(raw.get("hotline")),
     )
     findings += _cross_check(settings, raw)
     if findings:
@@ -430,6 +436,8 @@ def _cross_check(settings: Settings, raw: Mapping[str, Any]) -> Iterable[Finding
         for i, entry in enumerate(raw[file][file]):
             if entry["department"] not in known:
                 yield _unknown(folder / f"{file}.yaml", f"/{file}/{i}/department", entry["department"])
+    units = {d.id: d.hotline_unit for d in known.values()}
+    yield from hotline_faults(folder / "hotline.yaml", raw.get("hotline") or {}, units)
     for manifest in settings.manifests:
         yield from _manifest_points_somewhere(settings, manifest)
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from cases.model import Case
+from cases.model import TICKET, Case
+from core.settings_hotline import Duty
+from core.work import Actor
 
-KIND = "ticket"
+KIND = TICKET
 """The kind of a ticket's case."""
 WORKFLOW = "ticket"
 """The workflow of the hotline's rulebook that tickets follow."""
@@ -156,6 +158,9 @@ class Wanted(NamedTuple):
     satisfied: bool | None = None
     created_from: datetime | None = None
     created_until: datetime | None = None
+    merged_into: str | None = None
+    by_due: bool = False
+    """Those that fall due first, first; else the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,20 +175,14 @@ class Hint:
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
-    """One row of the deployment's duty table: who answers for a topic in a place."""
-
-    unit: str
-    category: str | None = None
-    place: str | None = None
-    """A division; it stands for all that lies within it."""
-
-
-@dataclass(frozen=True, slots=True)
 class Suggested:
     """A unit that the duty table names for a ticket, and by which of its rows."""
 
     unit: str
     duty: Duty
-    barred: bool = False
+    barred: bool
     """The ticket complains about this unit."""
+
+
+CITIZEN = Actor(":citizen", "市民", "", frozenset(), "citizen")
+"""Whoever follows or rates a ticket with its number and code; no account can have this login."""

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     delete,
     event,
+    func,
     select,
     update,
 )
@@ -209,7 +210,7 @@ def ticket_by_external_id(tx: Connection, source: str, external_id: str) -> Tick
 
 def _one(tx: Connection, where: Any) -> Ticket | None:
     row = tx.execute(select(tickets).where(where)).first()
-    return _ticket(row) if row is not None else None
+    return read_ticket(row) if row is not None else None
 
 
 def is_open_number(tx: Connection, number: str, department: str) -> bool:
@@ -227,7 +228,7 @@ def is_open_number(tx: Connection, number: str, department: str) -> bool:
 
 def tickets_by_id(tx: Connection, ids: Sequence[str]) -> dict[str, Ticket]:
     """Return the tickets with these ids (at most a page of them)."""
-    return {row.id: _ticket(row) for row in tx.execute(select(tickets).where(tickets.c.id.in_(ids)))}
+    return {row.id: read_ticket(row) for row in tx.execute(select(tickets).where(tickets.c.id.in_(ids)))}
 
 
 def update_ticket(tx: Connection, ticket_id: str, **columns: Any) -> None:
@@ -235,8 +236,28 @@ def update_ticket(tx: Connection, ticket_id: str, **columns: Any) -> None:
     tx.execute(update(tickets).where(tickets.c.id == ticket_id).values(**columns))
 
 
-def _ticket(row: Any) -> Ticket:
+def read_ticket(row: Any) -> Ticket:
+    """Return a row of the table as a ticket."""
     return Ticket(**{name: row._mapping[name] for name in Ticket.__dataclass_fields__})
+
+
+def count_matter(tx: Connection, matter_id: str) -> int:
+    """Return how many tickets are about a matter."""
+    return int(tx.execute(select(func.count()).where(tickets.c.matter_id == matter_id)).scalar_one())
+
+
+def matter_span(tx: Connection, matter_id: str) -> tuple[datetime | None, datetime | None, int]:
+    """Return when a matter was first and last reported, and how often."""
+    c = tickets.c
+    query = select(func.min(c.created_at), func.max(c.created_at), func.count())
+    row = tx.execute(query.where(c.matter_id == matter_id)).one()
+    return row[0], row[1], int(row[2])
+
+
+def matter_of(tx: Connection, matter_id: str, limit: int) -> list[Ticket]:
+    """Return the tickets about a matter, the oldest first."""
+    query = select(tickets).where(tickets.c.matter_id == matter_id)
+    return [read_ticket(row) for row in tx.execute(query.order_by(tickets.c.created_at).limit(limit))]
 
 
 # --- callers and what they said -------------------------------------------------------------------
@@ -313,10 +334,53 @@ def ratings_of(tx: Connection, ticket_id: str) -> list[Rating]:
     return [Rating(**row._mapping) for row in tx.execute(query)]
 
 
+# --- the renewal of keys ----------------------------------------------------------------------------
+
+_SEALED_COLUMNS = {
+    "callers": (ticket_callers.c.ticket_id, ticket_callers.c.sealed),
+    "texts": (ticket_texts.c.ticket_id, ticket_texts.c.sealed),
+    "reasons": (unmaskings.c.id, unmaskings.c.reason_sealed),
+}
+SEALED = tuple(_SEALED_COLUMNS)
+"""What is kept sealed of tickets, beside the fields of their steps and their papers."""
+
+
+def ids_after(tx: Connection, after: str, limit: int) -> list[str]:
+    """Return the ids of tickets behind `after`, in their order."""
+    query = select(tickets.c.id).where(tickets.c.id > after).order_by(tickets.c.id).limit(limit)
+    return list(tx.execute(query).scalars())
+
+
+def sealed_of(tx: Connection, kind: str, ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what is kept sealed of a kind for these tickets, each with the key of its row."""
+    key, sealed = _SEALED_COLUMNS[kind]
+    return [(row[0], row[1]) for row in tx.execute(select(key, sealed).where(key.table.c.ticket_id.in_(ids)))]
+
+
+def set_sealed(tx: Connection, kind: str, row: str, sealed: str) -> None:
+    """Write what is sealed in another form; what it says is the same."""
+    key, column = _SEALED_COLUMNS[kind]
+    tx.execute(update(key.table).where(key == row).values({column: sealed}))
+
+
 # --- wrong guesses of query codes -------------------------------------------------------------------
 
 
 def guesses(tx: Connection, key: str, since: datetime) -> int:
-    """Return how many wrong guesses are counted under `key` since `since`."""
+    """Return how many wrong guesses are counted under `key` that began after `since`."""
     c = ticket_guesses.c
-    return int(tx.execute(select(c.tries).where(c.key == key, c.since >= since)).scalar_one_or_none() or 0)
+    return int(tx.execute(select(c.tries).where(c.key == key, c.since > since)).scalar_one_or_none() or 0)
+
+
+def count_guess(tx: Connection, key: str, since: datetime, now: datetime) -> None:
+    """Count one more wrong guess under `key`; a count that began before `since` begins anew."""
+    c = ticket_guesses.c
+    counted = update(ticket_guesses).where(c.key == key, c.since > since).values(tries=c.tries + 1)
+    if tx.execute(counted).rowcount == 0:
+        tx.execute(delete(ticket_guesses).where(c.key == key))
+        tx.execute(ticket_guesses.insert().values(key=key, since=now, tries=1))
+
+
+def forget_guesses(tx: Connection, before: datetime) -> int:
+    """Drop the counts that began before an instant; return how many."""
+    return tx.execute(delete(ticket_guesses).where(ticket_guesses.c.since < before)).rowcount

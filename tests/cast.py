@@ -37,4 +37,21 @@ gus = _actor("gus", "government_office", "steering_group")
 diana = _actor("diana", "government_office", "dispute_body")
 """The department that settles what talks could not (QJ art. 25)."""
 
+otto = _actor("otto", "hotline_office", "operator")
+"""The operator of the hotline."""
+dora = _actor("dora", "hotline_office", "dispatcher")
+"""The dispatcher."""
+sven = _actor("sven", "hotline_office", "supervisor")
+"""The supervisor of the hotline."""
+lena = _actor("lena", "hotline_office", "leader")
+"""The leader of the hotline's office."""
+hans = _actor("hans", "housing", "handler")
+"""Who handles tickets for the housing bureau."""
+hugo = _actor("hugo", "police", "handler")
+"""Who handles tickets for the police."""
+sue = _actor("sue", "government_office", "superior")
+"""The agency above the hotline."""
+beth = _actor("beth", "government_office", "business_environment")
+"""The bureau of the business environment."""
+
 EVERYBODY = (alice, ann, bob, bill, carol, chen, dave, mallory)

@@ -1,0 +1,210 @@
+"""Who called: kept sealed, shown as far as the rulebook lets the viewer see, in the clear for a reason."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from audit.log import record
+from cases.model import roles_in
+from core.envelope import open_sealed, rewrap, seal
+from core.errors import NotPermitted, invalid
+from core.ids import new_id
+from core.settings import Settings
+from core.times import millis
+from core.work import Work
+from hotline import store
+from hotline.book import UNITS
+from hotline.model import KIND, Caller, Held
+from rules.rulebook import Rulebook
+from rules.visibility import visible
+
+PARTS = ("name", "phone", "address", "contact", "ip")
+"""What is kept of a caller."""
+INDEX_KEY = "phone-index.key"
+LONGEST_REASON = 500
+_NOT_DIGITS = re.compile(r"[^\d+]")
+_ORDER = (
+    "dispatcher",
+    "operator",
+    "supervisor",
+    "leader",
+    "superior",
+    "business_environment",
+    "discipline",
+    "emergency_office",
+    "handler",
+    "co_handler",
+)
+"""Of several roles that somebody plays in a ticket the first counts."""
+
+
+# --- the index of phone numbers -------------------------------------------------------------------
+
+
+def plain_phone(phone: str) -> str:
+    """Return a number as digits alone: without spaces and dashes, without the country's code."""
+    digits = _NOT_DIGITS.sub("", unicodedata.normalize("NFKC", phone))
+    for prefix in ("+86", "0086"):
+        digits = digits.removeprefix(prefix)
+    if len(digits) == 13 and digits.startswith("861"):
+        digits = digits[2:]
+    return digits.replace("+", "")
+
+
+def phone_index(settings: Settings, phone: str) -> str:
+    """Return the keyed digest under which a phone number is looked up (HMAC-SHA256, in hex).
+
+    However a number is written, its index is the same; without the key nothing can be learnt from it.
+    """
+    return keyed(settings, f"phone|{plain_phone(phone)}")
+
+
+def keyed(settings: Settings, text: str) -> str:
+    """Return a digest of what must be recognised and not be read, in hex."""
+    return hmac.new(settings.key(INDEX_KEY), text.encode(), sha256).hexdigest()
+
+
+# --- sealed ---------------------------------------------------------------------------------------
+
+
+def seal_caller(work: Work, ticket_id: str, told: Mapping[str, str]) -> str:
+    """Return what a caller said of themselves, sealed for the ticket."""
+    return seal(work.settings, json.dumps(told, ensure_ascii=False), f"{ticket_id}:caller")
+
+
+def open_caller(work: Work, held: Held) -> dict[str, str]:
+    """Return what the caller said of themselves; whoever calls this has checked who asks."""
+    kept = store.caller(work.tx, held.ticket.id)
+    if kept is None:
+        return {}
+    opened: dict[str, str] = json.loads(open_sealed(work.settings, kept.sealed, f"{held.ticket.id}:caller"))
+    return opened
+
+
+def seal_texts(work: Work, ticket_id: str, texts: Mapping[str, str]) -> str:
+    """Return what a ticket is about in the caller's own words, sealed for the ticket."""
+    return seal(work.settings, json.dumps(texts, ensure_ascii=False), f"{ticket_id}:texts")
+
+
+def open_texts(work: Work, held: Held) -> dict[str, str]:
+    """Return a ticket's own words; whoever calls this has checked who asks."""
+    kept = store.texts(work.tx, held.ticket.id)
+    if kept is None:
+        return {}
+    opened: dict[str, str] = json.loads(open_sealed(work.settings, kept, f"{held.ticket.id}:texts"))
+    return opened
+
+
+# --- who sees what --------------------------------------------------------------------------------
+
+
+def relation_to(work: Work, held: Held) -> str:
+    """Return what the actor is to a ticket: a role of theirs in it, `accused`, `auditor` or `other`.
+
+    Whoever is of the department complained about is `accused` whatever else they are; so is the unit that
+    handles a ticket which was dispatched to it masked.
+    """
+    actor, ticket = work.actor, held.ticket
+    if actor.department and actor.department == ticket.accused:
+        return "accused"
+    mine = roles_in(held.case, actor)
+    role = next((r for r in _ORDER if r in mine), None)
+    if role in UNITS and ticket.masked:
+        return "accused"
+    if role is not None:
+        return role
+    return "auditor" if actor.has("auditor") else "other"
+
+
+def caller_seen(work: Work, held: Held) -> dict[str, Any]:
+    """Return the caller as the rulebook lets the actor see them: parts are missing or masked, never clear.
+
+    A caller who asked for confidence and did not agree to be named is not shown to the handling units.
+    """
+    kept = store.caller(work.tx, held.ticket.id)
+    if kept is None:
+        return {}
+    known = {
+        "anonymous": kept.anonymous,
+        "confidential": kept.confidential,
+        "consent": kept.consent,
+    }
+    relation = relation_to(work, held)
+    if _is_withheld(relation, kept):
+        return known
+    book: Rulebook = work.rulebooks.get(held.case.rulebook, held.case.rulebook_version)
+    return {**known, **visible(book.views["caller"], relation, open_caller(work, held))}
+
+
+def _is_withheld(relation: str, kept: Caller) -> bool:
+    if relation in ("accused", "other", "auditor"):
+        return True
+    return relation in UNITS and kept.confidential and not kept.consent
+
+
+def may_unmask(work: Work, held: Held) -> bool:
+    """Tell whether the actor may see the caller in the clear, for a reason."""
+    kept = store.caller(work.tx, held.ticket.id)
+    relation = relation_to(work, held)
+    if kept is None or _is_withheld(relation, kept):
+        return False
+    book: Rulebook = work.rulebooks.get(held.case.rulebook, held.case.rulebook_version)
+    allowed = book.policy("visibility.unmask").value["roles"]
+    return not roles_in(held.case, work.actor).isdisjoint(allowed)
+
+
+def unmask(work: Work, held: Held, reason: str) -> dict[str, str]:
+    """Return the caller in the clear, on record with who asked and why.
+
+    Raises NotPermitted for whoever may not, Invalid without a reason.
+    """
+    book: Rulebook = work.rulebooks.get(held.case.rulebook, held.case.rulebook_version)
+    if not may_unmask(work, held):
+        cite = str(book.policy("visibility.unmask").cite)
+        raise NotPermitted("您不能查看来电人的完整信息", "you may not see the caller in the clear", cite=cite)
+    words = reason.strip()
+    if not 2 <= len(words) <= LONGEST_REASON:
+        raise invalid("/reason", "请写明查看的理由", "say why you need it", code="required")
+    shown = open_caller(work, held)
+    body = {"case": held.case.id, "case_kind": KIND, "number": held.ticket.number, "fields": sorted(shown)}
+    record_id = record(work, "ticket.unmasked", body)
+    made = new_id(millis(work.now))
+    store.insert_unmasking(
+        work.tx,
+        {
+            "id": made,
+            "ticket_id": held.ticket.id,
+            "login": work.actor.login,
+            "at": work.now,
+            "reason_sealed": seal(work.settings, words, f"{made}:reason"),
+            "fields": sorted(shown),
+            "record_id": record_id,
+        },
+    )
+    return shown
+
+
+# --- the renewal of keys --------------------------------------------------------------------------
+
+
+def rewrap_tickets(work: Work, after: str, limit: int = 500) -> tuple[int, str | None]:
+    """Wrap the keys of callers, texts and reasons by the platform's newest key, behind the ticket `after`.
+
+    Returns how many were written anew, and the last ticket looked at: None when there is none left. What is
+    sealed stays as it is.
+    """
+    ids = store.ids_after(work.tx, after, limit)
+    written = 0
+    for table in store.SEALED:
+        for key, sealed in store.sealed_of(work.tx, table, ids):
+            again = rewrap(work.settings, sealed)
+            if again != sealed:
+                store.set_sealed(work.tx, table, key, again)
+                written += 1
+    return written, ids[-1] if ids else None

@@ -1,0 +1,116 @@
+"""What is kept beside a ticket because lists and reports look at it: all of it follows from its case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from cases.model import Case, in_role
+from cases.timing import book_of, clocks
+from core.work import Work
+from hotline import store
+from hotline.model import KIND, ClockRow, Held
+from hotline.reports.keeping import keep_turns
+from rules.clocks import ClockState
+from rules.rulebook import Rulebook
+from rules.workflow import Workflow
+
+
+def note(work: Work, held: Held) -> None:
+    """Write a ticket's clocks and derived columns anew, in the transaction of the step that changed them."""
+    lead = lead_of(held.case) or ""
+    running = [_row(held.ticket.id, lead, c) for c in clocks(work, held.case)]
+    store.put_clocks(work.tx, held.ticket.id, with_earlier(store.clocks_of(work.tx, held.ticket.id), running))
+    store.update_ticket(work.tx, held.ticket.id, **derived(work, held.case))
+    keep_turns(work, held)
+
+
+def with_earlier(kept: Sequence[ClockRow], latest: Sequence[ClockRow]) -> list[ClockRow]:
+    """Return the latest runs of a ticket's clocks and those before them, each with the unit it began with.
+
+    A run that another one of its clock follows has ended with it; one that has neither stopped nor any
+    successor never was: the facts that it depended on were mended.
+    """
+    units = {(row.clock, row.started_at): row.unit for row in kept}
+    now = {(row.clock, row.started_at): row for row in latest}
+    starts = {row.clock: row.started_at for row in latest}
+    earlier = [row for row in kept if (row.clock, row.started_at) not in now]
+    ended = [
+        row if row.stopped_at is not None else replace(row, stopped_at=starts[row.clock])
+        for row in earlier
+        if row.stopped_at is not None or starts.get(row.clock, row.started_at) > row.started_at
+    ]
+    return ended + [replace(row, unit=units.get(key) or row.unit) for key, row in now.items()]
+
+
+def moved(work: Work, case: Case) -> None:
+    """Take note of a ticket's step, whoever took it: a person, a timer, or a supervision (`Work.moved`)."""
+    if case.kind != KIND:
+        return
+    ticket = store.ticket(work.tx, case.id)
+    if ticket is not None:
+        note(work, Held(ticket, case))
+
+
+def derived(work: Work, case: Case) -> dict[str, Any]:
+    """Return the columns of a ticket that follow from its case."""
+    book, flow = book_of(work, case)
+    last = {name: event.at for event in case.events for name in event.names}
+    first = {name: event.at for event in reversed(case.events) for name in event.names}
+    dispatched = last.get("dispatched")
+    answered = last.get("fed_back")
+    return {
+        "state": case.state,
+        "lead": lead_of(case),
+        "masked": bool(case.facts.get("masked")),
+        "handlings": _handlings(flow, case),
+        "satisfied": _satisfied(book, flow, case),
+        "hung": "hung" in flow.states[case.state].flags,
+        "accepted_at": first.get("accepted"),
+        "dispatched_at": dispatched,
+        "fed_back_at": answered if answered and (not dispatched or answered >= dispatched) else None,
+        "due_at": case.next_due_at,
+        "closed_at": first_closing(case) or case.closed_at,
+    }
+
+
+def first_closing(case: Case) -> datetime | None:
+    """Return when a ticket was closed, None while it is open, or open again."""
+    closed = max((e.seq for e in case.events if "closed" in e.names), default=0)
+    again = max((e.seq for e in case.events if "reopened" in e.names), default=0)
+    return case.events[closed - 1].at if closed > again else None
+
+
+def lead_of(case: Case) -> str | None:
+    """Return the department that handles a ticket, or None while nobody does."""
+    return next(iter(in_role(case.parties, "handler")), None)
+
+
+def _handlings(flow: Workflow, case: Case) -> int:
+    """A unit handles a ticket once it was dispatched, and once more for each redo."""
+    redo = flow.names("redo")
+    again = sum(1 for event in case.events if event.action in redo)
+    return again + any("dispatched" in event.names for event in case.events)
+
+
+def _satisfied(book: Rulebook, flow: Workflow, case: Case) -> bool | None:
+    """Return what the latest rating says, None where nobody rated."""
+    rates = flow.names("rate")
+    said = [e.fields["satisfaction"] for e in case.events if e.action in rates and "satisfaction" in e.fields]
+    scale = {entry["code"]: bool(entry["satisfied"]) for entry in book.policy("satisfaction.scale").value}
+    return scale.get(said[-1]) if said else None
+
+
+def _row(ticket_id: str, lead: str, clock: ClockState) -> ClockRow:
+    return ClockRow(
+        ticket_id,
+        clock.name,
+        clock.started_at,
+        lead,
+        clock.due,
+        clock.stopped_at,
+        clock.provisional,
+        clock.obliges,
+    )

@@ -1,0 +1,229 @@
+"""A ticket goes on: found by those who take part in it, listed, and moved by the steps of the rulebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cases.model import Parties
+from cases.procedure import find_case, no_such, take
+from cases.sealed import open_fields
+from cases.store import cases_by_id
+from cases.timing import book_of
+from core.db import Page
+from core.errors import NotFound, Refusal, invalid
+from core.work import Work
+from hotline import store
+from hotline.assigning import assign
+from hotline.book import UNITS, coded, deed_of, hotline_book, seated, states_with
+from hotline.links import report_doubt
+from hotline.merging import check_merging, merge
+from hotline.model import KIND, WORKFLOW, Held, Wanted
+from hotline.ratings import note_rating, said_satisfied
+from hotline.refusing import check_refusal
+from hotline.search import store as index
+from hotline.search.find import LONGEST, asked
+from matters.references import check_deadlines, check_references
+from rules.rulebook import Rulebook
+from rules.values import read_value
+
+MOST_AT_ONCE = 200
+"""Tickets of one batch."""
+FLAGS = ("intake", "handling", "answered", "resting", "hung", "held")
+
+
+# --- found ----------------------------------------------------------------------------------------
+
+
+def find_ticket(work: Work, ticket_id: str) -> Held:
+    """Return a ticket to whoever takes part in it, or an auditor. Raises NotFound for everybody else."""
+    hotline_book(work)
+    case = find_case(work, ticket_id, KIND)
+    ticket = store.ticket(work.tx, ticket_id)
+    if ticket is None:
+        raise no_such(KIND)
+    return Held(ticket, case)
+
+
+def ticket_by_number(work: Work, number: str) -> Held:
+    """Return a ticket by its number, as `find_ticket` does. Raises NotFound for everybody else."""
+    ticket = store.ticket_by_number(work.tx, number.strip().upper())
+    if ticket is None:
+        raise no_such(KIND)
+    return find_ticket(work, ticket.id)
+
+
+def list_tickets(work: Work, wanted: Wanted, limit: int, cursor: str | None) -> Page:
+    """Return one page of the tickets (`Held`) that the actor takes part in, the newest first.
+
+    Raises Invalid for a state, a flag or a category that the rulebook does not have.
+    """
+    book = hotline_book(work)
+    states = _states(book, wanted)
+    if wanted.category is not None and wanted.category not in coded(book, "categories"):
+        names = ", ".join(coded(book, "categories"))
+        raise invalid("/category", f"应为 {names} 之一", f"must be one of {names}")
+    if wanted.q is not None and len(wanted.q) > LONGEST:
+        raise invalid("/q", f"最多 {LONGEST} 个字", f"must have at most {LONGEST} characters")
+    words = asked(wanted.q or "")
+    found = index.tickets_page(
+        work.tx, viewer_of(work), wanted, states, words, work.now, limit=limit, cursor=cursor
+    )
+    cases = cases_by_id(work.tx, [t.id for t in found.rows])
+    return Page([Held(t, cases[t.id]) for t in found.rows], found.next_cursor)
+
+
+def _states(book: Rulebook, wanted: Wanted) -> Sequence[str] | None:
+    known = book.workflow(WORKFLOW).states
+    if wanted.state is not None and wanted.state not in known:
+        names = ", ".join(known)
+        raise invalid("/state", f"应为 {names} 之一", f"must be one of {names}")
+    if wanted.flag is not None and wanted.flag not in FLAGS:
+        names = ", ".join(FLAGS)
+        raise invalid("/flag", f"应为 {names} 之一", f"must be one of {names}")
+    if wanted.state is not None:
+        return [wanted.state]
+    return states_with(book, wanted.flag) if wanted.flag is not None else None
+
+
+def viewer_of(work: Work) -> index.Viewer:
+    """Return who looks at tickets: in which roles every ticket is theirs, and in which some are."""
+    roles = work.actor.roles | ({UNITS[1]} if UNITS[0] in work.actor.roles else frozenset())
+    department = work.settings.departments.get(work.actor.department)
+    held = department.roles if department is not None else frozenset()
+    everywhere = roles & seated(hotline_book(work).workflow(WORKFLOW)) & held
+    return index.Viewer(work.actor, frozenset(everywhere), frozenset(roles - everywhere))
+
+
+def is_open_number(tx: Any, number: str, department: str) -> bool:
+    """Tell whether a ticket with this number is open and the department takes part in it."""
+    return store.is_open_number(tx, number, department)
+
+
+# --- moved ----------------------------------------------------------------------------------------
+
+
+class Prepared(NamedTuple):
+    """What a step brings along beside its fields."""
+
+    facts: Mapping[str, Any]
+    passing: Mapping[str, Any]
+    parties: Parties | None
+
+
+def act_on_ticket(
+    work: Work, ticket_id: str, action: str, fields: Mapping[str, Any], expect_version: int | None = None
+) -> Held:
+    """Take a step of a ticket, with what the platform does along with it.
+
+    Raises what `cases.take` raises, Invalid for a unit, a number or a reason that the step may not name.
+    """
+    held = find_ticket(work, ticket_id)
+    book, flow = book_of(work, held.case)
+    does = deed_of(flow, held.case.state, action) or ""
+    ready = _prepared(work, book, held, does, fields)
+    case = take(
+        work,
+        held.case,
+        action,
+        fields,
+        facts=ready.facts,
+        passing=ready.passing,
+        parties=ready.parties,
+        expect_version=expect_version,
+    )
+    said = check_references(work, book, open_fields(work, case, case.events[-1].fields))
+    check_deadlines(work, book, WORKFLOW, said)
+    moved = Held(store.ticket(work.tx, ticket_id) or held.ticket, case)
+    deed = DEEDS.get(does)
+    if deed is not None:
+        deed(work, book, moved, said)
+        moved = Held(store.ticket(work.tx, ticket_id) or held.ticket, case)
+    return moved
+
+
+def act_on_tickets(
+    work: Work, ids: Sequence[str], action: str, fields: Mapping[str, Any]
+) -> list[tuple[str, Held | Refusal]]:
+    """Take the same step of several tickets, each by itself: what is refused leaves the others alone.
+
+    Raises Invalid for more than MOST_AT_ONCE tickets, or one named twice.
+    """
+    if not 1 <= len(ids) <= MOST_AT_ONCE or len(set(ids)) < len(ids):
+        raise invalid(
+            "/ids",
+            f"应为 1 到 {MOST_AT_ONCE} 个不重复的工单",
+            f"must name 1 to {MOST_AT_ONCE} tickets, none of them twice",
+        )
+    done: list[tuple[str, Held | Refusal]] = []
+    for ticket_id in ids:
+        try:
+            with work.tx.begin_nested():
+                done.append((ticket_id, act_on_ticket(work, ticket_id, action, fields)))
+        except Refusal as refused:
+            done.append((ticket_id, refused))
+    return done
+
+
+def _prepared(work: Work, book: Rulebook, held: Held, does: str, fields: Mapping[str, Any]) -> Prepared:
+    facts = _facts(book, held, does, fields)
+    if does == "dispatch":
+        assigned = assign(work, book, held, fields)
+        return Prepared({**facts, "masked": assigned.masked}, {}, assigned.parties)
+    if does == "rate":
+        return Prepared(facts, said_satisfied(book, fields), None)
+    if does == "merge":
+        check_merging(work, book, held, _target(work, fields))
+    if does == "refuse":
+        check_refusal(book, fields)
+    return Prepared(facts, {}, None)
+
+
+def _facts(book: Rulebook, held: Held, does: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of a ticket that a step changes: it is classified anew, or bound by another law.
+
+    A statutory limit ends with the handling that it was set for.
+    """
+    named = {
+        name: read_value(book.fields[name], fields[name], f"/{name}")
+        for name in fields.keys() & book.dimensions.keys() & book.fields.keys()
+        if fields[name] not in (None, "") and not book.fields[name].sealed
+    }
+    if "statutory_due" in named:
+        named["statutory"] = True
+    elif does == "redo" and held.case.facts.get("statutory"):
+        named["statutory"] = False
+    if not named:
+        return {}
+    known = {k: v for k, v in {**held.case.facts, **named}.items() if k in book.dimensions and v is not None}
+    derived = {k: v for k, v in book.facts(known).items() if k in book.tables}
+    return {**named, **derived}
+
+
+def _target(work: Work, fields: Mapping[str, Any]) -> Held | None:
+    """Return the ticket that another one is merged into; None where the step says none."""
+    number = fields.get("into")
+    if not isinstance(number, str) or not number.strip():
+        return None
+    try:
+        return ticket_by_number(work, number)
+    except NotFound:
+        raise invalid("/into", "没有这个编号的工单", "there is no such ticket", code="unknown") from None
+
+
+def _merge(work: Work, book: Rulebook, held: Held, said: Mapping[str, Any]) -> None:
+    target = _target(work, said)
+    if target is not None:
+        merge(work, held, target)
+
+
+def _correct(work: Work, book: Rulebook, held: Held, said: Mapping[str, Any]) -> None:
+    report_doubt(work, held, said)
+
+
+DEEDS: Mapping[str, Callable[[Work, Rulebook, Held, Mapping[str, Any]], None]] = {
+    "merge": _merge,
+    "rate": note_rating,
+    "correct": _correct,
+}
+"""What the platform does along with a step that `does` it, in the same transaction."""

@@ -1,0 +1,64 @@
+"""A ticket from the call to the archive."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.errors import Invalid, NotFound
+from tests.cast import carol, dave, dora, hans, hugo, otto
+from tests.conftest import World
+from tests.hotline.kit import (
+    acted,
+    answered_ticket,
+    dispatched_ticket,
+    rated_ticket,
+    seen,
+    step_doing,
+    taken,
+)
+
+
+def test_a_ticket_goes_from_the_call_to_the_archive(desk: World) -> None:
+    held = rated_ticket(desk)
+    assert held.ticket.satisfied is True
+    assert held.ticket.closed_at == desk.now
+    assert held.ticket.lead == "housing"
+    assert held.ticket.handlings == 1
+    held = acted(desk, otto, held, step_doing(desk, held, "archive"))
+    assert held.case.closed_at == desk.now
+
+
+def test_a_ticket_has_a_number_and_the_citizen_a_code(desk: World) -> None:
+    first, second = taken(desk), taken(desk)
+    assert (first.held.ticket.number, second.held.ticket.number) == ("T-2026-000001", "T-2026-000002")
+    assert first.code != second.code
+    assert len(first.code) == 10
+
+
+def test_only_who_takes_part_finds_a_ticket(desk: World) -> None:
+    held = dispatched_ticket(desk)
+    assert seen(desk, hans, held).ticket.number == held.ticket.number
+    assert seen(desk, dave, held).ticket.number == held.ticket.number
+    for stranger in (hugo, carol):
+        with pytest.raises(NotFound):
+            seen(desk, stranger, held)
+
+
+def test_the_dissatisfied_are_asked_again_after_another_handling(desk: World) -> None:
+    held = rated_ticket(desk, "dissatisfied")
+    assert held.ticket.satisfied is False
+    held = acted(desk, dora, held, step_doing(desk, held, "redo"), reason="处理不彻底")
+    assert held.ticket.handlings == 2
+    assert held.ticket.closed_at is None
+
+
+def test_a_unit_must_be_one_of_the_hotline(desk: World) -> None:
+    with pytest.raises(Invalid) as refused:
+        dispatched_ticket(desk, unit="statistics")
+    assert [e.pointer for e in refused.value.errors] == ["/unit"]
+
+
+def test_an_answer_is_noted_beside_the_ticket(desk: World) -> None:
+    held = answered_ticket(desk)
+    assert held.ticket.fed_back_at == desk.now
+    assert held.ticket.due_at is None or held.ticket.due_at > desk.now
