@@ -11,7 +11,8 @@ from tests.conftest import World
 from web.auth import PASSWORD_CHANGE, PUBLIC, SIGNED_IN
 from web.http import Route
 
-ROLES = {"provider", "consumer", "platform_manager", "auditor", "administrator"}
+HOTLINE = {"operator", "dispatcher", "handler", "supervisor", "leader", "superior", "business_environment"}
+ROLES = {"provider", "consumer", "platform_manager", "auditor", "administrator", *HOTLINE}
 ANY = PUBLIC | SIGNED_IN | {PASSWORD_CHANGE}
 """What admits whoever has an account, or everybody."""
 CAST = {"provider": alice, "consumer": carol, "platform_manager": bob, "auditor": dave}
