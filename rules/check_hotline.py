@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from rules import check_articles as articles
 from rules.check_flow import Fault
+from rules.check_signing import signing_faults
 from rules.workflow import Transition, Workflow
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ def hotline_faults(book: Rulebook) -> Iterator[Fault]:
     yield from _codes(book)
     yield from _prefixes(book)
     yield from _views(book)
+    yield from signing_faults(book)
 
 
 def _words(name: str, flow: Workflow) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""A supervision: a procedure of the hotline's rulebook about one ticket, and the packet it is opened with."""
+"""A supervision: a procedure of the hotline's rulebook, mostly about a ticket, and its packet."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ INVITED = "invited"
 
 @dataclass(frozen=True, slots=True)
 class Supervision:
-    """A procedure about a ticket; its state and its limits are the case's."""
+    """A procedure about a ticket, a unit or a period; its state and its limits are the case's."""
 
     id: str
     number: str
     """Prefix of the procedure, year, sequence: ``U-2026-000001``."""
     workflow: str
-    ticket_id: str
+    ticket_id: str | None
+    """None where it is about a unit or a period."""
     origin: str | None
     """Id of the case that called for it: the ticket, or an earlier supervision; None where a person did."""
     created_at: datetime
@@ -37,7 +38,7 @@ class Supervised(NamedTuple):
     """A supervision with the ticket that it is about and the case that moves it."""
 
     supervision: Supervision
-    ticket: Ticket
+    ticket: Ticket | None
     case: Case
 
 
@@ -63,10 +64,11 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A procedure that somebody may open about a ticket."""
+    """A procedure that somebody may open."""
 
     workflow: str
     title: Text
+    about_ticket: bool
     fields: Sequence[tuple[FieldRule, bool]]
     """What it asks for, and whether it must be said."""
     cite: Citation

@@ -59,9 +59,13 @@ class Sealed(NamedTuple):
     digest: str
 
 
-def insert_supervision(tx: Connection, supervision: Supervision, packet: Sealed) -> None:
-    """Add a supervision with its packet; its case exists already."""
+def insert_supervision(tx: Connection, supervision: Supervision) -> None:
+    """Add a supervision; its case exists already."""
     tx.execute(supervisions.insert(), asdict(supervision))
+
+
+def insert_packet(tx: Connection, packet: Sealed) -> None:
+    """Add the packet of a supervision."""
     tx.execute(packets.insert(), packet._asdict())
 
 

@@ -1,0 +1,204 @@
+"""What may be called to account: findings that the platform makes by itself, each for a person to weigh.
+
+A finding is no sanction and sets nothing in motion. Which kinds there are, and from which number or span on,
+the rulebook says (`accountability`, `repeat`, `satisfaction`); the rest of its list is for people to find.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cases.store import cases_by_id
+from cases.timing import clocks
+from core.db import Page
+from core.text import Text, text_of
+from core.times import SHANGHAI
+from core.work import SYSTEM, Work
+from hotline import store as tickets
+from hotline.book import hotline_book
+from hotline.model import ClockRow, Held, Rating
+from hotline.supervising import store
+from hotline.supervising.store import Flags
+from rules.citation import Citation
+from rules.clocks import is_past
+from rules.durations import Duration, after
+from rules.rulebook import Leaf, Rulebook
+from rules.workdays import Calendar
+
+SECOND = 2
+"""Which dissatisfied rating is the second; from which refused return on a unit does so again and again."""
+OVERSEERS = frozenset({"supervisor", "leader", "business_environment", "auditor"})
+"""Who looks at what was found; a discipline body is sent what a person has signed, and looks at nothing."""
+RETURN_REFUSED = "return_refused"
+EXPLANATION = "overdue_reason"
+"""The field in which a unit explains why it is late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the findings go by: plain facts of one ticket."""
+
+    late: int
+    """Limits of units that were missed, in any handling."""
+    dissatisfied: int
+    refused_returns: int
+    unanswered: int
+    """Supervisions whose own limit was missed."""
+    strange_unmaskings: int
+    """How often the caller was shown to the accused department, or to one that takes no part."""
+    reports: int
+    """How often the matter was reported, this ticket included."""
+    first_report: datetime
+    last_report: datetime
+    satisfied: bool
+    explained: bool
+    """Whether the unit said why it was late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One ground of the rulebook that the facts of a ticket fit."""
+
+    code: str
+    title: Text
+    flag: str
+    explained: bool
+    """Of what is late: whether the unit said why."""
+    cite: Citation
+
+
+Holds = Callable[[Known, Rulebook, Calendar], bool]
+
+
+def findings(book: Rulebook, known: Known, calendar: Calendar) -> list[Finding]:
+    """Return the grounds of the book that the facts fit, in the book's order."""
+    leaf = book.policy("accountability")
+    return [
+        Finding(
+            ground["code"],
+            text_of(ground["title"]),
+            ground["flag"],
+            known.explained and ground["flag"] == "late",
+            leaf.cite,
+        )
+        for ground in leaf.value or ()
+        if ground["flag"] is not None and FLAGS[ground["flag"]](known, book, calendar)
+    ]
+
+
+def _repeats(known: Known, book: Rulebook, calendar: Calendar) -> bool:
+    """A matter that is not settled, reported so often (GZ art. 26(三)) or for so long (TH art. 29(七))."""
+    if known.satisfied or known.reports < SECOND:
+        return False
+    often, span = book.policy("repeat.flag_at").value, book.policy("repeat.flag_span").value
+    if often is not None and known.reports >= often:
+        return True
+    end = after(known.first_report, Duration.parse(span), calendar) if span is not None else None
+    return end is not None and known.last_report.astimezone(SHANGHAI).date() >= end.date()
+
+
+FLAGS: Mapping[str, Holds] = {
+    "late": lambda known, book, calendar: known.late > 0,
+    "second_dissatisfied": lambda known, book, calendar: known.dissatisfied >= SECOND,
+    "repeat_matter": _repeats,
+    "return_refused": lambda known, book, calendar: known.refused_returns >= SECOND,
+    "supervision_unanswered": lambda known, book, calendar: known.unanswered > 0,
+    "unmasked": lambda known, book, calendar: known.strange_unmaskings > 0,
+}
+"""Kind of finding to when it holds."""
+
+
+# --- the facts of a ticket ------------------------------------------------------------------------
+
+
+def known_of(work: Work, held: Held) -> Known:
+    """Return what the findings go by, of one ticket, as of now."""
+    ticket, case = held
+    rows, ratings = tickets.clocks_of(work.tx, ticket.id), tickets.ratings_of(work.tx, ticket.id)
+    happened = Counter(name for event in case.events for name in event.names)
+    matter = store.same_matter(work.tx, ticket.matter_id)
+    times = [row.created_at for row in matter] or [ticket.created_at]
+    return Known(
+        late=len(missed(rows, work.now)),
+        dissatisfied=_dissatisfied(ratings),
+        refused_returns=happened[RETURN_REFUSED],
+        unanswered=_unanswered(work, ticket.id),
+        strange_unmaskings=_strange(work, held),
+        reports=len(times),
+        first_report=times[0],
+        last_report=times[-1],
+        satisfied=bool(ticket.satisfied),
+        explained=any(EXPLANATION in event.fields for event in case.events),
+    )
+
+
+def missed(rows: Iterable[ClockRow], now: datetime) -> list[ClockRow]:
+    """Return the clocks that a unit had to keep and did not."""
+    return [c for c in rows if c.unit and c.obliges and is_past(c.due, c.stopped_at or now)]
+
+
+def _dissatisfied(ratings: Iterable[Rating]) -> int:
+    return sum(1 for rating in ratings if not rating.satisfied)
+
+
+def _unanswered(work: Work, ticket_id: str) -> int:
+    """Return how many supervisions of the ticket were not answered in time, on record already or not."""
+    ids = [s.id for s in store.of_ticket(work.tx, ticket_id)]
+    late = store.late_among(work.tx, ids)
+    own = work.acting_as(SYSTEM)
+    for id, case in cases_by_id(work.tx, ids).items():
+        if case.closed_at is None and any(c.breached for c in clocks(own, case)):
+            late.add(id)
+    return len(late)
+
+
+def _strange(work: Work, held: Held) -> int:
+    """Return how often the accused department, or one that takes no part, was shown the caller."""
+    parties = {d for who in held.case.parties.values() for d in ([who] if isinstance(who, str) else who)}
+    seen = unmasked_by(work, held.ticket.id)
+    return sum(n for d, n in seen.items() if d == held.ticket.accused or d not in parties)
+
+
+def unmasked_by(work: Work, ticket_id: str) -> Mapping[str, int]:
+    """Return how often the caller of a ticket was shown in the clear, by the department of the reader."""
+    return store.unmaskings_by_department(work.tx, ticket_id)
+
+
+def findings_of(work: Work, held: Held) -> list[Finding]:
+    """Return the findings about one ticket, under the rulebook in force."""
+    book: Rulebook = hotline_book(work)
+    return findings(book, known_of(work, held), work.rulebooks.calendar)
+
+
+# --- the list -------------------------------------------------------------------------------------
+
+
+def flagged(work: Work, wanted: Flags, limit: int, cursor: str | None) -> Page:
+    """Return one page of (Held, findings) of the tickets that something was found about, the newest first.
+
+    A page may hold fewer than `limit`: what the database takes for likely is looked at closely here.
+    """
+    book: Rulebook = hotline_book(work)
+    kinds = {ground["flag"] for ground in book.policy("accountability").value or ()} - {None}
+    kinds = kinds & {wanted.flag} if wanted.flag else kinds
+    refusing = [t.action for t in book.workflows["ticket"].transitions if RETURN_REFUSED in t.emits]
+    found = store.likely(work.tx, work.now, kinds, wanted, refusing, SECOND, limit, cursor)
+    cases = cases_by_id(work.tx, [t.id for t in found.rows])
+    looked: Sequence[tuple[Held, list[Finding]]] = [
+        (held, findings_of(work, held)) for held in (Held(t, cases[t.id]) for t in found.rows)
+    ]
+    rows = [(held, fits) for held, fits in looked if any(f.flag in kinds for f in fits)]
+    return Page(rows, found.next_cursor)
+
+
+def grounds(book: Rulebook) -> list[Mapping[str, Any]]:
+    """Return every ground of the book, those that the platform cannot find among them."""
+    leaf: Leaf = book.policy("accountability")
+    return [
+        {"code": g["code"], "title": g["title"], "flag": g["flag"], "cite": leaf.cite.as_json()}
+        for g in leaf.value or ()
+    ]

@@ -1,0 +1,107 @@
+"""Supervisions and findings as JSON: one form for the API and for the console's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cases.present import case_row, case_view, field_view, label
+from cases.timing import book_of
+from core.errors import Refusal
+from core.times import local_iso
+from core.work import Work
+from hotline.accountability import Finding
+from hotline.model import Held, Ticket
+from hotline.supervising.model import Offer, Supervised
+from hotline.supervisions import packet_of
+from web.problems import problem
+
+
+def supervision_view(work: Work, held: Supervised) -> dict[str, Any]:
+    """Return a supervision as JSON (schema response/supervision): its packet, parties, steps and clocks."""
+    packet = packet_of(work, held)
+    shown = {**packet.document, "digest": packet.digest} if packet is not None else None
+    return {
+        **_supervision(work, held),
+        "parties": {role: _names(work, who) for role, who in held.case.parties.items()},
+        "packet": shown,
+        **case_view(work, held.case),
+    }
+
+
+def supervision_row(work: Work, held: Supervised) -> dict[str, Any]:
+    """Return a supervision as a row of a list (schema response/supervision_row)."""
+    return {**_supervision(work, held), **case_row(work, held.case)}
+
+
+def _supervision(work: Work, held: Supervised) -> dict[str, Any]:
+    _, flow = book_of(work, held.case)
+    return {
+        "id": held.supervision.id,
+        "number": held.supervision.number,
+        "workflow": held.supervision.workflow,
+        "workflow_title": label(flow.title),
+        "ticket": _ticket(held.ticket) if held.ticket is not None else None,
+        "origin": held.supervision.origin,
+        "created_at": local_iso(held.supervision.created_at),
+    }
+
+
+def _ticket(ticket: Ticket) -> dict[str, str]:
+    return {"id": ticket.id, "number": ticket.number, "summary": ticket.summary}
+
+
+def _names(work: Work, who: str | Sequence[str]) -> list[dict[str, str]]:
+    ids = [who] if isinstance(who, str) else who
+    return [named(work, id) for id in ids]
+
+
+def named(work: Work, id: str) -> dict[str, str]:
+    """Return a department by its id and its name."""
+    known = work.settings.departments.get(id)
+    return {"id": id, **(label(known.name) if known else {"zh": id, "en": id})}
+
+
+def offer_view(offer: Offer) -> dict[str, Any]:
+    """Return a procedure that the reader may open (schema response/supervision_offer)."""
+    return {
+        "workflow": offer.workflow,
+        "title": label(offer.title),
+        "about_ticket": offer.about_ticket,
+        "fields": [{**field_view(rule), "required": required} for rule, required in offer.fields],
+        "cite": offer.cite.as_json(),
+    }
+
+
+def opened_view(work: Work, ticket_id: str | None, outcome: Supervised | Refusal) -> dict[str, Any]:
+    """Return what became of one ticket of many (schema response/supervisions_opened)."""
+    refused = problem(outcome) if isinstance(outcome, Refusal) else None
+    row = supervision_row(work, outcome) if isinstance(outcome, Supervised) else None
+    return {"ticket": ticket_id, "supervision": row, "problem": refused}
+
+
+def flagged_row(work: Work, held: Held, found: Sequence[Finding]) -> dict[str, Any]:
+    """Return a ticket with what was found about it (schema response/flagged_row)."""
+    ticket = held.ticket
+    _, flow = book_of(work, held.case)
+    return {
+        "id": ticket.id,
+        "number": ticket.number,
+        "summary": ticket.summary,
+        "unit": named(work, ticket.lead) if ticket.lead else None,
+        "created_at": local_iso(ticket.created_at),
+        "state": held.case.state,
+        "state_title": label(flow.states[held.case.state].title),
+        "findings": [finding_view(f) for f in found],
+    }
+
+
+def finding_view(finding: Finding) -> Mapping[str, Any]:
+    """Return one finding as JSON."""
+    return {
+        "code": finding.code,
+        "title": label(finding.title),
+        "flag": finding.flag,
+        "explained": finding.explained,
+        "cite": finding.cite.as_json(),
+    }
