@@ -34,6 +34,8 @@ import hotline.api
 import hotline.knowledge.api
 import hotline.knowledge.console
 import hotline.open311.api
+import hotline.supervising.api
+import hotline.supervising.console
 import matters.api
 import matters.console
 import notices.api
@@ -54,8 +56,8 @@ from gateway.policy import PolicyCounter, change_policy
 from gateway.store import users_of
 from hotline.measures import moved
 from hotline.store import is_open_number
+from hotline.supervising.opening import follow_up
 from matters.filings import filings_of
-from matters.opening import open_follow_up
 from supervision.rollup import last_call
 from web.health import readiness
 from web.kit import Kit
@@ -77,6 +79,7 @@ ROUTES = (
     hotline.api.routes,
     hotline.knowledge.api.routes,
     hotline.imports.api.routes,
+    hotline.supervising.api.routes,
 )
 PAGES = (
     accounts.console.pages,
@@ -90,11 +93,12 @@ PAGES = (
     supervision.console.pages,
     hotline.knowledge.console.pages,
     hotline.imports.console.pages,
+    hotline.supervising.console.pages,
 )
 TIES: dict[str, Any] = {
     "users_of": users_of,
     "last_call": last_call,
-    "follow_up": open_follow_up,
+    "follow_up": follow_up,
     "filings_of": filings_of,
     "moved": moved,
     "ticket_open": is_open_number,
