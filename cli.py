@@ -172,10 +172,11 @@ def main(context: click.Context, config: Path, data: Path) -> None:
 @explained
 def check(place: Place, as_json: bool) -> None:
     """Check the deployment's files and its rulebooks; name every fault with file and pointer."""
+    from cases.books import refuse_lapsed
     from rules.rulebook import SHIPPED, load_rulebooks
 
     settings = place.settings()
-    load_rulebooks(SHIPPED, settings.platform.rulebooks)
+    refuse_lapsed(settings, load_rulebooks(SHIPPED, settings.platform.rulebooks))
     _warn(settings)
     facts = {
         "platform": settings.platform.id,

@@ -6,9 +6,13 @@ from datetime import datetime
 
 from cases.store import archive_rulebook, archived_rulebooks
 from core.db import Database
+from core.errors import ConfigError, Finding
 from core.settings import Settings
 from core.text import Text
 from rules.rulebook import SHIPPED, Rulebook, Rulebooks, load_rulebooks
+
+LAPSED = "lapsed"
+"""The status of a rulebook whose regulation is in force no longer."""
 
 
 def tenancy_warning(settings: Settings, book: Rulebook) -> Text | None:
@@ -23,6 +27,18 @@ def tenancy_warning(settings: Settings, book: Rulebook) -> Text | None:
     )
 
 
+def refuse_lapsed(settings: Settings, books: Rulebooks) -> None:
+    """Refuse a book that is in force no longer, but for a demonstration. Raises ConfigError."""
+    lapsed = [
+        id for id in settings.platform.rulebooks.values() if books.get(id).document.get("status") == LAPSED
+    ]
+    if lapsed and not settings.platform.demo:
+        raise ConfigError(
+            Finding("platform.yaml", "/rulebooks", Text(f"“{id}”已失效，只能用于演示", f"{id!r} has lapsed"))
+            for id in lapsed
+        )
+
+
 def open_rulebooks(settings: Settings, database: Database, now: datetime) -> Rulebooks:
     """Return the books that the deployment chose and the archived versions.
 
@@ -32,6 +48,7 @@ def open_rulebooks(settings: Settings, database: Database, now: datetime) -> Rul
     selected = settings.platform.rulebooks
     with database.begin() as tx:
         books = load_rulebooks(SHIPPED, selected, archived_rulebooks(tx), day_end=settings.platform.day_end)
+        refuse_lapsed(settings, books)
         for domain in selected:
             book = books.current(domain)
             archive_rulebook(tx, book.id, book.version, book.document, now)

@@ -11,7 +11,8 @@ from cases.sealed import open_fields
 from cases.store import cases_by_id
 from cases.timing import book_of
 from core.db import Page
-from core.errors import NotFound, Refusal, invalid
+from core.errors import FieldError, Invalid, NotFound, Refusal, invalid
+from core.text import Text
 from core.work import Work
 from hotline import store
 from hotline.assigning import assign
@@ -25,7 +26,7 @@ from hotline.search import store as index
 from hotline.search.find import LONGEST, asked
 from matters.references import check_deadlines, check_references
 from rules.rulebook import Rulebook
-from rules.values import read_value
+from rules.values import pointer_to, read_value
 
 MOST_AT_ONCE = 200
 """Tickets of one batch."""
@@ -168,6 +169,7 @@ def act_on_tickets(
 def _prepared(work: Work, book: Rulebook, held: Held, does: str, fields: Mapping[str, Any]) -> Prepared:
     facts = _facts(book, held, does, fields)
     if does == "dispatch":
+        _must_be_classified(book, {**held.case.facts, **facts})
         assigned = assign(work, book, held, fields)
         return Prepared({**facts, "masked": assigned.masked}, {}, assigned.parties)
     if does == "rate":
@@ -177,6 +179,21 @@ def _prepared(work: Work, book: Rulebook, held: Held, does: str, fields: Mapping
     if does == "refuse":
         check_refusal(book, fields)
     return Prepared(facts, {}, None)
+
+
+def _must_be_classified(book: Rulebook, facts: Mapping[str, Any]) -> None:
+    """Refuse to give a unit what no limit could be told for. Raises Invalid for each dimension missing."""
+    asked = (book.dimensions[name] for name in book.policy("classify.dimensions").value)
+    lacking = [rule for rule in asked if not rule.optional and facts.get(rule.name) is None]
+    if lacking:
+        raise Invalid(
+            FieldError(
+                pointer_to(rule.name),
+                Text(f"派单前应先分类：{rule.title.zh}", f"{rule.title.en} must be known before a dispatch"),
+                "required",
+            )
+            for rule in lacking
+        )
 
 
 def _facts(book: Rulebook, held: Held, does: str, fields: Mapping[str, Any]) -> dict[str, Any]:
