@@ -11,7 +11,8 @@ from tests.conftest import World
 from web.auth import PASSWORD_CHANGE, PUBLIC, SIGNED_IN
 from web.http import Route
 
-HOTLINE = {"operator", "dispatcher", "handler", "supervisor", "leader", "superior", "business_environment"}
+HOTLINE = {"operator", "dispatcher", "handler", "supervisor", "leader", "superior", "discipline"}
+HOTLINE |= {"business_environment", "emergency_office"}
 ROLES = {"provider", "consumer", "platform_manager", "auditor", "administrator", *HOTLINE}
 ANY = PUBLIC | SIGNED_IN | {PASSWORD_CHANGE}
 """What admits whoever has an account, or everybody."""
