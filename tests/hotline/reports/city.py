@@ -36,6 +36,10 @@ SAYABLE = {
 }
 
 
+ANSWER = {**dict.fromkeys(("situation", "process", "opinion", "reply"), "已修好"), "caller_says": "satisfied"}
+"""What a unit feeds back."""
+
+
 def new_ticket(world: Any, actor: Actor = olive, **draft: Any) -> Any:
     """Take in a ticket."""
     with world.work(actor) as work:

@@ -13,7 +13,17 @@ from hotline.reports.keeping import all_turns, keep_again
 from hotline.reports.model import Wanted
 from hotline.reports.report import read_report
 from tests.cast import dave
-from tests.hotline.reports.city import HANDLERS, act, dispatched, dora, hans, lea, olive, work_for_weeks
+from tests.hotline.reports.city import (
+    ANSWER,
+    HANDLERS,
+    act,
+    dispatched,
+    dora,
+    hans,
+    lea,
+    olive,
+    work_for_weeks,
+)
 from tests.hotline.reports.recount import counted, rounds
 
 MEASURED = ("dispatched", "signed_in_time", "sign_ahead", "due", "closed_in_time", "due_ahead")
@@ -78,10 +88,7 @@ def test_late_stays_late_whatever_happens_afterwards(city: Any) -> None:
     month = read_period("month", "2026-02", city.now)
     before = figures(city, month)["housing"]
     assert before == {"dispatched": 1, "signed_in_time": 1, "due": 1}
-    said = dict.fromkeys(
-        ("situation", "process", "opinion", "reply", "caller_says", "overdue_reason"), "说明"
-    )
-    act(city, held, hans, "feed_back", **said)
+    act(city, held, hans, "feed_back", **ANSWER, overdue_reason="人手不足")
     city.now += timedelta(days=3)
     act(city, held, olive, "revisit", satisfaction="satisfied")
     assert figures(city, month)["housing"] == before
