@@ -37,6 +37,8 @@ pages = Pages("knowledge")
 PAGE = 25
 FILTERS = ("q", "category", "unit", "state", "sort")
 LOOKERS = frozenset({"operator", "dispatcher", "handler", "supervisor"})
+ON_THE_PHONE = frozenset({"operator", "dispatcher"})
+"""Who talks to callers: what they look for is posted, for it may name somebody."""
 
 # --- finding --------------------------------------------------------------------------------------
 
@@ -51,7 +53,9 @@ def knowledge(work: Work, seen: Seen) -> Page:
         "seen": _by_field(seen),
         "rows": [article_row(work, a, found) for a in found.articles],
         "found": found,
+        "own": {a.code for a in found.articles if takes_part(work, a)},
         "asked": asked,
+        "finds_words": bool((STAFF - ON_THE_PHONE) & work.actor.roles),
         "states": {name: state.title for name, state in flow_of(work).states.items()},
         "sorts": SORTS,
     }
@@ -77,7 +81,7 @@ def look_up_on_page(work: Work, seen: Seen) -> Page:
 
 def _lookup_box(work: Work, looked_up: LookedUp | None) -> dict[str, Any]:
     return {
-        "may_look_up": not LOOKERS.isdisjoint(work.actor.roles),
+        "may_look_up": not (ON_THE_PHONE | {"supervisor"}).isdisjoint(work.actor.roles),
         "topics": categories(work),
         "units": _units(work),
         "answers": found_view(work, looked_up) if looked_up is not None else None,

@@ -31,7 +31,7 @@ from tests.hotline.knowledge.kit import (
     written,
 )
 
-HEATING = {
+HEATING: dict[str, Any] = {
     "question": "供热几点开始",
     "answer": "每年十一月十五日零时开始供热。",
     "keywords": ["暖气"],
