@@ -88,10 +88,23 @@ TYPES = {
 }
 """The type of each field that the platform reads."""
 PLAIN = frozenset(
-    {"basis", "into", "article", "guide_to", "deputy_signature", "signed_by", "clock", "period"}
+    {
+        "basis",
+        "into",
+        "article",
+        "guide_to",
+        "outside_unit",
+        "lower_unit",
+        "deputy_signature",
+        "signed_by",
+        "clock",
+        "period",
+    }
 )
-"""Texts that name a provision, a number, an office, a limit or a month. All others are people's words about
-people: kept encrypted, and never sent on with a notice."""
+"""Texts that name a provision, a number, an office or who signed, a limit or a month.
+
+All others are people's words about people: kept encrypted, and never sent on with a notice.
+"""
 FACTS = frozenset(
     {
         "channel",
