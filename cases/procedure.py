@@ -73,9 +73,9 @@ def open_case(
     kept = seal_fields(work, case.id, book, said)
     event = _event(case, work, "open", flow.opening, None, flow.initial, opened_as, kept, record_id)
     case = timed(work, replace(case, events=(event,)))
-    store.insert_case(work.tx, case, watch_at(work, case))
+    store.insert_case(work.tx, case, watch_at(work, case, new=True))
     store.insert_event(work.tx, case.id, event)
-    turns = keep_turns(work, case)
+    turns = keep_turns(work, case, new=True)
     if flow.opens_by is not None:
         tell_of_step(work, case, event, flow.opens_by.title, flow.opens_by.tells, turns)
     return case

@@ -354,14 +354,17 @@ def set_envelope(tx: Connection, attachment_id: str, envelope: str, sealed_name:
 
 def next_in_sequence(tx: Connection, prefix: str) -> int:
     """Return the next number of a prefix; a number is given out once, whatever becomes of it."""
-    insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[tx.dialect.name]
-    counted = (
-        insert(code_sequences)
-        .values(prefix=prefix, last=1)
-        .on_conflict_do_update(index_elements=["prefix"], set_={"last": code_sequences.c.last + 1})
-        .returning(code_sequences.c.last)
+    return int(tx.execute(_COUNTED[tx.dialect.name], {"prefix": prefix, "last": 1}).scalar_one())
+
+
+def _counting(insert: Any) -> Any:
+    counted = insert(code_sequences).on_conflict_do_update(
+        index_elements=["prefix"], set_={"last": code_sequences.c.last + 1}
     )
-    return int(tx.execute(counted).scalar_one())
+    return counted.returning(code_sequences.c.last)
+
+
+_COUNTED = {"sqlite": _counting(sqlite.insert), "postgresql": _counting(postgresql.insert)}
 
 
 # --- rulebook versions ----------------------------------------------------------------------------
@@ -408,6 +411,11 @@ _NO_DUE = literal(datetime(9999, 12, 31, tzinfo=UTC), Instant)
 def put_turns(tx: Connection, case_id: str, turns: Collection[tuple[str, str]]) -> None:
     """Write down which (role, department) pairs have the turn in a case, in place of those before."""
     tx.execute(case_turns.delete().where(case_turns.c.case_id == case_id))
+    insert_turns(tx, case_id, turns)
+
+
+def insert_turns(tx: Connection, case_id: str, turns: Collection[tuple[str, str]]) -> None:
+    """Write down which (role, department) pairs have the turn in a case of which none is written down."""
     rows = [{"case_id": case_id, "role": r, "department": d} for r, d in sorted(turns)]
     if rows:
         tx.execute(case_turns.insert(), rows)

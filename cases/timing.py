@@ -71,12 +71,15 @@ def timed(work: Work, case: Case) -> Case:
     return replace(case, lapses_at=lapses_at, next_due_at=due.due if due else None)
 
 
-def watch_at(work: Work, case: Case) -> datetime | None:
-    """Return the next instant at which the sweep has something to record or to tell about this case."""
+def watch_at(work: Work, case: Case, *, new: bool = False) -> datetime | None:
+    """Return the next instant at which the sweep has something to record or to tell about this case.
+
+    Of a `new` one nothing is recorded yet.
+    """
     if case.closed_at is not None:
         return None
-    breached = store.recorded_breaches(work.tx, case.id)
-    signalled = store.signals(work.tx, case.id)
+    breached = set() if new else store.recorded_breaches(work.tx, case.id)
+    signalled = set() if new else store.signals(work.tx, case.id)
     instants = [case.lapses_at] if case.lapses_at else []
     for clock in clocks(work, case):
         if clock.running and clock.due is not None:

@@ -59,10 +59,13 @@ def stopping(book: Rulebook, workflow: str, names: Iterable[str]) -> frozenset[s
     return frozenset(event for rule in rules for event in rule.stops)
 
 
-def keep_turns(work: Work, case: Case) -> frozenset[tuple[str, str]]:
-    """Write down whose turn it is, and return it."""
+def keep_turns(work: Work, case: Case, *, new: bool = False) -> frozenset[tuple[str, str]]:
+    """Write down whose turn it is, and return it; of a `new` case none is written down yet."""
     turns = waits_for(work, case)
-    store.put_turns(work.tx, case.id, turns)
+    if new:
+        store.insert_turns(work.tx, case.id, turns)
+    else:
+        store.put_turns(work.tx, case.id, turns)
     return turns
 
 

@@ -41,6 +41,8 @@ class Hotline:
     """How far back an earlier ticket may be a hint that a new one is about the same matter."""
     code_guesses: int = 10
     """Wrong query codes for one ticket, and from one address, within an hour."""
+    inquiries: tuple[Mapping[str, Any], ...] = ()
+    """What operators may look up over the gateway, as the file has it (`hotline.inquiries.model`)."""
 
 
 def significant(code: str) -> str:
@@ -64,6 +66,7 @@ def hotline_of(raw: Mapping[str, Any] | None) -> Hotline:
         tuple(Duty(d["unit"], d.get("category"), d.get("place")) for d in raw.get("duties", ())),
         raw.get("duplicate_days", 30),
         raw.get("code_guesses", 10),
+        tuple(raw.get("inquiries", ())),
     )
 
 
@@ -76,6 +79,10 @@ def hotline_faults(file: Path, raw: Mapping[str, Any], units: Mapping[str, bool]
     for i, code in enumerate(codes):
         if code in codes[:i]:
             yield _finding(file, f"/places/{i}/code", f"“{code}”重复", f"{code!r} is given twice")
+    names = [inquiry["code"] for inquiry in raw.get("inquiries", ())]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield _finding(file, f"/inquiries/{i}/code", f"“{name}”重复", f"{name!r} is given twice")
     for i, duty in enumerate(raw.get("duties", ())):
         if not units.get(duty["unit"], False):
             words = (f"“{duty['unit']}”不是热线承办单位", f"{duty['unit']!r} is no unit of the hotline")

@@ -22,7 +22,7 @@ from hotline import store
 from hotline.book import UNITS
 from hotline.model import KIND, Caller, Held
 from rules.rulebook import Rulebook
-from rules.visibility import visible
+from rules.visibility import masked, visible
 
 PARTS = ("name", "phone", "address", "contact", "ip")
 """What is kept of a caller."""
@@ -139,7 +139,17 @@ def caller_seen(work: Work, held: Held) -> dict[str, Any]:
     if _is_withheld(relation, kept):
         return known
     book: Rulebook = work.rulebooks.get(held.case.rulebook, held.case.rulebook_version)
-    return {**known, **visible(book.views["caller"], relation, open_caller(work, held))}
+    return {**known, **_shown(book, relation, open_caller(work, held))}
+
+
+def _shown(book: Rulebook, relation: str, told: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the rulebook lets a relation see of a caller; no screen shows any of it in the clear.
+
+    A book names the parts by themselves, or as parts of the caller (``caller.name``).
+    """
+    table = book.views["caller"]
+    seen = visible(table, relation, visible(table, relation, {"caller": told}).get("caller", {}))
+    return {part: masked(value) if value == told[part] else value for part, value in seen.items()}
 
 
 def _is_withheld(relation: str, kept: Caller) -> bool:

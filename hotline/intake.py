@@ -89,12 +89,10 @@ def take_in(work: Work, draft: Draft) -> Taken:
         created_at=work.now,
         state=case.state,
     )
-    held = Held(ticket, case)
-    store.insert_ticket(work.tx, ticket)
+    held = Held(measures.note_new(work, ticket, case), case)
     code = _keep_personal(work, held, draft, checked)
-    index_ticket(work, ticket)
-    measures.note(work, held)
-    return Taken(Held(store.ticket(work.tx, case.id) or ticket, case), code)
+    index_ticket(work, held.ticket)
+    return Taken(held, code)
 
 
 def _opened_as(work: Work, draft: Draft) -> str:
@@ -128,7 +126,7 @@ def _keep_personal(work: Work, held: Held, draft: Draft, checked: Checked) -> st
     )
     store.insert_caller(work.tx, caller)
     if checked.texts:
-        store.put_texts(work.tx, held.ticket.id, seal_texts(work, held.ticket.id, checked.texts))
+        store.insert_texts(work.tx, held.ticket.id, seal_texts(work, held.ticket.id, checked.texts))
     return code
 
 

@@ -11,7 +11,7 @@ from cases.model import Case, in_role
 from cases.timing import book_of, clocks
 from core.work import Work
 from hotline import store
-from hotline.model import KIND, ClockRow, Held
+from hotline.model import KIND, ClockRow, Held, Ticket
 from hotline.reports.keeping import keep_turns
 from rules.clocks import ClockState
 from rules.rulebook import Rulebook
@@ -25,6 +25,14 @@ def note(work: Work, held: Held) -> None:
     store.put_clocks(work.tx, held.ticket.id, with_earlier(store.clocks_of(work.tx, held.ticket.id), running))
     store.update_ticket(work.tx, held.ticket.id, **derived(work, held.case))
     keep_turns(work, held)
+
+
+def note_new(work: Work, ticket: Ticket, case: Case) -> Ticket:
+    """Write a new ticket with its derived columns and its clocks; return it."""
+    made = replace(ticket, **derived(work, case))
+    store.insert_ticket(work.tx, made)
+    store.insert_clocks(work.tx, [_row(ticket.id, made.lead or "", c) for c in clocks(work, case)])
+    return made
 
 
 def with_earlier(kept: Sequence[ClockRow], latest: Sequence[ClockRow]) -> list[ClockRow]:

@@ -133,9 +133,7 @@ def _progress(work: Work, held: Held) -> Progress:
         reply=_reply(work, followed),
         merged=own.merged_into is not None,
         may_rate=_rating_step(work, held) is not None,
-        scale=tuple(
-            Scale(str(e["code"]), text_of(e["title"])) for e in value_of(book, "satisfaction.scale")
-        ),
+        scale=tuple(Scale(str(e["code"]), text_of(e["title"])) for e in value_of(book, "satisfaction.scale")),
     )
 
 

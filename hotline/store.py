@@ -279,13 +279,9 @@ def update_caller(tx: Connection, ticket_id: str, **columns: Any) -> None:
     tx.execute(update(ticket_callers).where(ticket_callers.c.ticket_id == ticket_id).values(**columns))
 
 
-def put_texts(tx: Connection, ticket_id: str, sealed: str) -> None:
-    """Keep the sealed texts of a ticket, in place of those before."""
-    known = tx.execute(select(ticket_texts.c.ticket_id).where(ticket_texts.c.ticket_id == ticket_id)).first()
-    if known is None:
-        tx.execute(ticket_texts.insert().values(ticket_id=ticket_id, sealed=sealed))
-    else:
-        tx.execute(update(ticket_texts).where(ticket_texts.c.ticket_id == ticket_id).values(sealed=sealed))
+def insert_texts(tx: Connection, ticket_id: str, sealed: str) -> None:
+    """Keep the sealed texts of a ticket."""
+    tx.execute(ticket_texts.insert(), {"ticket_id": ticket_id, "sealed": sealed})
 
 
 def texts(tx: Connection, ticket_id: str) -> str | None:
@@ -311,6 +307,11 @@ def unmaskings_of(tx: Connection, ticket_id: str) -> list[Mapping[str, Any]]:
 def put_clocks(tx: Connection, ticket_id: str, rows: Sequence[ClockRow]) -> None:
     """Write down the clocks of a ticket, in place of those before."""
     tx.execute(delete(ticket_clocks).where(ticket_clocks.c.ticket_id == ticket_id))
+    insert_clocks(tx, rows)
+
+
+def insert_clocks(tx: Connection, rows: Sequence[ClockRow]) -> None:
+    """Write down the clocks of a ticket of which none is written down."""
     if rows:
         tx.execute(ticket_clocks.insert(), [asdict(row) for row in rows])
 

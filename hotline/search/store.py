@@ -49,15 +49,17 @@ _fts = table(
 _NO_DUE = literal(datetime(9999, 12, 31, tzinfo=UTC), Instant)
 
 
+_ADDED = ticket_documents.insert().returning(ticket_documents.c.number)
+
+
 def insert_document(tx: Connection, ticket_id: str, words: Sequence[str]) -> None:
     """Make a ticket findable by these tokens."""
     told = " ".join(words)
     vector = _vector(words) if tx.dialect.name == "postgresql" else None
     values = {"ticket_id": ticket_id, "words": told, "vector": vector}
-    added = ticket_documents.insert().values(**values).returning(ticket_documents.c.number)
-    number = tx.execute(added).scalar_one()
+    number = tx.execute(_ADDED, values).scalar_one()
     if tx.dialect.name == "sqlite":
-        tx.execute(_fts.insert().values(rowid=number, words=told))
+        tx.execute(_fts.insert(), {"rowid": number, "words": told})
 
 
 def _vector(words: Sequence[str]) -> str:
