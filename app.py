@@ -28,12 +28,15 @@ import catalog.titles
 import gateway.api
 import gateway.console
 import gateway.oauth
+import hotline.api
 import hotline.imports.api
 import hotline.imports.console
-import hotline.api
+import hotline.inquiries.api
 import hotline.knowledge.api
 import hotline.knowledge.console
 import hotline.open311.api
+import hotline.reports.api
+import hotline.reports.console
 import hotline.supervising.api
 import hotline.supervising.console
 import matters.api
@@ -79,7 +82,9 @@ ROUTES = (
     hotline.api.routes,
     hotline.knowledge.api.routes,
     hotline.imports.api.routes,
+    hotline.inquiries.api.routes,
     hotline.supervising.api.routes,
+    hotline.reports.api.routes,
 )
 PAGES = (
     accounts.console.pages,
@@ -94,14 +99,15 @@ PAGES = (
     hotline.knowledge.console.pages,
     hotline.imports.console.pages,
     hotline.supervising.console.pages,
+    hotline.reports.console.pages,
 )
 TIES: dict[str, Any] = {
     "users_of": users_of,
     "last_call": last_call,
     "follow_up": follow_up,
     "filings_of": filings_of,
-    "moved": moved,
     "ticket_open": is_open_number,
+    "moved": moved,
 }
 """How a unit of work reaches what stands further right than its caller."""
 VERSION = "0.1.0"

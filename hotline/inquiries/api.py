@@ -7,7 +7,7 @@ from typing import Any
 from cases.present import label
 from core.text import Text
 from core.work import Work
-from hotline.inquiries.asking import prepare_lookup
+from hotline.inquiries.asking import lookups, prepare_lookup
 from hotline.inquiries.model import Found, Lookup
 from hotline.inquiries.road import ask
 from web.http import Call, Reply, Routes
@@ -26,8 +26,7 @@ WHO = frozenset({"operator", "dispatcher", "supervisor"})
 )
 def list_lookups(work: Work, call: Call) -> Reply:
     """Return the look-ups of the deployment."""
-    known = work.settings.hotline.inquiries if work.settings.hotline else ()
-    return Reply({"items": [lookup_view(lookup) for lookup in known]})
+    return Reply({"items": [lookup_view(lookup) for lookup in lookups(work)]})
 
 
 @routes.add(

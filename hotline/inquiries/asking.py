@@ -15,14 +15,18 @@ from core.work import Work
 from gateway.clients import find_client_called
 from gateway.issuing import choose_grant, client_actor, keep_token, new_token
 from gateway.wanted import Wanted
-from hotline.inquiries.model import Lookup, Question, check_values
+from hotline.inquiries.model import Lookup, Question, check_values, lookup_of
 from hotline.tickets import find_ticket
+
+
+def lookups(work: Work) -> tuple[Lookup, ...]:
+    """Return what the deployment lets its operators look up."""
+    return tuple(lookup_of(raw) for raw in work.settings.hotline.inquiries)
 
 
 def find_lookup(work: Work, code: str) -> Lookup:
     """Return a look-up that the deployment offers. Raises NotFound for any other."""
-    known = work.settings.hotline.inquiries if work.settings.hotline else ()
-    found = next((lookup for lookup in known if lookup.code == code), None)
+    found = next((lookup for lookup in lookups(work) if lookup.code == code), None)
     if found is None:
         raise NotFound("没有这项查询", "there is no such look-up")
     return found
