@@ -48,7 +48,7 @@ def called(world: World, **changes: Any) -> Held:
         "channel": "phone",
         "summary": SUMMARY,
         "description": "王小明来电，13900001234，路灯坏了三天",
-        "facts": {"level": "ordinary", **changes.pop("facts", {})},
+        "facts": changes.pop("facts", {"level": "ordinary"}),
         "caller": CALLER,
         **changes,
     }
