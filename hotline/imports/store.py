@@ -83,6 +83,9 @@ import_faults = Table(
     Column("sealed", Text),  # what stood there, masked
 )
 
+SealedKey = tuple[int, int | None]
+"""Where something sealed lies within an import: the first row of a piece, or row and place of a fault."""
+
 
 # --- jobs -----------------------------------------------------------------------------------------
 
@@ -216,3 +219,42 @@ def faults_page(tx: Connection, import_id: str, limit: int, cursor: str | None) 
     query = select(import_faults).where(c.import_id == import_id)
     found = page(tx, query, [c.row, c.seq], limit=limit, cursor=cursor, descending=False)
     return Page([dict(row._mapping) for row in found.rows], found.next_cursor)
+
+
+# --- under a new key --------------------------------------------------------------------------------
+
+
+def import_after(tx: Connection, after: str) -> str | None:
+    """Return the id of the import behind `after`, or None."""
+    c = imports.c
+    return tx.execute(select(c.id).where(c.id > after).order_by(c.id).limit(1)).scalar_one_or_none()
+
+
+def sealed_of(tx: Connection, import_id: str) -> list[tuple[SealedKey, str]]:
+    """Return what the pieces and faults of an import keep sealed, by where it lies."""
+    chunk, fault = import_chunks.c, import_faults.c
+    chunks = tx.execute(select(chunk.first, chunk.sealed).where(chunk.import_id == import_id))
+    faults = tx.execute(
+        select(fault.row, fault.seq, fault.sealed).where(
+            fault.import_id == import_id, fault.sealed.is_not(None)
+        )
+    )
+    kept: list[tuple[SealedKey, str]] = [((row.first, None), row.sealed) for row in chunks]
+    return kept + [((row.row, row.seq), row.sealed) for row in faults]
+
+
+def set_sealed(tx: Connection, import_id: str, key: SealedKey, sealed: str) -> None:
+    """Write again what a piece or a fault keeps sealed."""
+    number, seq = key
+    chunk, fault = import_chunks.c, import_faults.c
+    if seq is None:
+        found = (chunk.import_id == import_id) & (chunk.first == number)
+        tx.execute(update(import_chunks).where(found).values(sealed=sealed))
+    else:
+        found = (fault.import_id == import_id) & (fault.row == number) & (fault.seq == seq)
+        tx.execute(update(import_faults).where(found).values(sealed=sealed))
+
+
+def set_envelope(tx: Connection, import_id: str, envelope: str) -> None:
+    """Write again what opens the table of an import."""
+    tx.execute(update(import_files).where(import_files.c.import_id == import_id).values(envelope=envelope))

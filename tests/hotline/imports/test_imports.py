@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from accounts.keys import add_personal_key
 from accounts.people import disable_account
 from core.errors import Conflict, Invalid, NotFound, TooLarge
 from core.work import SYSTEM, Actor
 from hotline.imports import running
 from hotline.imports.jobs import find_import, report_csv, start_import
 from hotline.imports.model import CHUNK, DONE, FAILED, MOST_BYTES, RUNNING, WAITING
+from hotline.imports.rewrapping import rewrap_imports
 from hotline.imports.running import step
 from hotline.imports.store import import_chunks, import_files
 from hotline.store import ticket_by_external_id, tickets
@@ -286,6 +288,25 @@ def test_at_rest_no_cell_can_be_read_at_any_time(hotline: World) -> None:
         for personal in ("李四光", PHONE, "人民路"):
             assert personal.encode() not in kept
         step(begin(hotline), made.id)
+
+
+def test_under_a_new_key_everything_opens_and_the_old_key_can_go(hotline: World) -> None:
+    done = imported(hotline, csv_of([row(1, 受理渠道="心灵感应")]))
+    waiting = handed_in(hotline, csv_of([row(2)]))
+    running_ = handed_in(hotline, csv_of([row(3)]))
+    step(begin(hotline), running_.id)
+    with hotline.work(SYSTEM) as work:
+        add_personal_key(work)
+    written, last = 0, ""
+    while last is not None:
+        with hotline.work(SYSTEM) as work:
+            count, last = rewrap_imports(work, last)
+        written += count
+    assert written == 3
+    hotline.settings.key_file("personal-1.key").unlink()
+    assert refused(hotline, done)[0].value == "心灵感应"
+    for made in (waiting, running_):
+        assert counts(dealt_with(hotline, made)) == (1, 0, 0)
 
 
 # --- over HTTP --------------------------------------------------------------------------------------
