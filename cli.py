@@ -679,19 +679,36 @@ def keys() -> None:
 def keys_renew(place: Place, as_json: bool) -> None:
     """Make a new key for personal data and wrap with it what the older ones protect; `serve` may run."""
     from accounts.keys import add_personal_key
+    from cases.attachments import rewrap_attachments
     from cases.sealed import rewrap_fields
+    from hotline.callers import rewrap_tickets
+    from hotline.imports.rewrapping import rewrap_imports
+    from hotline.supervising.packet import rewrap_packets
 
+    kept = {
+        "steps": (rewrap_fields, "步骤 / steps"),
+        "papers": (rewrap_attachments, "附件 / papers"),
+        "tickets": (rewrap_tickets, "工单 / tickets"),
+        "imports": (rewrap_imports, "导入 / imports"),
+        "packets": (rewrap_packets, "督办材料 / packets"),
+    }
     with place.open() as begin:
         with begin() as work:
             number = add_personal_key(work)
-        steps = 0
-        last: str | None = ""
-        while last is not None:
-            with begin() as work:
-                written, last = rewrap_fields(work, last)
-            steps += written
-    done = {"key": number, "steps": steps}
-    _print(done, as_json, lambda: f"personal-{number}.key：{steps} 条 / steps wrapped anew: {steps}")
+        written = {name: _wrapped_anew(begin, rewrap) for name, (rewrap, _) in kept.items()}
+    told = "，".join(f"{words}: {written[name]}" for name, (_, words) in kept.items())
+    _print({"key": number, **written}, as_json, lambda: f"personal-{number}.key：{told}")
+
+
+def _wrapped_anew(begin: Callable[[], AbstractContextManager[Work]], rewrap: Callable[..., Any]) -> int:
+    """Wrap what one package keeps sealed by the newest key, batch by batch; return how many were written."""
+    total = 0
+    last: str | None = ""
+    while last is not None:
+        with begin() as work:
+            written, last = rewrap(work, last)
+        total += written
+    return total
 
 
 # --- rulebooks ------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from core.migrate import migrate
 from core.settings import Settings
 from core.work import SYSTEM, Work
 from gateway.issuing import forget_old
+from hotline.progress import forget_guesses
 from notices.inbox import forget_old as forget_notices
 from web.store import forget_answers
 
@@ -68,6 +69,7 @@ def sweep_until_stopped(begin: Callable[[], AbstractContextManager[Work]], every
                 forget_answers(work.tx, work.now - KEPT_ANSWERS)
                 forget_old(work)
                 forget_notices(work)
+                forget_guesses(work)
         except Exception as wrong:
             print(f"sweep: {type(wrong).__name__}: {wrong}", file=sys.stderr, flush=True)
             moved = 0

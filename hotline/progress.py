@@ -79,6 +79,11 @@ def count_guess(work: Work, number: str, asker: str) -> None:
         store.count_guess(work.tx, key, work.now - WINDOW, work.now)
 
 
+def forget_guesses(work: Work) -> int:
+    """Drop the counts of wrong guesses that bind nobody any more; return how many."""
+    return store.forget_guesses(work.tx, work.now - WINDOW)
+
+
 def wrong_code() -> NotFound:
     """Return the one answer for a number that does not exist and for a wrong code."""
     return NotFound("工单编号或查询码不正确", "the number or the code is not right", code="wrong_code")

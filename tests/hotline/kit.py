@@ -26,7 +26,13 @@ DRAFT: dict[str, Any] = {
 def taken(world: World, *, actor: Actor = otto, **changes: Any) -> Taken:
     """Take a ticket in."""
     with world.work(actor) as work:
-        return take_in(work, {**DRAFT, **changes})
+        return take_in(work, {**DRAFT, "category": topic(world), **changes})
+
+
+def topic(world: World) -> str:
+    """Return the topic of the story, or the first of a rulebook that does not have it."""
+    known = [entry["code"] for entry in world.rulebooks.current("hotline").policy("categories").value]
+    return str(DRAFT["category"] if DRAFT["category"] in known else known[0])
 
 
 USUAL = {"level": "ordinary", "type": "complaint"}
