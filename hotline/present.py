@@ -16,6 +16,7 @@ from hotline import store
 from hotline.book import coded, value_of
 from hotline.callers import caller_seen, may_unmask, open_texts, relation_to
 from hotline.duplicates import repeat_of
+from hotline.links import outcome_of
 from hotline.model import Held, Hint, Rating, Suggested, Ticket
 from hotline.papers import may_read_papers, papers_of
 from hotline.routing import suggested_units
@@ -37,6 +38,7 @@ def ticket_view(work: Work, held: Held) -> dict[str, Any]:
     document = {
         **_ticket(work, book, held.ticket),
         **({} if shut_out else {"description": "", **open_texts(work, held)}),
+        "correction": _correction(work, held),
         "caller": caller_seen(work, held),
         "may_unmask": may_unmask(work, held),
         "masked": held.ticket.masked,
@@ -110,6 +112,21 @@ def _ticket(work: Work, book: Rulebook, ticket: Ticket) -> dict[str, Any]:
         "fed_back_at": local_iso(ticket.fed_back_at) if ticket.fed_back_at else None,
         "due_at": local_iso(ticket.due_at) if ticket.due_at else None,
         "closed_at": local_iso(ticket.closed_at) if ticket.closed_at else None,
+    }
+
+
+def _correction(work: Work, held: Held) -> dict[str, Any] | None:
+    found = outcome_of(work, held)
+    if found is None:
+        return None
+    return {
+        "id": found.id,
+        "number": found.number,
+        "state": found.state,
+        "state_title": label(found.title),
+        "opened_at": local_iso(found.opened_at),
+        "closed_at": local_iso(found.closed_at) if found.closed_at else None,
+        "result": found.result,
     }
 
 
