@@ -76,16 +76,6 @@ class Counts(NamedTuple):
         return Counts(*(a + b for a, b in zip(self, other, strict=True)))
 
 
-class Cell(NamedTuple):
-    """What was counted where everything that reports break down by is the same."""
-
-    unit: str
-    category: str
-    place: str
-    channel: str
-    counts: Counts
-
-
 @dataclass(frozen=True, slots=True)
 class Narrowed:
     """What a report is narrowed down to; None does not narrow."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from core.errors import NotPermitted, invalid
 from core.periods import Period, read_period
@@ -20,7 +21,6 @@ from hotline.reports.model import (
     FLOOR,
     HANDLER,
     OFFICE,
-    Cell,
     Counts,
     Narrowed,
     Ranked,
@@ -139,7 +139,8 @@ def read_report(work: Work, asked: Wanted, dimensions: Sequence[str] | None = No
     book = hotline_book(work)
     wanted = as_seen(work, asked)
     rules = rate_rules(book)
-    reader = _Reader(work, wanted, rules)
+    shown = tuple(dimensions or (wanted.by,))
+    reader = _Reader(work, wanted, rules, shown)
     own_only = not sees_all(work)
     ranking, ranked = reader.ranking(own_only)
     return Report(
@@ -150,7 +151,7 @@ def read_report(work: Work, asked: Wanted, dimensions: Sequence[str] | None = No
         limits_signing_in(book, WORKFLOW),
         reader.whole(),
         reader.average() if own_only else None,
-        {name: reader.rows(name) for name in dimensions or (wanted.by,)},
+        {name: reader.rows(name) for name in shown},
         ranking,
         ranked,
         reader.topics(),
@@ -161,18 +162,25 @@ def read_report(work: Work, asked: Wanted, dimensions: Sequence[str] | None = No
 
 
 class _Reader:
-    """Reads the cells of a period once and folds them every way that a report shows."""
+    """Reads what was counted in a period, by each dimension once."""
 
-    def __init__(self, work: Work, wanted: Wanted, rules: tuple[RateRule, ...]) -> None:
+    def __init__(self, work: Work, wanted: Wanted, rules: tuple[RateRule, ...], shown: Sequence[str]) -> None:
         self._work, self._wanted, self._rules = work, wanted, rules
         self._names = Names(work)
-        self._cells = self._read(wanted.narrowed)
-        self._everybody = (
-            self._read(replace(wanted.narrowed, unit=None)) if wanted.narrowed.unit else self._cells
-        )
+        self._units = self._by_unit(wanted.narrowed)
+        everybody = replace(wanted.narrowed, unit=None)
+        self._everybody = self._by_unit(everybody) if wanted.narrowed.unit else self._units
+        self._beside = tuple(name for name in shown if name != "unit")
 
-    def _read(self, narrowed: Narrowed) -> list[Cell]:
-        return store.cells(self._work.tx, *self._span(self._wanted.period), narrowed)
+    def _by_unit(self, narrowed: Narrowed) -> Mapping[str, Counts]:
+        found = store.counted(self._work.tx, *self._span(self._wanted.period), narrowed)
+        return _folded(found, 0)
+
+    @cached_property
+    def _mixed(self) -> Mapping[tuple[str, ...], Counts]:
+        """What was counted by all other dimensions that are shown, read at once."""
+        narrowed = self._wanted.narrowed
+        return store.counted(self._work.tx, *self._span(self._wanted.period), narrowed, self._beside)
 
     def _span(self, period: Period) -> tuple[datetime, datetime, datetime]:
         """Return the first instant of a period, its end, and the instant as of which things are told."""
@@ -183,7 +191,7 @@ class _Reader:
 
     def whole(self) -> Row:
         """Return the figures in all."""
-        return self._row("", ALL, _sum(self._cells))
+        return self._row("", ALL, _sum(self._units))
 
     def average(self) -> Row:
         """Return the figures of every unit together."""
@@ -191,21 +199,27 @@ class _Reader:
 
     def rows(self, dimension: str) -> tuple[Row, ...]:
         """Return the groups of a dimension, the one with the most tickets first."""
-        return self._grouped(dimension, self._cells)
+        if dimension == "unit":
+            return self._grouped(dimension, self._units)
+        found = _folded(self._mixed, self._beside.index(dimension))
+        return self._grouped(dimension, self._rolled_up(found) if dimension == "place" else found)
 
-    def _grouped(self, dimension: str, cells: Sequence[Cell]) -> tuple[Row, ...]:
-        digits = self._digits(cells)
+    def _rolled_up(self, found: Mapping[str, Counts]) -> Mapping[str, Counts]:
+        """Return what was counted in divisions of one level."""
+        digits = level_below(found, self._wanted.narrowed.place)
         groups: dict[str, Counts] = {}
-        for cell in cells:
-            key = _key(dimension, cell, digits)
-            groups[key] = groups.get(key, Counts()).plus(cell.counts)
-        made = [self._row(key, self._names.of(dimension, key), counts) for key, counts in groups.items()]
-        return tuple(
-            sorted(made, key=lambda row: (not row.key, -row.counts.received, -row.counts.due, row.key))
-        )
+        for place, counts in found.items():
+            key = significant(place)[:digits]
+            groups[key] = groups.get(key, Counts()).plus(counts)
+        return groups
 
-    def _digits(self, cells: Iterable[Cell]) -> int:
-        return level_below((cell.place for cell in cells), self._wanted.narrowed.place)
+    def _grouped(self, dimension: str, groups: Mapping[str, Counts]) -> tuple[Row, ...]:
+        made = [
+            self._row(key, self._names.of(dimension, key), counts)
+            for key, counts in groups.items()
+            if any(counts)
+        ]
+        return tuple(sorted(made, key=lambda r: (not r.key, -r.counts.received, -r.counts.due, r.key)))
 
     def ranking(self, own_only: bool) -> tuple[Mapping[str, tuple[Ranked, ...]], Mapping[str, int]]:
         """Return the units by each rate, and how many are ranked: all that a unit learns of others."""
@@ -218,8 +232,8 @@ class _Reader:
 
     def compared(self, period: Period) -> Compared:
         """Return the figures of another period, of the same tickets otherwise."""
-        counts = store.total(self._work.tx, *self._span(period), self._wanted.narrowed)
-        return Compared(period, self._row("", ALL, counts))
+        found = store.counted(self._work.tx, *self._span(period), self._wanted.narrowed)
+        return Compared(period, self._row("", ALL, _sum(_folded(found, 0))))
 
     def topics(self) -> tuple[Topic, ...]:
         """Return what more tickets are about than in the period before, the fastest growing first."""
@@ -248,15 +262,18 @@ class _Reader:
         return (*made, *(Part(part, None, None) for part in parts[len(begun) :]))
 
 
-def _key(dimension: str, cell: Cell, digits: int) -> str:
-    key = str(getattr(cell, dimension))
-    return significant(key)[:digits] if dimension == "place" else key
+def _folded(found: Mapping[tuple[str, ...], Counts], at: int) -> dict[str, Counts]:
+    """Return what was counted by one of several keys."""
+    groups: dict[str, Counts] = {}
+    for keys, counts in found.items():
+        groups[keys[at]] = groups.get(keys[at], Counts()).plus(counts)
+    return groups
 
 
-def _sum(cells: Iterable[Cell]) -> Counts:
+def _sum(groups: Mapping[str, Counts]) -> Counts:
     whole = Counts()
-    for cell in cells:
-        whole = whole.plus(cell.counts)
+    for counts in groups.values():
+        whole = whole.plus(counts)
     return whole
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Boolean as Bool
 from sqlalchemy import (
     Column,
     Connection,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     Row,
@@ -33,7 +34,7 @@ from sqlalchemy.sql import ColumnElement
 
 from cases.store import case_breaches
 from core.db import Instant, Page, metadata, page
-from hotline.reports.model import HANDLE, SIGN_IN, Cell, Counts, Narrowed, Overdue, Turn
+from hotline.reports.model import HANDLE, SIGN_IN, Counts, Narrowed, Overdue, Turn
 from hotline.store import supervisions, ticket_ratings, tickets, unmaskings
 
 ticket_turns = Table(
@@ -49,10 +50,11 @@ ticket_turns = Table(
     Column("late_at", Instant),
     Column("until", Instant),
     Column("answered", Bool, nullable=False),
-    Index("ix_ticket_turns_at", "at"),
-    Index("ix_ticket_turns_late_at", "late_at"),
-    Index("ix_ticket_turns_until", "until"),
-    Index("ix_ticket_turns_sign_late_at", "sign_late_at"),
+    # Each holds all that is counted along it, so that counting looks up no row.
+    Index("ix_ticket_turns_at", "at", "unit", "over_at", "sign_late_at", "signed_at"),
+    Index("ix_ticket_turns_late_at", "late_at", "until", "answered", "unit"),
+    Index("ix_ticket_turns_until", "until", "late_at", "unit"),
+    Index("ix_ticket_turns_sign_late_at", "sign_late_at", "signed_at", "over_at"),
 )
 
 hotline_statistics = Table(
@@ -144,60 +146,88 @@ class _Count:
         self._start, self._end, self._as_of = start, end, as_of
         self._narrowed = narrowed
 
-    def queries(self) -> Iterator[tuple[tuple[str, ...], Any, list[ColumnElement[Any]], Condition, Any]]:
-        """Yield what each statement counts: the measures, the unit, their columns, the rows, the table."""
-        start, end, as_of = self._start, self._end, self._as_of
-        number = func.count()
-        lead = func.coalesce(_t.lead, "")
-        turns = ticket_turns.join(tickets, _t.id == _u.ticket_id)
-        yield ("received",), lead, [number], and_(_t.created_at >= start, _t.created_at < end), tickets
-        yield ("closed",), lead, [number], and_(_t.closed_at >= start, _t.closed_at < end), tickets
-        ahead = and_(_u.signed_at.is_(None), or_(_u.sign_late_at.is_(None), _u.sign_late_at > as_of))
-        yield (
-            ("dispatched", "signed_in_time", "sign_ahead"),
-            _u.unit,
-            [number, _flag(is_signed_in_time()), _flag(ahead)],
-            _dispatched(start, end),
-            turns,
+    def by(self, tx: Connection, dimensions: Sequence[str]) -> dict[tuple[str, ...], Counts]:
+        """Return what was counted, by the keys of some dimensions."""
+        found: dict[tuple[str, ...], Counts] = {}
+        of_tickets = self._asks_of_tickets() or any(name != "unit" for name in dimensions)
+        for part in self._parts():
+            keys = [part.unit if name == "unit" else _t[name] for name in dimensions]
+            query = select(*keys, *part.columns.values())
+            query = query.select_from(part.joined if of_tickets else part.table)
+            query = query.where(part.where, *narrowing(self._narrowed, part.unit)).group_by(*keys)
+            for row in tx.execute(query):
+                key, numbers = tuple(row[: len(keys)]), map(int, row[len(keys) :])
+                counts = Counts(**dict(zip(part.columns, numbers, strict=True)))
+                found[key] = found.get(key, Counts()).plus(counts)
+        return found
+
+    def _asks_of_tickets(self) -> bool:
+        n = self._narrowed
+        return not (n.category is None and n.place is None and n.channel is None)
+
+    def _parts(self) -> Iterator[_Part]:
+        """Yield what is counted by one statement each."""
+        yield from self._of_tickets()
+        yield from self._of_turns()
+        within = and_(_r.at >= self._start, _r.at < self._end)
+        columns = {"rated": func.count(), "satisfied": _flag(_r.satisfied)}
+        yield _Part(
+            columns, _r.unit, within, ticket_ratings, ticket_ratings.join(tickets, _t.id == _r.ticket_id)
         )
+
+    def _of_tickets(self) -> Iterator[_Part]:
+        lead = func.coalesce(_t.lead, "")
+        for name, at in (("received", _t.created_at), ("closed", _t.closed_at)):
+            within = and_(at >= self._start, at < self._end)
+            yield _Part({name: func.count()}, lead, within, tickets, tickets)
+
+    def _of_turns(self) -> Iterator[_Part]:
+        start, end, as_of = self._start, self._end, self._as_of
+        ahead = and_(_u.signed_at.is_(None), or_(_u.sign_late_at.is_(None), _u.sign_late_at > as_of))
+        signing = {
+            "dispatched": func.count(),
+            "signed_in_time": _flag(is_signed_in_time()),
+            "sign_ahead": _flag(ahead),
+        }
+        yield _of_turn(signing, _dispatched(start, end))
         kept = and_(_u.answered, _u.until < _u.late_at)
-        yield ("due", "closed_in_time"), _u.unit, [number, _flag(kept)], _fell_due(start, end, as_of), turns
+        handling = {"due": func.count(), "closed_in_time": _flag(kept)}
+        yield _of_turn(handling, _fell_due(start, end, as_of))
         if as_of < end:
             later = and_(_u.late_at > as_of, _u.late_at <= end, _counts_as_due())
-            yield ("due_ahead",), _u.unit, [number], later, turns
-        yield ("overdue",), _u.unit, [number], _overdue(min(as_of, end)), turns
-        yield ("closed_late",), _u.unit, [number], _closed_late(start, end), turns
-        rated = ticket_ratings.join(tickets, _t.id == _r.ticket_id)
-        within = and_(_r.at >= start, _r.at < end)
-        yield ("rated", "satisfied"), _r.unit, [number, _flag(_r.satisfied)], within, rated
-
-    def cells(self, tx: Connection) -> Iterator[Cell]:
-        """Yield what was counted, by everything that reports break down by."""
-        for names, unit, columns, where, table in self.queries():
-            keys = [unit, _t.category, _t.place, _t.channel]
-            query = select(*keys, *columns).select_from(table).where(where, *narrowing(self._narrowed, unit))
-            for row in tx.execute(query.group_by(*keys)):
-                counts = Counts(**dict(zip(names, map(int, row[4:]), strict=True)))
-                yield Cell(row[0], row[1], row[2], row[3], counts)
-
-    def total(self, tx: Connection) -> Counts:
-        """Return what was counted in all."""
-        whole = Counts()
-        for names, unit, columns, where, table in self.queries():
-            query = select(*columns).select_from(table).where(where, *narrowing(self._narrowed, unit))
-            found = map(int, tx.execute(query).one())
-            whole = whole.plus(Counts(**dict(zip(names, found, strict=True))))
-        return whole
+            yield _of_turn({"due_ahead": func.count()}, later)
+        now = min(as_of, end)
+        yield _of_turn({"overdue": func.count()}, and_(_u.until.is_(None), _u.late_at <= now))
+        yield _of_turn({"overdue": func.count()}, and_(_u.until > now, _u.late_at <= now))
+        yield _of_turn({"closed_late": func.count()}, _closed_late(start, end))
 
 
-def cells(tx: Connection, start: datetime, end: datetime, as_of: datetime, narrowed: Narrowed) -> list[Cell]:
-    """Return what was counted in a period, by unit, category, place and channel."""
-    return list(_Count(start, end, as_of, narrowed).cells(tx))
+class _Part(NamedTuple):
+    """What one statement counts."""
+
+    columns: Mapping[str, ColumnElement[Any]]
+    unit: ColumnElement[str]
+    where: Condition
+    table: FromClause
+    joined: FromClause
+    """The table together with the tickets."""
 
 
-def total(tx: Connection, start: datetime, end: datetime, as_of: datetime, narrowed: Narrowed) -> Counts:
-    """Return what was counted in a period in all."""
-    return _Count(start, end, as_of, narrowed).total(tx)
+def _of_turn(columns: Mapping[str, ColumnElement[Any]], where: Condition) -> _Part:
+    joined = ticket_turns.join(tickets, _t.id == _u.ticket_id)
+    return _Part(columns, _u.unit, where, ticket_turns, joined)
+
+
+def counted(
+    tx: Connection,
+    start: datetime,
+    end: datetime,
+    as_of: datetime,
+    narrowed: Narrowed,
+    dimensions: Sequence[str] = ("unit",),
+) -> dict[tuple[str, ...], Counts]:
+    """Return what was counted in a period, by the keys of some dimensions."""
+    return _Count(start, end, as_of, narrowed).by(tx, dimensions)
 
 
 def narrowing(narrowed: Narrowed, unit: ColumnElement[str]) -> list[Condition]:
@@ -402,28 +432,32 @@ def monthly(
     tx: Connection, months: Sequence[tuple[str, datetime, datetime]], now: datetime
 ) -> Iterator[dict[str, Any]]:
     """Yield the statistics of the tickets that came in each month, by all that they break down by."""
-    late = func.max(
-        case((or_(_u.until >= _u.late_at, and_(_u.until.is_(None), _u.late_at <= now)), 1), else_=0)
-    )
-    limits = (
-        select(_u.ticket_id, late.label("late"), func.count(_u.late_at).label("limits"))
-        .group_by(_u.ticket_id)
-        .subquery()
-    )
+    passed = or_(_u.until >= _u.late_at, and_(_u.until.is_(None), _u.late_at <= now))
     keys = [func.coalesce(_t.lead, "").label("unit"), _t.category, _t.place, _t.channel]
-    late_one = func.coalesce(limits.c.late, 0) == 1
-    columns = [
-        func.count().label("tickets"),
-        _flag(_t.closed_at.is_not(None)).label("closed"),
-        _flag(and_(_t.closed_at.is_not(None), limits.c.limits > 0, ~late_one)).label("on_time"),
-        _flag(late_one).label("overdue"),
-        _flag(_t.satisfied.is_(True)).label("satisfied"),
-        _flag(_t.satisfied.is_not(None)).label("rated"),
-    ]
-    table = tickets.outerjoin(limits, limits.c.ticket_id == _t.id)
     for month, start, end in months:
-        query = select(*keys, *columns).select_from(table).where(_t.created_at >= start, _t.created_at < end)
-        for row in tx.execute(query.group_by(*keys)):
+        came = and_(_t.created_at >= start, _t.created_at < end)
+        limits = (
+            select(
+                _u.ticket_id,
+                func.max(case((passed, 1), else_=0)).label("late"),
+                func.count(_u.late_at).label("number"),
+            )
+            .select_from(ticket_turns.join(tickets, _t.id == _u.ticket_id))
+            .where(came)
+            .group_by(_u.ticket_id)
+            .subquery()
+        )
+        is_late = func.coalesce(limits.c.late, 0) == 1
+        columns = [
+            func.count().label("tickets"),
+            _flag(_t.closed_at.is_not(None)).label("closed"),
+            _flag(and_(_t.closed_at.is_not(None), limits.c.number > 0, ~is_late)).label("on_time"),
+            _flag(is_late).label("overdue"),
+            _flag(_t.satisfied.is_(True)).label("satisfied"),
+            _flag(_t.satisfied.is_not(None)).label("rated"),
+        ]
+        table = tickets.outerjoin(limits, limits.c.ticket_id == _t.id)
+        for row in tx.execute(select(*keys, *columns).select_from(table).where(came).group_by(*keys)):
             yield {"month": month, **row._mapping}
 
 

@@ -308,8 +308,13 @@ def _reports() -> None:
         _of_ticket("ticket_turns"),
         sa.PrimaryKeyConstraint("ticket_id", "seq", name=op.f("pk_ticket_turns")),
     )
-    for name in ("at", "late_at", "until", "sign_late_at"):
-        op.create_index(f"ix_ticket_turns_{name}", "ticket_turns", [name], unique=False)
+    for columns in (
+        ["at", "unit", "over_at", "sign_late_at", "signed_at"],
+        ["late_at", "until", "answered", "unit"],
+        ["until", "late_at", "unit"],
+        ["sign_late_at", "signed_at", "over_at"],
+    ):
+        op.create_index(f"ix_ticket_turns_{columns[0]}", "ticket_turns", columns, unique=False)
     counted = ("tickets", "closed", "on_time", "overdue", "satisfied", "rated")
     op.create_table(
         "hotline_statistics",
