@@ -7,11 +7,12 @@ the rulebook says (`accountability`, `repeat`, `satisfaction`); the rest of its 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cases.model import Case, in_role
 from cases.store import cases_by_id
 from cases.timing import clocks
 from core.db import Page
@@ -49,7 +50,7 @@ class Known:
     unanswered: int
     """Supervisions whose own limit was missed."""
     strange_unmaskings: int
-    """How often the caller was shown to the accused department, or to one that takes no part."""
+    """How often a department that the matter accuses, or that never took part, was shown the caller."""
     reports: int
     """How often the matter was reported, this ticket included."""
     first_report: datetime
@@ -127,7 +128,7 @@ def known_of(work: Work, held: Held) -> Known:
         dissatisfied=_dissatisfied(ratings),
         refused_returns=happened[RETURN_REFUSED],
         unanswered=_unanswered(work, ticket.id),
-        strange_unmaskings=_strange(work, held),
+        strange_unmaskings=_strange(work, held, {row.accused for row in matter}),
         reports=len(times),
         first_report=times[0],
         last_report=times[-1],
@@ -156,11 +157,18 @@ def _unanswered(work: Work, ticket_id: str) -> int:
     return len(late)
 
 
-def _strange(work: Work, held: Held) -> int:
-    """Return how often the accused department, or one that takes no part, was shown the caller."""
-    parties = {d for who in held.case.parties.values() for d in ([who] if isinstance(who, str) else who)}
+def _strange(work: Work, held: Held, accused: Collection[str | None]) -> int:
+    """Return how often the caller was shown to people of an accused department, or of one without a part."""
     seen = unmasked_by(work, held.ticket.id)
-    return sum(n for d, n in seen.items() if d == held.ticket.accused or d not in parties)
+    took_part = _ever_in(held.case)
+    return sum(n for department, n in seen.items() if department in accused or department not in took_part)
+
+
+def _ever_in(case: Case) -> set[str]:
+    """Return the departments that take part in a ticket, or did before it went to another unit."""
+    now = {d for role in case.parties for d in in_role(case.parties, role)}
+    acted = {event.actor_department for event in case.events}
+    return now | acted | {str(e.fields["unit"]) for e in case.events if "unit" in e.fields}
 
 
 def unmasked_by(work: Work, ticket_id: str) -> Mapping[str, int]:

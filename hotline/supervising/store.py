@@ -154,9 +154,9 @@ def late_among(tx: Connection, ids: Collection[str]) -> set[str]:
 
 
 def same_matter(tx: Connection, matter_id: str) -> Sequence[Any]:
-    """Return id, number and time of the tickets of one matter, the oldest first."""
+    """Return id, number, time and accused department of the tickets of one matter, the oldest first."""
     c = tickets.c
-    query = select(c.id, c.number, c.created_at).where(c.matter_id == matter_id)
+    query = select(c.id, c.number, c.created_at, c.accused).where(c.matter_id == matter_id)
     return list(tx.execute(query.order_by(c.created_at, c.id)))
 
 
@@ -216,13 +216,12 @@ def likely(
         "unmasked": exists().where(unmaskings.c.ticket_id == t.id),
     }
     query = select(t.id, t.created_at).where(or_(false(), *(holds[kind] for kind in sorted(kinds))))
-    for where, value in (
-        (t.lead == wanted.unit, wanted.unit),
-        (t.created_at >= wanted.created_from, wanted.created_from),
-        (t.created_at < wanted.created_until, wanted.created_until),
-    ):
-        if value is not None:
-            query = query.where(where)
+    if wanted.unit is not None:
+        query = query.where(t.lead == wanted.unit)
+    if wanted.created_from is not None:
+        query = query.where(t.created_at >= wanted.created_from)
+    if wanted.created_until is not None:
+        query = query.where(t.created_at < wanted.created_until)
     found = page(tx, query, [t.created_at, t.id], limit=limit, cursor=cursor)
     known = tickets_by_id(tx, [row.id for row in found.rows])
     return Page([known[row.id] for row in found.rows], found.next_cursor)
