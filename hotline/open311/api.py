@@ -18,6 +18,7 @@ from hotline.open311.bounds import Bound
 from hotline.open311.documents import FORMATS, Document, error_document, media_type, render
 from hotline.open311.keys import key_of
 from hotline.open311.requests import (
+    File,
     accepted_document,
     discovery_document,
     request_document,
@@ -58,7 +59,7 @@ class Asked(NamedTuple):
     query: Form
     name: str
     form: Form
-    files: bool
+    files: Sequence[File]
 
 
 Act = Callable[[Asked], Document]
@@ -103,7 +104,7 @@ def new_request(asked: Asked) -> Document:
     _check_jurisdiction(asked.work, asked.form)
     book = hotline_book(asked.work)
     submission = read_submission(book, asked.form, request.headers.get("Idempotency-Key"))
-    return accepted_document(submit(asked.work, key, submission), asked.files)
+    return accepted_document(submit(asked.work, key, submission, asked.files))
 
 
 # --- serving ----------------------------------------------------------------------------------------
@@ -147,7 +148,7 @@ def _answer(act: Act, writes: bool, form: str, name: str) -> Response:
     """Answer one request; its body is here before a transaction begins, so a slow sender holds up nobody."""
     k = kit()
     query = {key: request.args.getlist(key) for key in request.args}
-    fields, files = _body(k.settings.platform.max_body_bytes) if writes else ({}, False)
+    fields, files = _body(k.settings.platform.max_body_bytes) if writes else ({}, [])
     begin = k.database.begin if writes else k.database.read
     with begin() as tx:
         work = k.work(tx, NOBODY)
@@ -157,20 +158,21 @@ def _answer(act: Act, writes: bool, form: str, name: str) -> Response:
     return _sent(document, 200, form)
 
 
-def _body(most: int) -> tuple[dict[str, list[str]], bool]:
-    """Return the form of a request and whether files came with it. Raises Invalid unless it is UTF-8."""
+def _body(most: int) -> tuple[dict[str, list[str]], list[File]]:
+    """Return the form of a request and the files that came with it. Raises Invalid unless it is UTF-8."""
     if request.mimetype == "multipart/form-data":
         fields = {name: request.form.getlist(name) for name in request.form}
         if any("\ufffd" in part for name, values in fields.items() for part in (name, *values)):
             raise _not_utf8()
-        return fields, bool(request.files)
+        files = [one for name in request.files for one in request.files.getlist(name) if one.filename]
+        return fields, [(one.filename or "", one.read()) for one in files]
     if request.mimetype != "application/x-www-form-urlencoded":
         raise invalid(
             "",
             "请求体应为 application/x-www-form-urlencoded 或 multipart/form-data",
             "the body must be application/x-www-form-urlencoded or multipart/form-data",
         )
-    return _read_form(bytes_body(most)), False
+    return _read_form(bytes_body(most)), []
 
 
 def _read_form(raw: bytes) -> dict[str, list[str]]:

@@ -73,6 +73,8 @@ class Accepted(NamedTuple):
     token: str | None
     code: str | None
     """The citizen's query code, told this once."""
+    left_out: int = 0
+    """Files sent along that were not kept."""
 
 
 class Numbered(NamedTuple):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cases.attachments import MOST_BYTES, add_attachment, sniffed
 from core.envelope import open_sealed
 from core.errors import NotFound
 from core.ids import new_secret
@@ -15,20 +16,26 @@ from core.work import Actor, Work
 from hotline import store as tickets
 from hotline.book import hotline_book
 from hotline.intake import take_in
-from hotline.model import WORKFLOW, Ticket
+from hotline.model import WORKFLOW, Held, Ticket
 from hotline.open311 import store
 from hotline.open311.documents import Document, Many
 from hotline.open311.model import SOURCE, Accepted, Filters, Key, Published, Submission
 from hotline.open311.services import service_name, topics
+from hotline.papers import EVIDENCE
 from rules.rulebook import Rulebook
+from schemas import validate
 
 SPECIFICATION = "http://wiki.open311.org/GeoReport_v2"
-NOT_KEPT = Text("随请求上传的文件未保存", "files sent along were not kept")
+MOST_FILES = 5
+
+File = tuple[str, bytes]
+"""A file that came with a request: its name and its content."""
 
 
-def submit(work: Work, key: Key, submission: Submission) -> Accepted:
+def submit(work: Work, key: Key, submission: Submission, files: Sequence[File] = ()) -> Accepted:
     """Take in a request of another system; one sent again under the same id is answered as the first was.
 
+    Files that papers of a case may be are kept with it, sealed; of others the answer says that they are not.
     Raises Invalid with pointers into request/ticket for what the intake refuses.
     """
     external = f"{key.name}:{submission.external_id}" if submission.external_id else None
@@ -36,11 +43,24 @@ def submit(work: Work, key: Key, submission: Submission) -> Accepted:
         known = tickets.ticket_by_external_id(work.tx, SOURCE, external)
         if known is not None:
             return _accepted(work, key, known, None)
-    draft = {**submission.draft, "channel": key.channel, "source": SOURCE}
+    draft = {**submission.draft, "channel": key.channel}
     if external is not None:
         draft["external_id"] = external
-    taken = take_in(work.acting_as(key_actor(key)), draft)
-    return _accepted(work, key, taken.held.ticket, taken.code)
+    validate("request/ticket", draft)
+    work = work.acting_as(key_actor(key))
+    taken = take_in(work, {**draft, "source": SOURCE})
+    left_out = _attach(work, taken.held, files)
+    return _accepted(work, key, taken.held.ticket, taken.code)._replace(left_out=left_out)
+
+
+def _attach(work: Work, held: Held, files: Sequence[File]) -> int:
+    """Keep the files that papers may be; return how many were left out."""
+    fit = [f for f in files if len(f[1]) <= MOST_BYTES and sniffed(f[1]) is not None][:MOST_FILES]
+    for name, content in fit:
+        add_attachment(
+            work, held.case, type=EVIDENCE, sealed=False, name=name, content=content, personal=True
+        )
+    return len(files) - len(fit)
 
 
 def key_actor(key: Key) -> Actor:
@@ -58,24 +78,24 @@ def _accepted(work: Work, key: Key, ticket: Ticket, code: str | None) -> Accepte
     return Accepted(None, token, None)
 
 
-def accepted_document(accepted: Accepted, files: bool) -> Document:
+def accepted_document(accepted: Accepted) -> Document:
     """Return the answer to POST Service Request: a number or a token, never both."""
     known = accepted.number is not None
     handed = {"service_request_id": accepted.number} if known else {"token": accepted.token}
-    notice = _notice(accepted, files)
-    node = {**handed, "service_notice": notice, "account_id": None}
+    node = {**handed, "service_notice": _notice(accepted), "account_id": None}
     return Document("service_requests", Many("request", [node]))
 
 
-def _notice(accepted: Accepted, files: bool) -> str:
+def _notice(accepted: Accepted) -> str:
     if accepted.number is None:
         words = [Text("已收到，受理后可凭 token 查到编号", "received; the token will bring its number")]
     else:
         words = [Text(f"已登记，编号 {accepted.number}", f"registered as {accepted.number}")]
     if accepted.code:
         words.append(Text(f"查询码 {accepted.code}", f"query code {accepted.code}"))
-    if files:
-        words.append(NOT_KEPT)
+    if accepted.left_out:
+        n = accepted.left_out
+        words.append(Text(f"{n} 个文件未保存", f"{n} of the files sent along were not kept"))
     return f"{'；'.join(w.zh for w in words)} / {'; '.join(w.en for w in words)}"
 
 

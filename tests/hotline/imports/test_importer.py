@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ import cli
 from hotline.imports.jobs import find_import
 from hotline.imports.model import CHUNK, DONE, Import
 from hotline.store import tickets
+from serve import children
 from tests.conftest import CONFIG, World
 from tests.hotline.imports.tables import counts, csv_of, handed_in, olga, row
 
@@ -97,3 +99,10 @@ def test_keys_are_made_listed_and_revoked(place: tuple[str, ...]) -> None:
     assert run(place, "open311-key", "other", "--channel", "telepathy").exit_code == 1
     assert run(place, "open311-revoke", "fixmystreet").exit_code == 0
     assert run(place, "open311-revoke", "fixmystreet").exit_code == 1
+
+
+def test_the_importer_runs_where_there_is_a_hotline(hotline: World, world: World) -> None:
+    assert "importer" in {child.name for child in children(hotline.settings)}
+    without = {k: v for k, v in world.settings.platform.rulebooks.items() if k != "hotline"}
+    platform = replace(world.settings.platform, rulebooks=without)
+    assert "importer" not in {child.name for child in children(replace(world.settings, platform=platform))}

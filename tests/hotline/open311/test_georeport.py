@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cases.store import attachments_of as papers_of
 from core.errors import Conflict, Invalid, NotFound
 from core.work import SYSTEM
 from hotline.open311.keys import list_keys, make_key, revoke_key
@@ -21,6 +23,15 @@ ELEMENTS = [
     *("agency_responsible", "service_notice", "requested_datetime", "updated_datetime", "expected_datetime"),
     *("address", "address_id", "zipcode", "lat", "long", "media_url"),
 ]
+
+
+def assert_nobody_is_named(world: World) -> None:
+    """Nothing in any file of the deployment tells who asked, or where they are."""
+    world.database.close()
+    files = [p for p in Path(world.settings.data).rglob("*") if p.is_file()]
+    kept = b"".join(p.read_bytes() for p in files) + "".join(map(str, files)).encode()
+    for personal in (PHONE, MAIL, NAME, "园林路12号", "30.4213"):
+        assert personal.encode() not in kept
 
 
 def told(world: World, **query: str) -> list[dict[str, Any]]:
@@ -113,13 +124,18 @@ def test_an_idempotency_key_does_the_same(hotline: World) -> None:
     assert numbers[0] == numbers[1] != numbers[2]
 
 
-def test_multipart_is_read_and_files_are_said_not_to_be_kept(hotline: World) -> None:
-    from io import BytesIO
-
-    elsewhere = system(hotline)
-    data = {**REQUEST, "api_key": elsewhere.api_key, "photo": (BytesIO(b"\xff\xd8\xff"), "a.jpg")}
-    answer = hotline.app.test_client().post("/open311/v2/requests.json", data=data).get_json()
-    assert "files sent along were not kept" in answer[0]["service_notice"]
+def test_pictures_sent_along_become_papers_and_other_files_are_said_not_to(hotline: World) -> None:
+    picture, program = BytesIO(b"\xff\xd8\xff" + PHONE.encode()), BytesIO(b"MZ")
+    files = {"media1": (picture, f"{NAME}.jpg"), "media2": (program, "a.exe")}
+    data = {**REQUEST, "api_key": system(hotline).api_key, **files}
+    answer = hotline.app.test_client().post("/open311/v2/requests.json", data=data).get_json()[0]
+    assert "1 of the files sent along were not kept" in answer["service_notice"]
+    with hotline.read(SYSTEM) as work:
+        ticket = ticket_by_number(work.tx, answer["service_request_id"])
+        assert ticket is not None
+        kept = papers_of(work.tx, ticket.id)
+    assert [paper.media_type for paper in kept] == ["image/jpeg"]
+    assert_nobody_is_named(hotline)
 
 
 @pytest.mark.parametrize("key", [None, "", "wrong", "x" * 5000])
@@ -137,6 +153,8 @@ def test_what_is_wrong_is_told_argument_by_argument(hotline: World) -> None:
     assert {e.partition(":")[0] for e in errors(answer)} == {"phone", "first_name"}
     unknown = elsewhere.post("json", **{"attribute[level]": "desperate"})
     assert errors(unknown)[0].startswith("attribute[level]: ")
+    far = elsewhere.post("json", address_string="x" * 600)
+    assert errors(far)[0].startswith("address_string: ")
     assert elsewhere.post("json", service_code="conduct").status_code == 404
     assert elsewhere.post("json", jurisdiction_id="sfgov.org").status_code == 404
     assert elsewhere.post("json", jurisdiction_id=hotline.settings.platform.id).status_code == 200
@@ -215,11 +233,7 @@ def test_nothing_that_goes_out_tells_who_asked_or_where_they_live(hotline: World
 
 def test_nothing_in_the_database_or_on_record_tells_who_asked(hotline: World) -> None:
     system(hotline).handed_in(**{"attribute[fixmystreet_id]": "4711"})
-    hotline.database.close()
-    folder = Path(hotline.settings.data)
-    kept = b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file())
-    for personal in (PHONE, MAIL, NAME, "园林路12号", "30.4213"):
-        assert personal.encode() not in kept
+    assert_nobody_is_named(hotline)
 
 
 @pytest.mark.parametrize("hidden", ["confidential", "anonymous", "accused", "masked"])
