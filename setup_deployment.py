@@ -22,6 +22,7 @@ from core.settings import Settings
 from core.work import SYSTEM, Work
 from gateway.issuing import forget_old
 from hotline.progress import forget_guesses
+from hotline.knowledge.search.find import reindex as reindex_articles
 from notices.inbox import forget_old as forget_notices
 from web.store import forget_answers
 
@@ -43,7 +44,7 @@ def initialise(settings: Settings, now: datetime) -> dict[str, str]:
         books = open_rulebooks(settings, database, now)
         with database.begin() as tx:
             work = Work(tx, books, SYSTEM, now, settings)
-            while reindex(work):
+            while reindex(work) or reindex_articles(work):
                 pass
             note_all_items(work)
             retake_turns(work)

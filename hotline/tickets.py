@@ -17,6 +17,7 @@ from core.work import Work
 from hotline import store
 from hotline.assigning import assign
 from hotline.book import UNITS, coded, deed_of, hotline_book, seated, states_with
+from hotline.knowledge.articles import note_use
 from hotline.links import report_doubt
 from hotline.merging import check_merging, merge
 from hotline.model import KIND, WORKFLOW, Held, Wanted
@@ -238,7 +239,14 @@ def _correct(work: Work, book: Rulebook, held: Held, said: Mapping[str, Any]) ->
     report_doubt(work, held, said)
 
 
+def _answer(work: Work, book: Rulebook, held: Held, said: Mapping[str, Any]) -> None:
+    """Count that an article answered the caller. Raises Invalid unless it is published and valid now."""
+    if said.get("article"):
+        note_use(work, said["article"])
+
+
 DEEDS: Mapping[str, Callable[[Work, Rulebook, Held, Mapping[str, Any]], None]] = {
+    "answer": _answer,
     "merge": _merge,
     "rate": note_rating,
     "correct": _correct,

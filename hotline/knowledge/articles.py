@@ -19,10 +19,11 @@ from catalog.diff import Difference, differences
 from core.errors import Conflict, NotFound, NotPermitted, invalid
 from core.times import local_iso, parse_instant
 from core.work import Work
+from hotline.book import hotline_book
 from hotline.knowledge import store
 from hotline.knowledge.gaps import answer_gaps, find_gap, take_up_gap
 from hotline.knowledge.model import END, KIND, STAFF, WORKFLOW, Article, Revision
-from hotline.knowledge.rules import end_of, hotline_book, opening_of
+from hotline.knowledge.rules import end_of, opening_of
 from hotline.knowledge.search.find import index_article
 from hotline.knowledge.wording import checked
 from hotline.model import DOMAIN

@@ -12,6 +12,7 @@ from core.codes import in_url
 from core.errors import FieldError, invalid
 from core.text import Text
 from core.work import Work
+from hotline.book import hotline_book
 from hotline.knowledge.articles import (
     REVISE,
     act_on_article,
@@ -26,7 +27,7 @@ from hotline.knowledge.gaps import DESK, VIEWERS, assign_gap, close_gap, find_ga
 from hotline.knowledge.lookup import LookedUp, look_up
 from hotline.knowledge.model import STAFF
 from hotline.knowledge.present import article_row, article_view, found_view, gap_view, wordings_view
-from hotline.knowledge.rules import categories, flow_of, hotline_book, opening_of
+from hotline.knowledge.rules import categories, flow_of, opening_of
 from hotline.knowledge.search.find import SORTS, find_articles, find_open_articles
 from schemas import schema
 from web.auth import PUBLIC, SIGNED_IN

@@ -17,10 +17,10 @@ from core.ids import digest, new_id
 from core.text import Text
 from core.times import millis
 from core.work import Work
+from hotline.book import hotline_book
 from hotline.knowledge import store
 from hotline.knowledge.masking import HIDDEN, masked
 from hotline.knowledge.model import ANSWERED, DISMISSED, Gap
-from hotline.knowledge.rules import hotline_book
 from notices.post import Draft, post_notice
 
 DESK = frozenset({"dispatcher", "supervisor"})

@@ -9,22 +9,14 @@ from core.errors import NotFound
 from core.text import Text, text_of
 from core.times import parse_instant
 from core.work import Work
+from hotline.book import hotline_book
 from hotline.knowledge.model import WORKFLOW, Article, Document
-from hotline.model import DOMAIN
 from rules.durations import Duration, after
 from rules.rulebook import Rulebook
 from rules.workflow import Opening, Workflow
 
 EXPIRES = "kb.expires_after"
 """The policy that says after how long an unconfirmed article ends; null where the text is silent."""
-
-
-def hotline_book(work: Work) -> Rulebook:
-    """Return the hotline's rulebook. Raises NotFound in a deployment without a hotline."""
-    if DOMAIN not in work.rulebooks.selected:
-        raise NotFound("本平台没有开通热线", "this platform runs no hotline", code="no_hotline")
-    book: Rulebook = work.rulebooks.current(DOMAIN)
-    return book
 
 
 def opening_of(work: Work) -> Opening:

@@ -9,10 +9,12 @@ from catalog.search.tokens import Term, loosened, terms, tokens
 from core.errors import FieldError, Invalid
 from core.text import Text
 from core.work import Work
+from hotline.book import hotline_book
 from hotline.knowledge import store
 from hotline.knowledge.model import Article
-from hotline.knowledge.rules import categories, flow_of, hotline_book
+from hotline.knowledge.rules import categories, flow_of
 from hotline.knowledge.search import store as index
+from hotline.model import DOMAIN
 
 LONGEST = 200
 """Characters of a question."""
@@ -105,6 +107,8 @@ def index_article(work: Work, article: Article) -> None:
 
 def reindex(work: Work, limit: int = 500) -> int:
     """Make anew what another version of the tokeniser made; return how many, 0 when nothing is left to do."""
+    if DOMAIN not in work.rulebooks.selected:
+        return 0
     stale = index.stale_articles(work.tx, limit)
     for article in store.articles_by_id(work.tx, stale):
         index_article(work, article)
