@@ -1,0 +1,1 @@
+"""Stories of tickets under the rulebook of each place."""

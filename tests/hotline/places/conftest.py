@@ -1,0 +1,19 @@
+"""Further cities with a hotline of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import World
+from tests.hotline.conftest import make_city
+
+
+@pytest.fixture
+def th_desk(tmp_path: Path, template_database: Path) -> Iterator[World]:
+    """The hotline of Tonghua."""
+    made = make_city(tmp_path, template_database, "tonghua")
+    yield made
+    made.database.close()
