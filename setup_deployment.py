@@ -21,8 +21,8 @@ from core.migrate import migrate
 from core.settings import Settings
 from core.work import SYSTEM, Work
 from gateway.issuing import forget_old
-from hotline.progress import forget_guesses
 from hotline.knowledge.search.find import reindex as reindex_articles
+from hotline.progress import forget_guesses
 from notices.inbox import forget_old as forget_notices
 from web.store import forget_answers
 
