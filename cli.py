@@ -375,11 +375,19 @@ def run_statistics(place: Place) -> None:
     """Sums up calls and looks, every few minutes, whether published data can be had."""
     from cases.books import open_rulebooks
     from core.db import Database
+    from hotline.reports.statistics import REFRESH_SECONDS, refresh_statistics
     from supervision.process import run as keep_statistics
+
+    def refresh() -> None:
+        with database.begin() as tx:
+            refresh_statistics(Work(tx, books, SYSTEM, utc_now(), settings))
 
     settings = place.settings()
     database = Database(settings.database_url)
-    keep_statistics(settings, database, open_rulebooks(settings, database, utc_now()))
+    books = open_rulebooks(settings, database, utc_now())
+    has_hotline = "hotline" in settings.platform.rulebooks
+    more = [(refresh, REFRESH_SECONDS)] if has_hotline else []
+    keep_statistics(settings, database, books, more=more)
 
 
 @run.command("quality")
@@ -978,6 +986,47 @@ def hotline_import(place: Place, file: Path, source: str, dry_run: bool, as_json
     _print(done.document, as_json, lambda: _table(done.summary, names, done.rows))
     if not done.sound:
         sys.exit(1)
+
+
+@hotline.command("bulletin")
+@click.argument("month")
+@click.option(
+    "--out", "target", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The HTML file."
+)
+@click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
+@place_of
+@explained
+def hotline_bulletin(place: Place, month: str, target: Path, language: str) -> None:
+    """Write the bulletin of MONTH (such as 2026-02) as one HTML file that can be printed by itself."""
+    from rich.progress import Progress
+
+    from app import create_app
+    from hotline.reports.bulletin import PARTS, read_bulletin
+    from hotline.reports.console import bulletin_alone
+
+    with place.work() as work, Progress(console=err, transient=True) as progress:
+        task = progress.add_task("月报 / bulletin", total=len(PARTS) + 1)
+        found = read_bulletin(work, {"month": month}, lambda part: progress.update(task, advance=1))
+        text = bulletin_alone(create_app(place.settings()), work, found, language)
+        progress.update(task, advance=1)
+    target.write_text(text, encoding="utf-8")
+    click.echo(str(target))
+
+
+@hotline.command("rebuild-reports")
+@as_json_option
+@place_of
+@explained
+def hotline_rebuild_reports(place: Place, as_json: bool) -> None:
+    """Work out anew what reports count, after a calendar was published; then the hotline's statistics."""
+    from rich.progress import Progress
+
+    from hotline.reports.commands import rebuild
+
+    with place.open() as begin, Progress(console=err, transient=True, disable=as_json) as progress:
+        task = progress.add_task("报表 / reports", total=None)
+        done = rebuild(begin, lambda n, all_: progress.update(task, completed=n, total=all_))
+    _print(done, as_json, lambda: f"{done['tickets']} 件 / tickets; {done['rows']} 行统计 / rows")
 
 
 @hotline.command("open311-key")

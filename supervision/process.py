@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -22,6 +22,8 @@ from supervision.rollup import roll_up
 
 CALLS_SECONDS, LINES_SECONDS, LOOKS_SECONDS = 2.0, 10.0, 5.0
 """How often each is attended to; how often data are looked at is a setting."""
+Job = tuple[Callable[[], object], float]
+"""What is attended to again and again, and after how many seconds."""
 _log = logging.getLogger(__name__)
 
 
@@ -30,8 +32,9 @@ def run(
     database: Database,
     rulebooks: Rulebooks,
     clock: Callable[[], datetime] = utc_now,
+    more: Sequence[Job] = (),
 ) -> None:
-    """Attend to all three until SIGTERM or SIGINT. What fails is logged and tried again."""
+    """Attend to all three until SIGTERM or SIGINT, and to `more`. What fails is logged and tried again."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -40,7 +43,8 @@ def run(
         return stopped_at(tx, rulebooks.current("sharing"), at).covers
 
     folder, origin = log_folder(settings), settings.platform.log_origin
-    jobs: list[tuple[Callable[[], object], float]] = [
+    jobs: list[Job] = [
+        *more,
         (lambda: roll_up(database, folder, origin), CALLS_SECONDS),
         (lambda: _keep_all(database, rulebooks, stop), LINES_SECONDS),
     ]

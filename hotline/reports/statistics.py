@@ -16,6 +16,8 @@ from core.periods import Period, day_of, period_of
 from core.work import Work
 from hotline.reports import store
 
+REFRESH_SECONDS = 3600.0
+"""How often the statistics are made anew."""
 LEAST = 3
 SEVERAL = "*"
 """Stands for several values, which are too rare to be told apart."""
