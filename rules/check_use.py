@@ -83,6 +83,7 @@ def use_faults(book: Rulebook) -> Iterator[Fault]:
     yield from _dataset(book, book.workflows["dataset"])
     yield from _application(book.workflows["application"])
     yield from _grant(book, book.workflows["grant"])
+    yield from _about(book)
     yield from _procedures(book)
     yield from _deeds(book)
     yield from _idle(book)
@@ -241,6 +242,20 @@ def _idle(book: Rulebook) -> Iterator[Fault]:
     if idle is None or clock is None or str(clock.lasts) != idle["after"]:
         words = ("与计算闲置的时限不一致", "is not what the clock that counts from calls says")
         yield "/policies/grant/idle/value", *words
+
+
+def _about(book: Rulebook) -> Iterator[Fault]:
+    """What a procedure is about, and who takes part in it, comes from data and not from tickets."""
+    for name, flow in book.workflows.items():
+        opening = flow.opens_by
+        if opening is None:
+            continue
+        if "ticket" in (*opening.about, *opening.about_optional):
+            words = ("数据共享的流程不能关于工单", "a procedure of data sharing is about no ticket")
+            yield f"/workflows/{name}/open/about", *words
+        if "origin" in opening.parties.values():
+            words = ("数据共享的流程没有工单可依", "a procedure of data sharing has no ticket to go by")
+            yield f"/workflows/{name}/open/parties", *words
 
 
 def _procedures(book: Rulebook) -> Iterator[Fault]:

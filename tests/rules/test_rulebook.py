@@ -295,6 +295,11 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
         "/workflows/correction/transitions/0/does",
         lambda d: nth(d, "correction", 0).update(does="publish"),
     ),
+    ("/workflows/correction/open/about", lambda d: flow(d, "correction")["open"].update(about=["ticket"])),
+    (
+        "/workflows/correction/open/parties",
+        lambda d: flow(d, "correction")["open"]["parties"].update(consumer="origin"),
+    ),
 ]
 
 
