@@ -51,7 +51,7 @@ def columns_of(work: Work) -> tuple[Column, ...]:
         ),
         Column("summary", Text("诉求摘要", "Summary"), "/summary", required=True, personal=True),
         Column("description", Text("诉求内容", "Description"), "/description", required=True, personal=True),
-        Column("category", Text("诉求类别", "Category"), "/category", codes=coded(book, "categories")),
+        Column("category", Text("事项类别", "Topic"), "/category", codes=coded(book, "categories")),
         Column("place", Text("区划代码", "Division code"), "/place"),
         Column("location", Text("事发地点", "Location"), "/location", personal=True),
         Column("occurred_at", Text("发生时间", "Occurred at"), "/occurred_at", kind="instant"),

@@ -18,7 +18,7 @@ from tests.conftest import World
 
 olga = Actor("olga-hotline", "Olga", "hotline_office", frozenset({"operator"}), "pseudonym-of-olga")
 """The operator who hands tables in."""
-HEAD = ["来源编号", "受理渠道", "诉求摘要", "诉求内容", "姓名", "联系电话", "诉求类别"]
+HEAD = ["来源编号", "受理渠道", "诉求摘要", "诉求内容", "姓名", "联系电话", "事项类别"]
 PHONE = "13987654321"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from accounts.people import disable_account
 from core.errors import Conflict, Invalid, NotFound, TooLarge
 from core.work import SYSTEM, Actor
 from hotline.imports import running
+from hotline.imports.columns import columns_of
 from hotline.imports.jobs import find_import, report_csv, start_import
 from hotline.imports.model import CHUNK, DONE, FAILED, MOST_BYTES, RUNNING, WAITING
 from hotline.imports.rewrapping import rewrap_imports
 from hotline.imports.running import step
 from hotline.imports.store import import_chunks, import_files
 from hotline.store import ticket_by_external_id, tickets
+from rules.rulebook import SHIPPED
 from tests.conftest import World
 from tests.hotline.imports.tables import (
     HEAD,
@@ -86,8 +89,6 @@ def test_a_workbook_in_english_words_does_the_same(hotline: World) -> None:
     ]
     cells = [7, "phone", "灯坏", "灯坏了", "王五", 13987654321, "street lights", None, None]
     with hotline.read(olga) as work:
-        from hotline.imports.columns import columns_of
-
         level = next(c for c in columns_of(work) if c.key == "level")
     head[7], cells[7] = level.title.zh, "一般"
     made = imported(hotline, xlsx_of([cells], [h or "" for h in head]), "superior")
@@ -119,13 +120,22 @@ def test_a_dry_run_checks_everything_and_leaves_nothing(hotline: World) -> None:
     assert counts(imported(hotline, csv_of([row(1)]))) == (1, 0, 0)
 
 
+@pytest.mark.parametrize("place", sorted(p.stem for p in (SHIPPED / "hotline").glob("*.yaml")))
+def test_under_every_rulebook_no_two_columns_are_called_alike(hotline: World, place: str) -> None:
+    with hotline.read(olga) as work:
+        books = replace(work.rulebooks, selected={**work.rulebooks.selected, "hotline": f"hotline/{place}"})
+        columns = columns_of(replace(work, rulebooks=books))
+    words = [w for c in columns for w in {c.key, c.title.zh, c.title.en.lower()}]
+    assert sorted(words) == sorted(set(words))
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 
 def test_what_was_refused_is_told_cell_by_cell_in_both_languages(hotline: World) -> None:
     rows = [
         row(1, 受理渠道="心灵感应"),
-        row(2, 诉求类别="nothing", 联系电话=""),
+        row(2, 事项类别="nothing", 联系电话=""),
         row(3, 诉求摘要=""),
         row("", 来源编号=""),
     ]
@@ -153,7 +163,7 @@ def test_times_and_truth_are_read_as_people_write_them(hotline: World) -> None:
 def test_the_report_masks_people_and_never_calculates(hotline: World) -> None:
     rows = [
         row(1, 受理渠道="=HYPERLINK(1)", 联系电话="139 8765"),
-        row(2, 受理渠道=PHONE, 诉求类别="李四光 13987654321"),
+        row(2, 受理渠道=PHONE, 事项类别="李四光 13987654321"),
     ]
     made = imported(hotline, csv_of(rows))
     with hotline.read(olga) as work:
@@ -281,7 +291,7 @@ def test_without_a_hotline_nothing_is_imported(world: World) -> None:
 
 
 def test_at_rest_no_cell_can_be_read_at_any_time(hotline: World) -> None:
-    table = csv_of([row(1), row(2, 诉求类别="李四光"), row(3, 联系电话="")])
+    table = csv_of([row(1), row(2, 事项类别="李四光"), row(3, 联系电话="")])
     made = handed_in(hotline, table)
     for _ in range(3):
         kept = everything_kept(hotline)

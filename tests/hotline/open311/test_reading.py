@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from core.errors import Invalid, NotFound, Refusal
 from hotline.open311.asking import SPAN, Form, read_filters, read_submission
 from hotline.open311.bounds import MOST_SOURCES, Bound
-from hotline.open311.services import topics
+from hotline.open311.documents import render
+from hotline.open311.services import service_definition, topics
 from rules.rulebook import SHIPPED, Rulebook, load_rulebooks
 from tests.hotline.open311.town import MAIL, PHONE, REQUEST, SAID
 
@@ -126,6 +128,17 @@ _names = st.sampled_from(
 def test_whatever_is_sent_is_read_or_refused(sent: dict[str, list[str]]) -> None:
     with suppress(Refusal):
         assert read_submission(BOOK, {**form(), **sent}, None).draft["category"] in topics(BOOK)
+
+
+@pytest.mark.parametrize("place", sorted(p.stem for p in (SHIPPED / "hotline").glob("*.yaml")))
+def test_every_rulebook_gives_services_with_definitions(place: str) -> None:
+    book = load_rulebooks(SHIPPED, {"hotline": f"hotline/{place}"}).current("hotline")
+    assert topics(book)
+    for code in topics(book):
+        attributes = json.loads(render(service_definition(book, code), "json"))["attributes"]
+        codes = [attribute["code"] for attribute in attributes]
+        assert len(codes) == len(set(codes))
+        assert all(a["values"] for a in attributes if a["datatype"] == "singlevaluelist")
 
 
 # --- a list -----------------------------------------------------------------------------------------
