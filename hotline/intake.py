@@ -12,6 +12,7 @@ from cases.model import Parties
 from cases.numbers import next_number
 from cases.procedure import open_case, seats
 from core.errors import Conflict, FieldError, Invalid, NotFound, invalid
+from core.settings_hotline import lies_within
 from core.text import Text
 from core.work import Work
 from hotline import measures, store
@@ -224,8 +225,8 @@ def _required(
 
 
 def _place(work: Work, draft: Draft) -> Iterator[FieldError]:
-    known = work.settings.hotline.places
-    if draft.get("place") and known and draft["place"] not in known:
+    known, place = work.settings.hotline.places, draft.get("place")
+    if place and known and not any(lies_within(place, division) for division in known):
         yield FieldError("/place", Text("没有这个区划代码", "is no division of this place"), "unknown")
 
 

@@ -67,7 +67,7 @@ tickets = Table(
     Index("ix_tickets_category", "category", "created_at", "id"),
     Index("ix_tickets_place", "place", "created_at", "id"),
     Index("ix_tickets_due_at", "due_at"),
-    Index("ix_tickets_closed_at", "closed_at"),
+    Index("ix_tickets_closed_at", "closed_at", "created_at", "id"),
     Index("ix_tickets_dispatched_at", "dispatched_at"),
     Index("ix_tickets_matter_id", "matter_id"),
     Index("ix_tickets_dataset", "dataset"),

@@ -18,6 +18,7 @@ from hotline import store
 from hotline.assigning import assign
 from hotline.book import UNITS, coded, deed_of, hotline_book, seated, states_with
 from hotline.knowledge.articles import note_use
+from hotline.knowledge.articles import note_use
 from hotline.links import report_doubt
 from hotline.merging import check_merging, merge
 from hotline.model import KIND, WORKFLOW, Held, Wanted
@@ -235,6 +236,11 @@ def _merge(work: Work, book: Rulebook, held: Held, said: Mapping[str, Any]) -> N
         merge(work, held, target)
 
 
+def _answer(work: Work, book: Rulebook, held: Held, said: Mapping[str, Any]) -> None:
+    if said.get("article"):
+        note_use(work, str(said["article"]))
+
+
 def _correct(work: Work, book: Rulebook, held: Held, said: Mapping[str, Any]) -> None:
     report_doubt(work, held, said)
 
@@ -246,6 +252,7 @@ def _answer(work: Work, book: Rulebook, held: Held, said: Mapping[str, Any]) -> 
 
 
 DEEDS: Mapping[str, Callable[[Work, Rulebook, Held, Mapping[str, Any]], None]] = {
+    "answer": _answer,
     "answer": _answer,
     "merge": _merge,
     "rate": note_rating,

@@ -36,7 +36,7 @@ def settings_of(name: str) -> set[str]:
     return set(document["properties"])
 
 
-@pytest.mark.parametrize("name", ["platform", "departments", "connections", "accounts", "dataset"])
+@pytest.mark.parametrize("name", ["platform", "departments", "connections", "accounts", "dataset", "hotline"])
 def test_every_setting_is_documented(name: str) -> None:
     text = read("docs/configuration.md")
     missing = {s for s in settings_of(name) if not re.search(rf"`[^`]*\b{s}\b[^`]*`", text)}

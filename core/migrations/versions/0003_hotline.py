@@ -78,9 +78,9 @@ def _tickets() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tickets")),
         sa.UniqueConstraint("number", name=op.f("uq_tickets_number")),
     )
-    for name in ("state", "lead", "category", "place"):
+    for name in ("state", "lead", "category", "place", "closed_at"):
         op.create_index(f"ix_tickets_{name}", "tickets", [name, "created_at", "id"], unique=False)
-    for name in ("due_at", "closed_at", "dispatched_at", "matter_id", "dataset"):
+    for name in ("due_at", "dispatched_at", "matter_id", "dataset"):
         op.create_index(f"ix_tickets_{name}", "tickets", [name], unique=False)
     op.create_index("ix_tickets_created_at", "tickets", ["created_at", "id"], unique=False)
     op.create_index("ix_tickets_external_id", "tickets", ["source", "external_id"], unique=False)
