@@ -65,13 +65,15 @@ DOWNLOADS = {
     "/statistics.csv",
     "/statistics.json",
 }
+ELSEWHERE = ("/knowledge", "/hotline/knowledge")
+"""Where the addresses begin of pages that need a hotline: other files of this folder look at them."""
 PHONE = 390
 LANGUAGES = {"zh": "zh-CN", "en": "en"}
 
 
 def test_every_page_is_in_the_list(site):
     routes = site.world.app.extensions["shuxiang_pages"].values()
-    shown = {r.rule for r in routes if r.method == "GET"} - DOWNLOADS
+    shown = {r.rule for r in routes if r.method == "GET" and not r.rule.startswith(ELSEWHERE)} - DOWNLOADS
     assert shown == {rule for rule, _, _ in PAGES}
 
 
