@@ -14,14 +14,14 @@ from typing import Any
 
 from cases.model import Case, in_role
 from cases.store import cases_by_id
-from cases.timing import clocks
+from cases.timing import book_of, clocks
 from core.db import Page
 from core.text import Text, text_of
 from core.times import SHANGHAI
 from core.work import SYSTEM, Work
 from hotline import store as tickets
 from hotline.book import hotline_book
-from hotline.model import ClockRow, Held, Rating
+from hotline.model import WORKFLOW, ClockRow, Held, Rating
 from hotline.supervising import store
 from hotline.supervising.store import Flags
 from rules.citation import Citation
@@ -34,7 +34,7 @@ SECOND = 2
 """Which dissatisfied rating is the second; from which refused return on a unit does so again and again."""
 OVERSEERS = frozenset({"supervisor", "leader", "business_environment", "auditor"})
 """Who looks at what was found; a discipline body is sent what a person has signed, and looks at nothing."""
-RETURN_REFUSED = "return_refused"
+RETURN_REFUSED, URGED = "return_refused", "urged"
 EXPLANATION = "overdue_reason"
 """The field in which a unit explains why it is late."""
 
@@ -47,6 +47,8 @@ class Known:
     """Limits of units that were missed, in any handling."""
     dissatisfied: int
     refused_returns: int
+    urged_in_vain: int
+    """Limits that an urge notice began and that were missed."""
     unanswered: int
     """Supervisions whose own limit was missed."""
     strange_unmaskings: int
@@ -107,6 +109,7 @@ FLAGS: Mapping[str, Holds] = {
     "second_dissatisfied": lambda known, book, calendar: known.dissatisfied >= SECOND,
     "repeat_matter": _repeats,
     "return_refused": lambda known, book, calendar: known.refused_returns >= SECOND,
+    "urged_in_vain": lambda known, book, calendar: known.urged_in_vain > 0,
     "supervision_unanswered": lambda known, book, calendar: known.unanswered > 0,
     "unmasked": lambda known, book, calendar: known.strange_unmaskings > 0,
 }
@@ -120,11 +123,13 @@ def known_of(work: Work, held: Held) -> Known:
     """Return what the findings go by, of one ticket, as of now."""
     ticket, case = held
     rows, ratings = tickets.clocks_of(work.tx, ticket.id), tickets.ratings_of(work.tx, ticket.id)
+    book, _ = book_of(work, case)
     happened = Counter(name for event in case.events for name in event.names)
     matter = store.same_matter(work.tx, ticket.matter_id)
     times = [row.created_at for row in matter] or [ticket.created_at]
     return Known(
         late=len(missed(rows, work.now)),
+        urged_in_vain=len([row for row in missed(rows, work.now) if row.clock in begun_by_urging(book)]),
         dissatisfied=_dissatisfied(ratings),
         refused_returns=happened[RETURN_REFUSED],
         unanswered=_unanswered(work, ticket.id),
@@ -135,6 +140,11 @@ def known_of(work: Work, held: Held) -> Known:
         satisfied=bool(ticket.satisfied),
         explained=any(EXPLANATION in event.fields for event in case.events),
     )
+
+
+def begun_by_urging(book: Rulebook) -> frozenset[str]:
+    """Return the clocks of a ticket that an urge notice starts: the grace of a unit (GZ art. 11)."""
+    return frozenset(c.name for c in book.clocks if c.workflow == WORKFLOW and URGED in c.starts)
 
 
 def missed(rows: Iterable[ClockRow], now: datetime) -> list[ClockRow]:
@@ -193,8 +203,9 @@ def flagged(work: Work, wanted: Flags, limit: int, cursor: str | None) -> Page:
     book: Rulebook = hotline_book(work)
     kinds = {ground["flag"] for ground in book.policy("accountability").value or ()} - {None}
     kinds = kinds & {wanted.flag} if wanted.flag else kinds
-    refusing = [t.action for t in book.workflows["ticket"].transitions if RETURN_REFUSED in t.emits]
-    found = store.likely(work.tx, work.now, kinds, wanted, refusing, SECOND, limit, cursor)
+    refusing = [t.action for t in book.workflow(WORKFLOW).transitions if RETURN_REFUSED in t.emits]
+    urging = sorted(begun_by_urging(book))
+    found = store.likely(work.tx, work.now, kinds, wanted, refusing, urging, SECOND, limit, cursor)
     cases = cases_by_id(work.tx, [t.id for t in found.rows])
     looked: Sequence[tuple[Held, list[Finding]]] = [
         (held, findings_of(work, held)) for held in (Held(t, cases[t.id]) for t in found.rows)

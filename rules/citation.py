@@ -25,7 +25,7 @@ class Citation:
     article: str | None
     """``"19"``; None where no article stands behind the rule (a product default)."""
     item: str | None
-    """``"(二)"``."""
+    """``"(二)"``, or ``"2"`` where the article numbers its items by digits alone."""
     kind: str
     """text, interpretation, silent (the article could say it and does not) or product_default."""
     reading: str | None
@@ -37,6 +37,7 @@ class Citation:
         if self.article is None:
             return self.document.zh
         item = (self.item or "").replace("(", "（").replace(")", "）")
+        item = f"第{item}项" if item.isdigit() else item
         return f"《{self.document.zh}》第{self.article}条{item}"
 
     def in_language(self, language: str) -> str:
@@ -45,7 +46,8 @@ class Citation:
             return str(self)
         if self.article is None:
             return self.document.en
-        return f"Art. {self.article}{self.item or ''}, {self.document.en}"
+        item = self.item or ""
+        return f"Art. {self.article}{f'.{item}' if item.isdigit() else item}, {self.document.en}"
 
     def as_json(self) -> dict[str, Any]:
         """Return the citation as it appears in answers of the HTTP API and of the command line."""

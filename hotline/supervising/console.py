@@ -28,8 +28,10 @@ from hotline.supervising.present import flagged_row, offer_view, supervision_row
 from hotline.supervisions import act_on_supervision, find_supervision, list_supervisions, of_ticket
 from hotline.tickets import find_ticket, list_tickets
 from matters.forms import at_fields, read_form
+from rules.rulebook import Rulebook
 from web.auth import SIGNED_IN
 from web.pages import Go, Page, Pages, Seen
+from web.words import words
 
 pages = Pages("supervisions")
 
@@ -188,10 +190,18 @@ def supervision(work: Work, seen: Seen, id: str, action: str = "") -> Page:
         "address": f"/supervisions/{id}",
         "forms": {**view, "forms": {a: _form(book, form) for a, form in view["forms"].items()}},
         "rules": book.fields,
+        "history": [_with_titles(book, step) for step in view["history"]],
         "is_draft": held.case.state == flow.initial,
         "ticket_address": _ticket_address(work, held.ticket.id) if held.ticket else "",
     }
     return Page("hotline/supervision.html", context)
+
+
+def _with_titles(book: Rulebook, step: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a step with the limit that it names called by its title."""
+    clock = next((c for c in book.clocks if c.name == step["fields"].get("clock")), None)
+    named = {"clock": words(clock.title)} if clock is not None else {}
+    return {**step, "fields": {**step["fields"], **named}}
 
 
 def _form(book: Any, form: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,8 @@ from rules.workflow import Opening, Workflow
 
 MOST_AT_ONCE = 200
 """How many tickets are supervised in one go."""
+OF_A_LIMIT = ("clock", "due", "breach_record")
+"""Fields with which a limit that ran out says what it was; nobody is asked for them."""
 
 
 # --- what may be opened -----------------------------------------------------------------------------
@@ -62,7 +64,8 @@ def _is_open_to(work: Work, opening: Opening, ticket_id: str, workflow: str) -> 
 
 
 def _offer(book: Rulebook, name: str, opening: Opening) -> Offer:
-    fields = [(book.fields[f], f in opening.requires) for f in (*opening.requires, *opening.accepts)]
+    asked = (*opening.requires, *(f for f in opening.accepts if f not in OF_A_LIMIT))
+    fields = [(book.fields[f], f in opening.requires) for f in asked]
     return Offer(name, opening.title, _about_ticket(opening), fields, opening.cite)
 
 

@@ -198,17 +198,20 @@ def likely(
     kinds: Collection[str],
     wanted: Flags,
     refusing: Sequence[str],
+    urging: Sequence[str],
     second: int,
     limit: int,
     cursor: str | None,
 ) -> Page:
     """Return one page of tickets that one of these kinds of findings may hold for, the newest first.
 
-    `refusing` are the steps by which a return is refused; what comes `second` counts from that number on.
+    `refusing` are the steps by which a return is refused, `urging` the clocks that an urge notice starts;
+    what comes `second` counts from that number on.
     """
     t = tickets.c
     holds = {
         "late": _is_late(now),
+        "urged_in_vain": _is_late(now, ticket_clocks.c.clock.in_(list(urging))),
         "second_dissatisfied": _as_often(ticket_ratings.c, second, ticket_ratings.c.satisfied.is_(False)),
         "repeat_matter": _is_repeated(second),
         "return_refused": _was_refused(refusing, second),
@@ -227,10 +230,10 @@ def likely(
     return Page([known[row.id] for row in found.rows], found.next_cursor)
 
 
-def _is_late(now: datetime) -> ColumnElement[bool]:
+def _is_late(now: datetime, *wheres: ColumnElement[bool]) -> ColumnElement[bool]:
     c = ticket_clocks.c
     over = or_(c.stopped_at > c.due, and_(c.stopped_at.is_(None), c.due < now))
-    return exists().where(c.ticket_id == tickets.c.id, c.unit != "", c.obliges, over)
+    return exists().where(c.ticket_id == tickets.c.id, c.unit != "", c.obliges, over, *wheres)
 
 
 def _as_often(columns: Any, most: int, *wheres: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -36,7 +36,7 @@ from tests.hotline.supervision.people import (
 
 DAY = timedelta(days=1)
 NOW = datetime.fromisoformat("2026-02-10T10:00:00+08:00")
-NOTHING = Known(0, 0, 0, 0, 0, 1, NOW, NOW, False, False)
+NOTHING = Known(0, 0, 0, 0, 0, 0, 1, NOW, NOW, False, False)
 
 
 @pytest.fixture
@@ -65,6 +65,7 @@ def test_nothing_is_found_where_nothing_happened(ganzhou_city: World) -> None:
     ("facts", "flag"),
     [
         ({"late": 1}, "late"),
+        ({"urged_in_vain": 1}, "urged_in_vain"),
         ({"refused_returns": 2}, "return_refused"),
         ({"unanswered": 1}, "supervision_unanswered"),
         ({"strange_unmaskings": 1}, "unmasked"),

@@ -115,7 +115,7 @@ def test_the_papers_reach_the_discipline_body_by_two_steps_of_people(ganzhou_cit
         packet = packet_of(work, find_supervision(work, draft.supervision.id))
     assert packet is not None
     flags = {f["flag"] for f in packet.document["findings"]}
-    assert "late" in flags
+    assert flags == {"late", "urged_in_vain"}
     assert packet.document["counts"]["urged"] == 1
     assert moved(world, diego, handed, "record_outcome", decision="已立案").case.closed_at is not None
 
