@@ -6,10 +6,10 @@ fields that it reads and by a few events:
 * states of a ticket: with `intake` it is still with the office, with `handling` a unit works on it,
   `answered` waits for the revisit or for closing, `hung` waits for what nobody can do soon, `held` may be
   reopened, and in a `resting` one nobody has the turn;
-* steps: see `DOES`; `DEMANDS` names the fields that a step must ask for when it does something;
+* steps: see `DOES`; what a step must ask for when it does something says `rules.check_tickets`;
 * facts: those of `FACTS` the platform fills in, the others are dimensions that people choose, are derived by
   a table, say that a clock runs or has passed, that an event waits for an answer, or how often it happened;
-* events: those of `EVENTS` the platform reads from every ticket, whatever step records them;
+* events: the platform reads a few from every ticket, whatever step records them (`rules.check_tickets`);
 * articles of the knowledge base: see `rules.check_articles`.
 """
 
@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from rules import check_articles as articles
 from rules.check_flow import Fault
 from rules.check_signing import signing_faults
-from rules.workflow import Transition, Workflow
+from rules.check_tickets import ticket_faults
+from rules.workflow import Workflow
 
 if TYPE_CHECKING:
     from rules.rulebook import Rulebook
@@ -51,22 +52,14 @@ DOES = frozenset(
 """What the platform does along with a step of a ticket.
 
 `dispatch` makes the unit that is named its handler, `rate` writes down what the caller says, `redo` begins
-another handling, `merge` joins it to another ticket of the same matter, `correct` opens a correction at whoever
-provides the data that it is about; `answer`, `refuse`, `guide` and `hand_off` end it at the desk; `withdraw`,
-`hang`, `reopen` and `archive` are what lists and reports tell apart; `aside` is nobody's task.
+another handling, `merge` joins it to another ticket of the same matter, `correct` opens a correction at
+whoever provides the data that it is about; `answer`, `refuse`, `guide` and `hand_off` end it at the desk;
+`withdraw`, `hang`, `reopen` and `archive` are what lists and reports tell apart; `aside` is nobody's task.
 """
 MATTER_DOES = frozenset({"aside"})
 WORDS = {TICKET: (FLAGS, DOES), articles.ARTICLE: (articles.FLAGS, articles.DOES)}
 """Workflow to the flags of its states and the deeds of its steps; any other is a procedure about a ticket."""
 
-DEMANDS = {
-    "dispatch": ("unit",),
-    "refuse": ("refusal",),
-    "hand_off": ("emergency_line",),
-    "merge": ("into",),
-    "rate": ("satisfaction",),
-}
-"""Fields that a step which does this requires."""
 TYPES = {
     "unit": "department",
     "suggested_unit": "department",
@@ -120,10 +113,11 @@ FACTS = frozenset(
         articles.END,
     }
 )
-"""The facts that the platform fills in. `is_satisfied` is what the rating says that a step brings along;
-`statutory` becomes true with a step that brings `statutory_due` along, and false with one that does `redo`."""
-EVENTS = ("accepted", "dispatched", "fed_back", "closed", "archived")
-"""The events that every ticket workflow records: taken in, given to a unit, answered by it, closed, filed."""
+"""The facts that the platform fills in.
+
+`is_satisfied` is what the rating says that a step brings along; `statutory` becomes true with a step that
+brings `statutory_due` along, and false with one that does `redo`.
+"""
 CHOICES = {
     "refusal": "scope.refuse",
     "emergency_line": "scope.emergency",
@@ -141,7 +135,7 @@ def hotline_faults(book: Rulebook) -> Iterator[Fault]:
         yield from _words(name, flow)
     yield from _facts(book)
     yield from _fields(book)
-    yield from _ticket(book, book.workflows[TICKET])
+    yield from ticket_faults(book, book.workflows[TICKET])
     yield from articles.article_faults(book)
     yield from _named_workflows(book)
     yield from _codes(book)
@@ -195,64 +189,6 @@ def _fields(book: Rulebook) -> Iterator[Fault]:
             yield f"/fields/{name}/sealed", *words
         if name in book.dimensions and field.type != book.dimensions[name].type:
             yield f"/fields/{name}/type", "应与同名事实一致", "must be what the fact of that name is"
-
-
-def _ticket(book: Rulebook, flow: Workflow) -> Iterator[Fault]:
-    at = "/workflows/ticket"
-    if "intake" not in flow.states[flow.initial].flags:
-        yield f"{at}/states/{flow.initial}/flags", "刚受理的应有“intake”", "a new ticket must be in intake"
-    for event in EVENTS:
-        if event not in flow.events():
-            yield f"{at}/transitions", f"没有步骤产生“{event}”", f"no step records {event!r}"
-    if "accepted" not in flow.opening:
-        yield f"{at}/opening", "受理时应产生“accepted”", "the opening must record 'accepted'"
-    if flow.opens_by is not None:
-        yield f"{at}/open", "工单由平台受理，不写 open", "tickets are taken in by the platform, without open"
-    yield from _deeds(flow, at)
-    yield from _ratings(flow, at)
-
-
-def _deeds(flow: Workflow, at: str) -> Iterator[Fault]:
-    """Steps ask for what the platform needs to do its part; what dispatches says so."""
-    for i, step in enumerate(flow.transitions):
-        for field in DEMANDS.get(step.does or "", ()):
-            if field not in step.requires:
-                words = f"这一步必须填写“{field}”", f"the step must require the field {field!r}"
-                yield f"{at}/transitions/{i}/requires", *words
-        for event, does in (("dispatched", "dispatch"), ("merged", "merge"), ("hung", "hang")):
-            if event in step.emits and step.does != does:
-                words = (
-                    f"产生“{event}”的步骤应写明 does: {does}",
-                    f"a step that records {event!r} does {does!r}",
-                )
-                yield f"{at}/transitions/{i}/does", *words
-        if step.does == "dispatch" and not _leads_to(flow, step, "handling"):
-            words = "派单后应由单位办理", "leads to a state in which a unit handles the ticket"
-            yield f"{at}/transitions/{i}/to", *words
-    if not flow.names("dispatch"):
-        yield f"{at}/transitions", "没有派单的步骤", "no step dispatches"
-
-
-def _leads_to(flow: Workflow, step: Transition, flag: str) -> bool:
-    return flag in flow.states[step.target].flags
-
-
-def _ratings(flow: Workflow, at: str) -> Iterator[Fault]:
-    """Where a rating may be given, there is a way for a good one and for a bad one."""
-    steps = [t for t in flow.transitions if t.does == "rate"]
-    if not steps:
-        yield f"{at}/transitions", "没有登记评价的步骤", "no step takes a rating"
-    for state in sorted({s for t in steps for s in t.sources}):
-        here = [t for t in steps if state in t.sources]
-        said = {value for t in here for value in _ratings_of(t)}
-        if said != {True, False}:
-            words = "满意和不满意都应有去处", "must have a way for the satisfied and for the dissatisfied"
-            yield f"{at}/states/{state}", *words
-
-
-def _ratings_of(step: Transition) -> tuple[bool, ...]:
-    wanted = step.when.get("is_satisfied")
-    return (True, False) if wanted is None else (bool(wanted),)
 
 
 def _named_workflows(book: Rulebook) -> Iterator[Fault]:

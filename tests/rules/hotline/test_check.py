@@ -87,6 +87,27 @@ def set_flags(state: str, *flags: str) -> Callable[[Document], object]:
             lambda d: d["workflows"]["written_supervision"]["open"].pop("about"),
             "/workflows/written_supervision/open/about",
         ),
+        (
+            lambda d: d["policies"]["refuse"]["requires"]["value"].append("basis"),
+            "/workflows/ticket/transitions/4/requires",
+        ),
+        (
+            lambda d: d["policies"]["reply"]["requires"]["value"].append("progress"),
+            "/workflows/ticket/transitions/37/requires",
+        ),
+        (
+            lambda d: d["policies"]["close"]["requires"]["value"].append("signed_by"),
+            "/policies/close/requires/value",
+        ),
+        (lambda d: d["policies"]["withdraw"].update(value=None), "/policies/withdraw/value"),
+        (lambda d: d["policies"]["hang"]["approver"].update(value=None), "/policies/hang/approver/value"),
+        (
+            lambda d: d["policies"]["extension"]["max_count"].update(value=3),
+            "/policies/extension/max_count/value",
+        ),
+        (lambda d: d["policies"]["urge"]["grace"].update(value="3wd"), "/policies/urge/grace/value"),
+        (lambda d: d["clocks"][6]["when"].update(limit=["d1", "d3"]), "/clocks/4/when"),
+        (lambda d: d["clocks"][7].update(when={"statutory": True, "major": True}), "/clocks/4/when"),
     ],
 )
 def test_a_wrong_book_is_told_where_it_is_wrong(change: Callable[[Document], object], pointer: str) -> None:
