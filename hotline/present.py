@@ -29,6 +29,10 @@ _OWN_WORDS = ("location", "occurred_at", "accused_person", "recording")
 """What goes with the description: whoever may not see that sees none of these."""
 
 
+_SAYING = ("summary", "description", "location", "accused", "caller")
+"""What of a ticket says what it is about, and whom."""
+
+
 def ticket_view(work: Work, held: Held) -> dict[str, Any]:
     """Return a ticket as JSON (schema response/ticket): its texts, its caller masked, steps and clocks."""
     book: Rulebook = work.rulebooks.get(held.case.rulebook, held.case.rulebook_version)
@@ -51,7 +55,7 @@ def ticket_view(work: Work, held: Held) -> dict[str, Any]:
         **view,
         "history": _history(work, view["history"]) if shut_out else view["history"],
     }
-    shown = visible(book.views["ticket"], _named(book, relation), document)
+    shown = _seen(book, relation, document)
     if shut_out or not shown.get("caller"):
         shown.pop("caller", None)
     if "description" not in shown:
@@ -60,9 +64,12 @@ def ticket_view(work: Work, held: Held) -> dict[str, Any]:
     return shown
 
 
-def _named(book: Rulebook, relation: str) -> str:
-    """Return the relation under which the rulebook says what is seen; what it does not name is `other`."""
-    return relation if relation in book.views["ticket"] else "other"
+def _seen(book: Rulebook, relation: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a relation sees of a ticket; one that the rulebook does not name sees that it exists."""
+    table = book.views["ticket"]
+    if relation in table:
+        return visible(table, relation, document)
+    return {key: value for key, value in document.items() if key not in _SAYING}
 
 
 def _history(work: Work, steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -83,7 +90,7 @@ def ticket_row(work: Work, held: Held) -> dict[str, Any]:
     """Return a ticket as a row of a list (schema response/ticket_row); nothing in it says who called."""
     book: Rulebook = work.rulebooks.get(held.case.rulebook, held.case.rulebook_version)
     document = {**_ticket(work, book, held.ticket), **case_row(work, held.case)}
-    return visible(book.views["ticket"], _named(book, relation_to(work, held)), document)
+    return _seen(book, relation_to(work, held), document)
 
 
 def _ticket(work: Work, book: Rulebook, ticket: Ticket) -> dict[str, Any]:

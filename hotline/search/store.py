@@ -33,7 +33,7 @@ from sqlalchemy.sql import ColumnElement
 from cases.store import case_parties
 from catalog.search.tokens import Term
 from core.db import Instant, Page, page
-from core.settings_hotline import significant
+from core.settings_hotline import LEVELS, significant
 from core.work import Actor
 from hotline.model import Ticket, Wanted
 from hotline.store import read_ticket, ticket_callers, ticket_documents, tickets
@@ -46,6 +46,7 @@ _fts = table(
     column("rank"),
 )
 """The FTS5 table over `ticket_documents`."""
+LAST_LEVEL = LEVELS[-1]
 _NO_DUE = literal(datetime(9999, 12, 31, tzinfo=UTC), Instant)
 
 
@@ -182,7 +183,7 @@ def _narrowed(wanted: Wanted, states: Sequence[str] | None, now: datetime) -> li
         found.append(c.state.in_(states))
     if wanted.place:
         within = significant(wanted.place)
-        found += [c.place >= within, c.place < f"{within}\uffff"]
+        found.append(c.place.between(within.ljust(LAST_LEVEL, "0"), within.ljust(LAST_LEVEL, "9")))
     if wanted.is_open is not None:
         found.append(c.closed_at.is_(None) if wanted.is_open else c.closed_at.is_not(None))
     if wanted.late:
