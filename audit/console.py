@@ -60,6 +60,7 @@ KINDS = {
     "account.token_ended": Text("作废令牌", "Token ended"),
     "notice.read": Text("阅读通知", "Notice read"),
     "audit.query": Text("查询记录", "Records searched"),
+    "report.exported": Text("导出热线报表", "Hotline report exported"),
 }
 """What the kinds of records are called on screen; others show as they are written."""
 

@@ -16,7 +16,7 @@ from hotline.reports.bulletin import Bulletin, read_bulletin
 from hotline.reports.export import COUNTED
 from hotline.reports.flags import count_flags
 from hotline.reports.model import DIMENSIONS, HANDLER, OFFICE
-from hotline.reports.names import Names
+from hotline.reports.names import Names, limit_titles
 from hotline.reports.overdue import list_overdue
 from hotline.reports.rates import MEASURES, ahead_of
 from hotline.reports.reading import OVERDUE, REPORT, export
@@ -104,7 +104,7 @@ def _common(work: Work) -> dict[str, Any]:
         "ahead_of": ahead_of,
         "number": number,
         "names": names,
-        "titles": {rule.name: rule.title for rule in names.book.clocks},
+        "titles": limit_titles(names.book),
         "choices": {name: _choices(names, name) for name in ("unit", "category", "channel")},
         "sees_all": sees_all(work),
     }

@@ -17,7 +17,7 @@ from core.text import Text
 from core.times import local_iso
 from core.work import Work
 from hotline.reports.model import DIMENSIONS, Overdue, Row, Wanted
-from hotline.reports.names import Names
+from hotline.reports.names import Names, limit_titles
 from hotline.reports.overdue import every_overdue
 from hotline.reports.report import Report, sees_all
 from rules.rulebook import Rulebook
@@ -77,14 +77,14 @@ def _cells(row: Row, report: Report) -> list[Cell]:
 def overdue_table(work: Work, wanted: Wanted, book: Rulebook) -> Table:
     """Return the limits that were not kept as a table; the office's has the units' reasons."""
     names = Names(work)
-    titles = {rule.name: rule.title for rule in book.clocks}
+    titles = limit_titles(book)
     head = [
         "工单编号 number",
         "摘要 summary",
         *(both(title) for title in DIMENSIONS.values()),
         "时限 limit",
         "截止 due",
-        "完成 met",
+        "结束 ended",
         *(["原因 reason"] if sees_all(work) else []),
     ]
 

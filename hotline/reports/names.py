@@ -10,6 +10,8 @@ from core.settings_hotline import LEVELS, significant
 from core.text import Text, text_of
 from core.work import Work
 from hotline.book import hotline_book
+from hotline.model import WORKFLOW
+from rules.rulebook import Rulebook
 
 NONE = {
     "unit": Text("热线办公室（未派单）", "The office itself (not dispatched)"),
@@ -26,6 +28,12 @@ def level_below(codes: Iterable[str], within: str | None) -> int:
         return next((n for n in LEVELS if n > len(within)), LEVELS[-1])
     known = {significant(code) for code in codes} - {""}
     return next((n for n in LEVELS if len({code[:n] for code in known}) > 1), LEVELS[-1])
+
+
+def limit_titles(book: Rulebook) -> Mapping[str, Text]:
+    """Return what the clocks of tickets are called; of several that share a name the first."""
+    rules = [rule for rule in book.clocks if rule.workflow == WORKFLOW]
+    return {rule.name: rule.title for rule in reversed(rules)}
 
 
 class Names:
