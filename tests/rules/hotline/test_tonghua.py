@@ -158,6 +158,7 @@ BAD = ("revisit", {"is_satisfied": False, "dissatisfied_count": 0})
         (["answer", "archive"], "archived"),
         (["refuse"], "refused"),
         (["hand_off"], "handed_off"),
+        (["dispatch", "sign_in", "refuse"], "refused"),
         (["merge"], "merged"),
         ([*ANSWERED, "revisit", "archive"], "archived"),
         ([*ANSWERED, BAD, "redo"], "handling"),
