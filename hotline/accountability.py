@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cases.model import Case, in_role
+from cases.model import HANDLER, Case, in_role
 from cases.store import cases_by_id
 from cases.timing import book_of, clocks
 from core.db import Page
@@ -35,6 +35,8 @@ SECOND = 2
 OVERSEERS = frozenset({"supervisor", "leader", "business_environment", "auditor"})
 """Who looks at what was found; a discipline body is sent what a person has signed, and looks at nothing."""
 RETURN_REFUSED, URGED = "return_refused", "urged"
+LIAISON = "liaison_missing"
+"""The one finding that is about a unit and no ticket of it."""
 EXPLANATION = "overdue_reason"
 """The field in which a unit explains why it is late."""
 
@@ -89,7 +91,7 @@ def findings(book: Rulebook, known: Known, calendar: Calendar) -> list[Finding]:
             leaf.cite,
         )
         for ground in leaf.value or ()
-        if ground["flag"] is not None and FLAGS[ground["flag"]](known, book, calendar)
+        if ground["flag"] in FLAGS and FLAGS[ground["flag"]](known, book, calendar)
     ]
 
 
@@ -201,7 +203,7 @@ def flagged(work: Work, wanted: Flags, limit: int, cursor: str | None) -> Page:
     A page may hold fewer than `limit`: what the database takes for likely is looked at closely here.
     """
     book: Rulebook = hotline_book(work)
-    kinds = {ground["flag"] for ground in book.policy("accountability").value or ()} - {None}
+    kinds = {ground["flag"] for ground in book.policy("accountability").value or ()} & FLAGS.keys()
     kinds = kinds & {wanted.flag} if wanted.flag else kinds
     refusing = [t.action for t in book.workflow(WORKFLOW).transitions if RETURN_REFUSED in t.emits]
     urging = sorted(begun_by_urging(book))
@@ -212,6 +214,18 @@ def flagged(work: Work, wanted: Flags, limit: int, cursor: str | None) -> Page:
     ]
     rows = [(held, fits) for held, fits in looked if any(f.flag in kinds for f in fits)]
     return Page(rows, found.next_cursor)
+
+
+def units_without_liaison(work: Work) -> list[str]:
+    """Return the units that nobody could handle a ticket for, where the book has that among its grounds.
+
+    A unit reports who its liaison is, and every change of it (YM art. 23(五)); without one it has not.
+    """
+    listed = hotline_book(work).policy("accountability").value or ()
+    if all(ground["flag"] != LIAISON for ground in listed):
+        return []
+    reachable = store.departments_with(work.tx, HANDLER)
+    return [d.id for d in work.settings.departments.values() if d.hotline_unit and d.id not in reachable]
 
 
 def grounds(book: Rulebook) -> list[Mapping[str, Any]]:

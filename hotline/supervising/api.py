@@ -6,13 +6,14 @@ from core.errors import invalid
 from core.text import Text
 from core.times import local_iso
 from core.work import Work
-from hotline.accountability import OVERSEERS, flagged, grounds
+from hotline.accountability import OVERSEERS, flagged, grounds, units_without_liaison
 from hotline.book import hotline_book
 from hotline.supervising.model import Supervised, Wanted
 from hotline.supervising.opening import offers, open_supervision, open_supervisions
 from hotline.supervising.periods import flags_asked
 from hotline.supervising.present import (
     flagged_row,
+    named,
     offer_view,
     opened_view,
     supervision_row,
@@ -136,5 +137,6 @@ def flags(work: Work, call: Call) -> Reply:
     """List the tickets that a ground of accountability fits, for people to weigh."""
     found = flagged(work, flags_asked(call.query), call.limit, call.cursor)
     rows = [flagged_row(work, held, fits) for held, fits in found.rows]
-    beside = {"grounds": grounds(hotline_book(work)), "as_of": local_iso(work.now)}
+    units = [named(work, unit) for unit in units_without_liaison(work)]
+    beside = {"grounds": grounds(hotline_book(work)), "units": units, "as_of": local_iso(work.now)}
     return listing(rows, found.next_cursor, beside)

@@ -10,7 +10,7 @@ from cases.timing import book_of
 from core.errors import FieldError, Invalid, NotFound, Refusal
 from core.text import Text
 from core.work import Work
-from hotline.accountability import OVERSEERS, flagged, grounds
+from hotline.accountability import FLAGS, OVERSEERS, flagged, grounds, units_without_liaison
 from hotline.book import hotline_book
 from hotline.lights import LIGHTS, lights_of
 from hotline.model import Held
@@ -85,7 +85,8 @@ def accountability(work: Work, seen: Seen) -> Page:
         "rows": [flagged_row(work, held, fits) for held, fits in found.rows],
         "next_cursor": found.next_cursor,
         "grounds": named,
-        "flags": {g["flag"]: g["title"] for g in named if g["flag"]},
+        "units": units_without_liaison(work),
+        "flags": {g["flag"]: g["title"] for g in named if g["flag"] in FLAGS},
         "asked": asked,
         "wrong": wrong,
         "provision": book.policy("accountability").cite.as_json(),

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import ColumnElement
 
+from accounts.model import ACTIVE
 from accounts.store import accounts
 from cases.model import CO_HANDLER, HANDLER, MEMBER
 from cases.store import case_breaches, case_events, case_parties, cases
@@ -166,6 +167,12 @@ def unmaskings_by_department(tx: Connection, ticket_id: str) -> dict[str, int]:
     query = query.outerjoin(accounts, accounts.c.login == unmaskings.c.login)
     query = query.where(unmaskings.c.ticket_id == ticket_id).group_by(accounts.c.department)
     return {department or "": int(n) for department, n in tx.execute(query)}
+
+
+def departments_with(tx: Connection, role: str) -> set[str]:
+    """Return the departments in which somebody with a role can sign in."""
+    query = select(accounts.c.department, accounts.c.roles).where(accounts.c.state == ACTIVE)
+    return {row.department for row in tx.execute(query) if role in row.roles}
 
 
 def running_clocks(tx: Connection, ids: Iterable[str]) -> dict[str, list[ClockRow]]:

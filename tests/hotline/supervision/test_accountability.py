@@ -12,7 +12,7 @@ import pytest
 
 from accounts.people import ensure_account
 from core.work import Actor
-from hotline.accountability import Known, findings, findings_of, flagged
+from hotline.accountability import Known, findings, findings_of, flagged, units_without_liaison
 from hotline.callers import unmask
 from hotline.model import Held
 from hotline.supervising.store import Flags
@@ -168,6 +168,25 @@ def test_a_supervision_that_nobody_answers_in_time_is_a_finding(ganzhou_city: Wo
     assert found(world, held) == {"supervision_unanswered": False}
     swept(world)
     assert found(world, held) == {"supervision_unanswered": False}
+
+
+def test_a_unit_that_names_no_handler_is_found_where_the_book_asks_for_liaison(
+    tmp_path: Path, template_database: Path
+) -> None:
+    world = hotline_world(tmp_path, template_database, "hotline/yuanmou")
+    with world.work(susan) as work:
+        before = units_without_liaison(work)
+        ensure_account(work, hans.login, hans.name, hans.department, hans.roles)
+        after = units_without_liaison(work)
+    world.database.close()
+    assert set(before) - set(after) == {"housing"}
+    assert "education" in after
+    assert "audit" not in after
+
+
+def test_a_place_whose_book_does_not_ask_for_liaison_names_no_units(city: World) -> None:
+    with city.read(susan) as work:
+        assert units_without_liaison(work) == []
 
 
 # --- the list -------------------------------------------------------------------------------------
