@@ -200,6 +200,11 @@ def unmask(work: Work, held: Held, reason: str) -> dict[str, str]:
     return shown
 
 
+def reason_of(work: Work, unmasking: Mapping[str, Any]) -> str:
+    """Return why somebody saw a caller in the clear; whoever calls this has checked who asks."""
+    return open_sealed(work.settings, unmasking["reason_sealed"], f"{unmasking['id']}:reason")
+
+
 # --- the renewal of keys --------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from core.times import local_iso
 from core.work import Work
 from hotline import store
 from hotline.book import coded, value_of
-from hotline.callers import caller_seen, may_unmask, open_texts, relation_to
+from hotline.callers import caller_seen, may_unmask, open_texts, reason_of, relation_to
 from hotline.duplicates import repeat_of
 from hotline.links import outcome_of
 from hotline.model import Held, Hint, Rating, Suggested, Ticket
@@ -51,6 +51,7 @@ def ticket_view(work: Work, held: Held) -> dict[str, Any]:
         "repeat": repeat_of(work, book, held.ticket),
         "attachments": [paper_view(work, held, a) for a in papers_of(work, held)],
         "ratings": [_rating(book, r) for r in store.ratings_of(work.tx, held.ticket.id)],
+        "unmaskings": _unmaskings(work, held, relation),
         "suggested": [_suggested(work, s) for s in suggested_units(work, held)],
         **view,
         "history": _history(work, view["history"]) if shut_out else view["history"],
@@ -172,6 +173,22 @@ def _rating(book: Rulebook, rating: Rating) -> dict[str, Any]:
         "at": local_iso(rating.at),
         "by": rating.by,
     }
+
+
+def _unmaskings(work: Work, held: Held, relation: str) -> list[dict[str, Any]]:
+    """Return who saw the caller in the clear to those who watch over it; why, to the supervisor alone."""
+    if relation not in ("supervisor", "leader", "auditor"):
+        return []
+    return [
+        {
+            "login": row["login"],
+            "at": local_iso(row["at"]),
+            "fields": row["fields"],
+            "record": row["record_id"],
+            "reason": reason_of(work, row) if relation == "supervisor" else None,
+        }
+        for row in store.unmaskings_of(work.tx, held.ticket.id)
+    ]
 
 
 def _suggested(work: Work, suggested: Suggested) -> dict[str, Any]:

@@ -254,12 +254,6 @@ def matter_span(tx: Connection, matter_id: str) -> tuple[datetime | None, dateti
     return row[0], row[1], int(row[2])
 
 
-def matter_of(tx: Connection, matter_id: str, limit: int) -> list[Ticket]:
-    """Return the tickets about a matter, the oldest first."""
-    query = select(tickets).where(tickets.c.matter_id == matter_id)
-    return [read_ticket(row) for row in tx.execute(query.order_by(tickets.c.created_at).limit(limit))]
-
-
 # --- callers and what they said -------------------------------------------------------------------
 
 

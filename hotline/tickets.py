@@ -18,7 +18,6 @@ from hotline import store
 from hotline.assigning import assign
 from hotline.book import UNITS, coded, deed_of, hotline_book, seated, states_with
 from hotline.knowledge.articles import note_use
-from hotline.knowledge.articles import note_use
 from hotline.links import report_doubt
 from hotline.merging import check_merging, merge
 from hotline.model import KIND, WORKFLOW, Held, Wanted
@@ -96,11 +95,6 @@ def viewer_of(work: Work) -> index.Viewer:
     held = department.roles if department is not None else frozenset()
     everywhere = roles & seated(hotline_book(work).workflow(WORKFLOW)) & held
     return index.Viewer(work.actor, frozenset(everywhere), frozenset(roles - everywhere))
-
-
-def is_open_number(tx: Any, number: str, department: str) -> bool:
-    """Tell whether a ticket with this number is open and the department takes part in it."""
-    return store.is_open_number(tx, number, department)
 
 
 # --- moved ----------------------------------------------------------------------------------------
@@ -236,11 +230,6 @@ def _merge(work: Work, book: Rulebook, held: Held, said: Mapping[str, Any]) -> N
         merge(work, held, target)
 
 
-def _answer(work: Work, book: Rulebook, held: Held, said: Mapping[str, Any]) -> None:
-    if said.get("article"):
-        note_use(work, str(said["article"]))
-
-
 def _correct(work: Work, book: Rulebook, held: Held, said: Mapping[str, Any]) -> None:
     report_doubt(work, held, said)
 
@@ -252,7 +241,6 @@ def _answer(work: Work, book: Rulebook, held: Held, said: Mapping[str, Any]) -> 
 
 
 DEEDS: Mapping[str, Callable[[Work, Rulebook, Held, Mapping[str, Any]], None]] = {
-    "answer": _answer,
     "answer": _answer,
     "merge": _merge,
     "rate": note_rating,

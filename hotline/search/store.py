@@ -195,12 +195,6 @@ def _narrowed(wanted: Wanted, states: Sequence[str] | None, now: datetime) -> li
     return found
 
 
-def count_by_state(tx: Connection, viewer: Viewer) -> dict[str, int]:
-    """Return how many of the viewer's open tickets stand in each state."""
-    query = select(tickets.c.state, func.count()).where(_visible(viewer), tickets.c.closed_at.is_(None))
-    return {row[0]: row[1] for row in tx.execute(query.group_by(tickets.c.state))}
-
-
 # --- earlier tickets of the same matter -----------------------------------------------------------
 
 

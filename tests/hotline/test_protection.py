@@ -158,6 +158,9 @@ def test_unmasking_is_kept_with_its_reason_sealed(desk: World) -> None:
         kept = store.unmaskings_of(work.tx, held.ticket.id)
     assert [(row["login"], row["fields"]) for row in kept] == [("sven", ["address", "name", "phone"])]
     assert "核实" not in kept[0]["reason_sealed"]
+    assert [row["reason"] for row in view(desk, sven, held)["unmaskings"]] == ["核实投诉人身份"]
+    assert [row["reason"] for row in view(desk, dave, held)["unmaskings"]] == [None]
+    assert view(desk, hans, held)["unmaskings"] == []
 
 
 def test_a_leader_may_not_unmask(desk: World) -> None:
@@ -176,7 +179,7 @@ def test_a_number_has_one_index_however_it_is_written(desk: World, written: str)
 
 def test_an_anonymous_report_is_taken_as_the_rulebook_says(desk: World) -> None:
     rule = desk.rulebooks.current("hotline").policy("intake.fields").value["anonymous"]
-    nameless = {"anonymous": True, "caller": {"phone": WANG["phone"]}}
+    nameless: dict[str, Any] = {"anonymous": True, "caller": {"phone": WANG["phone"]}}
     if rule == "refused":
         with pytest.raises(Invalid) as refused:
             taken(desk, **nameless)
