@@ -47,7 +47,8 @@ CHOSEN = "tickets"
 @pages.show("/supervisions", who=SIGNED_IN, summary=Text("催办督办", "Supervisions"))
 def supervisions(work: Work, seen: Seen) -> Page:
     """List the supervisions that the reader takes part in, and what may be opened."""
-    known = offered(hotline_book(work))
+    book = hotline_book(work)
+    known = offered(book)
     workflow = seen.query.get("workflow") if seen.query.get("workflow") in known else None
     states = {name: s.title for name, s in known[workflow].states.items()} if workflow else {}
     state = seen.query.get("state") if seen.query.get("state") in states else None
@@ -66,8 +67,15 @@ def supervisions(work: Work, seen: Seen) -> Page:
         "status": status,
         "ticket": ticket,
         "offers": [offer_view(o) for o in offers(work)],
+        "listed": {name: _listed(book, name) for name in ("ladder", "triggers")},
     }
     return Page("hotline/supervision_list.html", context)
+
+
+def _listed(book: Rulebook, name: str) -> dict[str, Any]:
+    """Return how the book supervises, or what gives cause to: its entries in order, with the provision."""
+    leaf = book.policy(f"supervise.{name}")
+    return {"entries": leaf.value or (), "cite": leaf.cite.as_json()}
 
 
 @pages.show("/accountability", who=OVERSEERS, summary=Text("问责情形", "What was found"))

@@ -1,0 +1,68 @@
+"""Whatever procedures a place has, each of them is opened, kept at the desk, and signed by a person."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cases.procedure import seats
+from core.times import local_iso
+from core.work import Actor
+from hotline.supervising.model import INVITED, Wanted
+from hotline.supervising.opening import offered, open_supervision
+from hotline.supervisions import find_supervision, list_supervisions
+from rules.rulebook import SHIPPED, Rulebook
+from rules.values import FieldRule
+from tests.conftest import World
+from tests.hotline.kit import dispatched_ticket
+from tests.hotline.supervision.conftest import hotline_world
+from tests.hotline.supervision.people import diego
+
+PLACES = sorted(path.stem for path in (SHIPPED / "hotline").glob("*.yaml"))
+
+
+def said(world: World, rule: FieldRule) -> Any:
+    """Something that a field takes."""
+    if rule.type == "choice":
+        return next(iter(rule.choices))
+    if rule.type == "instant":
+        return local_iso(world.now + timedelta(days=1))
+    return {"department": "housing", "integer": rule.min or 1, "boolean": True, "list": ["education"]}.get(
+        rule.type, "说明"
+    )
+
+
+def opener(world: World, roles: frozenset[str]) -> Actor:
+    """Somebody of a department that may open it."""
+    role = sorted(roles)[-1]
+    if role in ("handler", "co_handler"):
+        return Actor("opener", "Opener", "housing", frozenset({"handler"}), "p")
+    with world.read(diego) as work:
+        return Actor("opener", "Opener", seats(work, role)[0], frozenset({role}), "p")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_procedure_of_a_place_begins_as_a_draft_that_no_discipline_body_sees(
+    place: str, tmp_path: Path, template_database: Path
+) -> None:
+    world = hotline_world(tmp_path, template_database, f"hotline/{place}")
+    book: Rulebook = world.rulebooks.current("hotline")
+    topic = book.policy("categories").value[0]["code"]
+    assert offered(book)
+    for name, flow in offered(book).items():
+        opening = flow.opens_by
+        assert opening is not None
+        held = dispatched_ticket(world, category=topic) if "ticket" in opening.about else None
+        draft = {field: said(world, book.fields[field]) for field in opening.requires}
+        with world.work(opener(world, opening.roles)) as work:
+            made = open_supervision(work, held.ticket.id if held else None, name, draft)
+            assert find_supervision(work, made.supervision.id).case.state == flow.initial
+        assert "discipline" not in made.case.parties, name
+        outside = made.case.facts[INVITED]
+        assert not set(outside) & set(made.case.parties), name
+        with world.read(diego) as work:
+            assert list_supervisions(work, Wanted(), 50, None).rows == []
+    world.database.close()
