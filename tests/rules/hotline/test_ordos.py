@@ -257,6 +257,6 @@ def test_what_is_not_in_the_text_is_null() -> None:
 def test_no_address_on_the_net_is_shown_to_anybody() -> None:
     views = ordos().views["caller"]
     for relation in views:
-        shown = visible(views, relation, {"caller": CALLER})["caller"]
+        shown = visible(views, relation, CALLER)
         assert not set(shown.values()) & set(CALLER.values())
         assert "ip" not in shown

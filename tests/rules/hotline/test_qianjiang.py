@@ -264,11 +264,11 @@ def test_eight_grounds_are_answered_for_and_ten_are_refused() -> None:
 
 @pytest.mark.parametrize("relation", ["accused", "auditor", "discipline", "leader", "other"])
 def test_who_has_no_work_with_the_caller_sees_nothing_of_them(relation: str) -> None:
-    assert visible(qianjiang().views["caller"], relation, {"caller": CALLER}) == {}
+    assert visible(qianjiang().views["caller"], relation, CALLER) == {}
 
 
 @pytest.mark.parametrize("relation", ["operator", "dispatcher", "supervisor", "handler", "co_handler"])
 def test_nobody_sees_the_caller_in_the_clear_or_their_address_on_the_net(relation: str) -> None:
-    shown = visible(qianjiang().views["caller"], relation, {"caller": CALLER})["caller"]
+    shown = visible(qianjiang().views["caller"], relation, CALLER)
     assert "ip" not in shown
     assert not set(shown.values()) & set(CALLER.values())

@@ -279,6 +279,6 @@ def test_archives_are_kept_for_two_years_and_revisits_are_samples() -> None:
 def test_nobody_sees_the_caller_in_the_clear() -> None:
     views = yuanmou().views["caller"]
     for relation in views:
-        shown = visible(views, relation, {"caller": CALLER})["caller"]
+        shown = visible(views, relation, CALLER)
         assert not set(shown.values()) & set(CALLER.values())
     assert "accused" not in views
