@@ -1004,10 +1004,11 @@ def hotline_bulletin(place: Place, month: str, target: Path, language: str) -> N
     from hotline.reports.bulletin import PARTS, read_bulletin
     from hotline.reports.console import bulletin_alone
 
+    app = create_app(place.settings())
     with place.work() as work, Progress(console=err, transient=True) as progress:
         task = progress.add_task("月报 / bulletin", total=len(PARTS) + 1)
         found = read_bulletin(work, {"month": month}, lambda part: progress.update(task, advance=1))
-        text = bulletin_alone(create_app(place.settings()), work, found, language)
+        text = bulletin_alone(app, work, found, language)
         progress.update(task, advance=1)
     target.write_text(text, encoding="utf-8")
     click.echo(str(target))
