@@ -34,7 +34,7 @@ FILTERS = {
 FLAG_FILTERS = {
     "flag": Text("情形", "kind of finding"),
     "unit": Text("承办单位", "unit"),
-    "from": Text("受理日期自", "taken in from this day"),
+    "from": Text("受理日期自（缺省为 90 天前）", "taken in from this day; 90 days ago if none is given"),
     "until": Text("受理日期至", "taken in until this day"),
 }
 
@@ -135,7 +135,7 @@ def act(work: Work, call: Call, supervision_id: str, action: str) -> Reply:
 )
 def flags(work: Work, call: Call) -> Reply:
     """List the tickets that a ground of accountability fits, for people to weigh."""
-    found = flagged(work, flags_asked(call.query), call.limit, call.cursor)
+    found = flagged(work, flags_asked(call.query, work.now), call.limit, call.cursor)
     rows = [flagged_row(work, held, fits) for held, fits in found.rows]
     units = [named(work, unit) for unit in units_without_liaison(work)]
     beside = {"grounds": grounds(hotline_book(work)), "units": units, "as_of": local_iso(work.now)}

@@ -23,7 +23,7 @@ from hotline.supervising.opening import (
     open_supervision,
     open_supervisions,
 )
-from hotline.supervising.periods import flags_asked
+from hotline.supervising.periods import first_day, flags_asked
 from hotline.supervising.present import flagged_row, offer_view, supervision_row, supervision_view
 from hotline.supervisions import act_on_supervision, find_supervision, list_supervisions, of_ticket
 from hotline.tickets import find_ticket, list_tickets
@@ -85,9 +85,9 @@ def accountability(work: Work, seen: Seen) -> Page:
     named = grounds(book)
     asked = {name: seen.query[name] for name in ("flag", "unit", "from", "until") if seen.query.get(name)}
     try:
-        wanted, wrong = flags_asked(asked), None
+        wanted, wrong = flags_asked(asked, work.now), None
     except Invalid as refused:
-        wanted, wrong = flags_asked({}), refused.errors[0].message
+        wanted, wrong = flags_asked({}, work.now), refused.errors[0].message
     found = flagged(work, wanted, PAGE, seen.query.get("cursor"))
     context = {
         "rows": [flagged_row(work, held, fits) for held, fits in found.rows],
@@ -95,7 +95,7 @@ def accountability(work: Work, seen: Seen) -> Page:
         "grounds": named,
         "units": units_without_liaison(work),
         "flags": {g["flag"]: g["title"] for g in named if g["flag"] in FLAGS},
-        "asked": asked,
+        "asked": {"from": first_day(work.now).date().isoformat(), **asked},
         "wrong": wrong,
         "provision": book.policy("accountability").cite.as_json(),
     }

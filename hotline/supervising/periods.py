@@ -10,8 +10,11 @@ from core.times import SHANGHAI
 from hotline.accountability import FLAGS
 from hotline.supervising.store import Flags
 
+USUAL = timedelta(days=90)
+"""How far the list goes back where no first day is asked for."""
 
-def flags_asked(query: Mapping[str, str]) -> Flags:
+
+def flags_asked(query: Mapping[str, str], now: datetime) -> Flags:
     """Return what is asked for. Raises Invalid for a kind of finding or a day that there is none of."""
     flag = query.get("flag") or None
     if flag is not None and flag not in FLAGS:
@@ -20,9 +23,14 @@ def flags_asked(query: Mapping[str, str]) -> Flags:
     return Flags(
         flag,
         query.get("unit") or None,
-        _day(query, "from"),
+        _day(query, "from") or first_day(now),
         until + timedelta(days=1) if until is not None else None,
     )
+
+
+def first_day(now: datetime) -> datetime:
+    """Return the day from which tickets are listed where none is asked for."""
+    return datetime.combine((now.astimezone(SHANGHAI) - USUAL).date(), time(), SHANGHAI)
 
 
 def _day(query: Mapping[str, str], name: str) -> datetime | None:

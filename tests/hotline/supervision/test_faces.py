@@ -91,6 +91,10 @@ def test_what_was_found_is_for_those_who_oversee(city: World) -> None:
     assert [row["number"] for row in answer["items"]] == [held.ticket.number]
     assert [f["flag"] for f in answer["items"][0]["findings"]] == ["late"]
     assert {g["flag"] for g in answer["grounds"]} >= {None, "late"}
+    city.now += timedelta(days=90)
+    assert city.client(bruno).get("/api/accountability").get_json()["items"] == []
+    assert len(city.client(bruno).get("/api/accountability?from=2026-02-10").get_json()["items"]) == 1
+    assert city.client(bruno).get("/api/accountability?until=2026-02-09").get_json()["items"] == []
     for query in ("flag=luck", "from=yesterday"):
         assert city.client(bruno).get(f"/api/accountability?{query}").status_code == 400
     for nobody in (hans, diego, carol):
