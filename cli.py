@@ -375,12 +375,13 @@ def run_statistics(place: Place) -> None:
     """Sums up calls and looks, every few minutes, whether published data can be had."""
     from cases.books import open_rulebooks
     from core.db import Database
-    from hotline.reports.statistics import REFRESH_SECONDS, refresh_statistics
+    from hotline.statistics.publishing import REFRESH_SECONDS, publish_statistics, read_statistics
     from supervision.process import run as keep_statistics
 
     def refresh() -> None:
-        with database.begin() as tx:
-            refresh_statistics(Work(tx, books, SYSTEM, utc_now(), settings))
+        with database.read() as tx:
+            rows = read_statistics(Work(tx, books, SYSTEM, utc_now(), settings))
+        publish_statistics(settings, rows)
 
     settings = place.settings()
     database = Database(settings.database_url)

@@ -5,7 +5,8 @@
 3  the consumer applies; the right desk checks, decides and informs, each within its clock
 4  the system gets a token and pulls the data; a call beyond the grant is refused; a revoked token is dead
 5  an API and files go the same way
-6  the auditor finds both calls in the log, and the log verifies offline
+6  the hotline takes a call in, handles it, and uses data for it (demo/hotline.py)
+7  the auditor finds the calls in the log, and the log verifies offline
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from audit.verify import verify
 from catalog.apply import apply_manifests, check_manifests
 from core.settings import Settings, read_yaml
 from core.work import Work
+from demo.hotline import run_the_hotline
 from demo.http import Answer, Party, basic, bearer
 
 DRAFT = Path(__file__).parent / "data" / "divisions.yaml"
@@ -39,13 +41,13 @@ class Story:
         self.settings = settings
         self.page = page
         self.step = 0
-        people = ("zhao.min", "sun.li", "qian.wei", "li.na", "wu.fang")
+        people = ("zhao.min", "sun.li", "qian.wei", "li.na", "wu.fang", "lin.yue", "xu.qiang", "gao.yang")
         with begin() as work:
             tokens = {login: issue_token(work, login, hours=1) for login in people}
         control = settings.platform.control_url
-        self.civil, self.social, self.manager, self.health, self.auditor = (
-            bearer(control, tokens[login]) for login in people
-        )
+        parties = [bearer(control, tokens[login]) for login in people]
+        self.civil, self.social, self.manager, self.health, self.auditor = parties[:5]
+        self.operator, self.dispatcher, self.handler = parties[5:]
 
     def say(self, zh: str, en: str) -> None:
         """Write the next step."""
@@ -77,7 +79,9 @@ def tell(settings: Settings, begin: Begin, page: Console) -> None:
     rows, refused = pull_rows(story, system, code, number)
     use_the_service(story, system)
     fetch_a_calendar(story, system)
-    look_at_the_log(story, [rows.headers["Audit-Record"], refused.headers["Audit-Record"]])
+    looked_up = run_the_hotline(story, code)
+    calls = [rows.headers["Audit-Record"], refused.headers["Audit-Record"], looked_up.json["record"]]
+    look_at_the_log(story, calls)
 
 
 # --- the catalog ----------------------------------------------------------------------------------
@@ -261,7 +265,7 @@ def _on_record(story: Story, answer: Answer) -> None:
 
 def look_at_the_log(story: Story, records: list[str]) -> None:
     """Find the permitted and the refused call, wait for the checkpoint that covers them, verify offline."""
-    story.say("审计局在日志中查到两次调用", "the Audit Bureau finds both calls in the log")
+    story.say("审计局在日志中查到这些调用", "the Audit Bureau finds the calls in the log")
     for record in records:
         body = story.auditor.call("GET", f"/api/audit/records/{record}").json
         entry = body.get("body", body)

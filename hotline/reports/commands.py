@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from core.work import Work
 from hotline.reports import store
 from hotline.reports.keeping import BATCH, keep_again
-from hotline.reports.statistics import refresh_statistics
+from hotline.statistics.publishing import publish_statistics, read_statistics
 
 Begin = Callable[[], AbstractContextManager[Work]]
 
@@ -28,4 +28,5 @@ def rebuild(begin: Begin, told: Callable[[int, int], object]) -> dict[str, int]:
         done = min(done + BATCH, all_)
         told(done, all_)
     with begin() as work:
-        return {"tickets": all_, "rows": refresh_statistics(work)}
+        rows, settings = read_statistics(work), work.settings
+    return {"tickets": all_, "rows": publish_statistics(settings, rows)}

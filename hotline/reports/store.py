@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -55,22 +55,6 @@ ticket_turns = Table(
     Index("ix_ticket_turns_late_at", "late_at", "until", "answered", "unit"),
     Index("ix_ticket_turns_until", "until", "late_at", "unit"),
     Index("ix_ticket_turns_sign_late_at", "sign_late_at", "signed_at", "over_at"),
-)
-
-hotline_statistics = Table(
-    "hotline_statistics",
-    metadata,
-    Column("month", String(7), primary_key=True),
-    Column("unit", String(80), primary_key=True),
-    Column("category", String(40), primary_key=True),
-    Column("place", String(12), primary_key=True),
-    Column("channel", String(40), primary_key=True),
-    Column("tickets", Integer, nullable=False),
-    Column("closed", Integer, nullable=False),
-    Column("on_time", Integer, nullable=False),
-    Column("overdue", Integer, nullable=False),
-    Column("satisfied", Integer, nullable=False),
-    Column("rated", Integer, nullable=False),
 )
 
 _t, _u, _r = tickets.c, ticket_turns.c, ticket_ratings.c
@@ -464,19 +448,3 @@ def monthly(
 def first_ticket_at(tx: Connection) -> datetime | None:
     """Return when the first ticket came in, None before there is one."""
     return tx.execute(select(_t.created_at).order_by(_t.created_at, _t.id).limit(1)).scalar_one_or_none()
-
-
-def put_statistics(tx: Connection, rows: Iterable[dict[str, Any]]) -> int:
-    """Write the statistics in place of all before; return how many rows there are."""
-    made = list(rows)
-    tx.execute(delete(hotline_statistics))
-    if made:
-        tx.execute(hotline_statistics.insert(), made)
-    return len(made)
-
-
-def statistics(tx: Connection) -> list[dict[str, Any]]:
-    """Return the statistics that others may use."""
-    c = hotline_statistics.c
-    query = select(hotline_statistics).order_by(c.month, c.unit, c.category, c.place, c.channel)
-    return [dict(row._mapping) for row in tx.execute(query)]

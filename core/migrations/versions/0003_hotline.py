@@ -315,19 +315,6 @@ def _reports() -> None:
         ["sign_late_at", "signed_at", "over_at"],
     ):
         op.create_index(f"ix_ticket_turns_{columns[0]}", "ticket_turns", columns, unique=False)
-    counted = ("tickets", "closed", "on_time", "overdue", "satisfied", "rated")
-    op.create_table(
-        "hotline_statistics",
-        sa.Column("month", sa.String(length=7), nullable=False),
-        sa.Column("unit", sa.String(length=80), nullable=False),
-        sa.Column("category", sa.String(length=40), nullable=False),
-        sa.Column("place", sa.String(length=12), nullable=False),
-        sa.Column("channel", sa.String(length=40), nullable=False),
-        *(sa.Column(name, sa.Integer(), nullable=False) for name in counted),
-        sa.PrimaryKeyConstraint(
-            *("month", "unit", "category", "place", "channel"), name=op.f("pk_hotline_statistics")
-        ),
-    )
 
 
 def _open311() -> None:
@@ -413,7 +400,6 @@ def _of_import(table: str) -> sa.ForeignKeyConstraint:
 
 
 def downgrade() -> None:
-    op.drop_table("hotline_statistics")
     op.drop_table("ticket_turns")
     for name in ("import_faults", "import_chunks", "import_files", "imports"):
         op.drop_table(name)

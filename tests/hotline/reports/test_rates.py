@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.text import Text
 from hotline.reports.model import Counts, RateRule, Row, Share
 from hotline.reports.rates import MEASURES, rankings, rate_rules, shares_of
-from hotline.reports.statistics import KEYS, LEAST, SUMS, coarsened
+from hotline.statistics.publishing import KEYS, LEAST, SUMS, coarsened
 
 COMPLETION = RateRule("completion", Text("办结率", "completion"), "closed_in_time", "due", Text("", ""), None)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from hotline.reports import store
 from hotline.reports.bulletin import read_bulletin
 from hotline.reports.commands import rebuild
 from hotline.reports.console import bulletin_alone
 from hotline.reports.flags import count_flags
 from hotline.reports.report import read_report, wanted
-from hotline.reports.statistics import refresh_statistics
+from hotline.statistics.publishing import publish_statistics, read_statistics, statistics_file
+from hotline.statistics.store import read_rows
 from tests.hotline.reports.city import ANSWER, act, dispatched, hans, lea, new_ticket, olive
 
 FEBRUARY = {"period": "month", "at": "2026-02"}
@@ -25,9 +25,8 @@ def test_the_statistics_count_tickets_by_the_month_in_which_they_came(city: Any)
         act(city, held, olive, "revisit", satisfaction="satisfied")
     dispatched(city)
     city.now += timedelta(days=40)
-    with city.work(lea) as work:
-        assert refresh_statistics(work) == 1
-        found = store.statistics(work.tx)
+    with city.read(lea) as work:
+        found = read_statistics(work)
     assert found == [
         {
             "month": "2026-02",
@@ -48,8 +47,11 @@ def test_the_statistics_count_tickets_by_the_month_in_which_they_came(city: Any)
 def test_refreshing_again_replaces_what_was_there(city: Any) -> None:
     for _ in range(3):
         new_ticket(city)
-    with city.work(lea) as work:
-        assert refresh_statistics(work) == refresh_statistics(work) == 1
+    with city.read(lea) as work:
+        rows = read_statistics(work)
+    for _ in range(2):
+        assert publish_statistics(city.settings, rows) == 1
+    assert read_rows(statistics_file(city.settings)) == rows
 
 
 def test_what_grows_fastest_stands_first(city: Any) -> None:

@@ -1,4 +1,4 @@
-"""The hotline's own dataset, in the table `hotline_statistics`: monthly sums, nothing personal.
+"""Makes the hotline's own dataset: monthly sums, nothing personal.
 
 A cell of few tickets could point to a person. So what lies in a cell of less than `LEAST` tickets is added to
 a coarser one: first whatever the channel, then whatever the place, then the category, then the unit, each
@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from core.periods import Period, day_of, period_of
+from core.settings import Settings
 from core.work import Work
-from hotline.reports import store
+from hotline.reports.store import first_ticket_at, monthly
+from hotline.statistics.store import write_rows
 
 REFRESH_SECONDS = 3600.0
 """How often the statistics are made anew."""
@@ -29,16 +32,26 @@ SUMS = ("tickets", "closed", "on_time", "overdue", "satisfied", "rated")
 Line = dict[str, Any]
 
 
-def refresh_statistics(work: Work) -> int:
-    """Make the statistics anew, as of now; return how many rows there are.
+def statistics_file(settings: Settings) -> Path:
+    """Return where the dataset lies, for a connection of the deployment to name."""
+    return settings.data / "hotline" / "statistics.sqlite"
+
+
+def publish_statistics(settings: Settings, rows: Sequence[Line]) -> int:
+    """Put the rows where the gateway reads them; return how many there are."""
+    write_rows(statistics_file(settings), rows)
+    return len(rows)
+
+
+def read_statistics(work: Work) -> list[Line]:
+    """Return the statistics as of now.
 
     A row counts the tickets that came in during its month: how many there are, are closed, were closed with
     every limit for handling kept, had such a limit pass, are satisfied by the latest rating, are rated.
     """
-    first = store.first_ticket_at(work.tx)
+    first = first_ticket_at(work.tx)
     months = [(m.name, m.start_at, m.end_at) for m in _months(first, work.now)] if first else []
-    rows = store.monthly(work.tx, months, work.now)
-    return store.put_statistics(work.tx, coarsened(rows))
+    return coarsened(monthly(work.tx, months, work.now))
 
 
 def _months(first: datetime, now: datetime) -> Iterator[Period]:
