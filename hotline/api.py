@@ -17,7 +17,7 @@ from core.text import Text
 from core.times import local_iso, parse_instant
 from core.work import Work
 from hotline.book import hotline_book
-from hotline.callers import unmask
+from hotline.callers import caller_seen, unmask
 from hotline.duplicates import hints, tickets_of_phone
 from hotline.intake import take_in
 from hotline.model import Held, Wanted
@@ -85,9 +85,16 @@ def wanted_of(query: Mapping[str, str]) -> Wanted:
     flags = {name: _flag(name, asked[name]) for name in ("open", "late", "hung", "satisfied")}
     if asked["order"] not in (None, "created", "due"):
         raise invalid("/order", "应为 created 或 due", "must be created or due")
-    plain = ("q", "state", "flag", "place", "category", "channel", "source", "lead", "matter")
     return Wanted(
-        **{name: asked[name] for name in plain},
+        q=asked["q"],
+        state=asked["state"],
+        flag=asked["flag"],
+        place=asked["place"],
+        category=asked["category"],
+        channel=asked["channel"],
+        source=asked["source"],
+        lead=asked["lead"],
+        matter=asked["matter"],
         dataset=code_in(asked["dataset"]) if asked["dataset"] else None,
         is_open=flags["open"],
         late=flags["late"],
@@ -114,9 +121,8 @@ def _instant(name: str, value: str | None) -> datetime | None:
         raise invalid(f"/{name}", "不是有效的时间", "is not an instant", code="format") from None
 
 
-def _reply(work: Work, held: Held, status: int = 200, **more: Any) -> Reply:
-    headers = {"Location": f"/api/tickets/{held.ticket.id}"} if status == 201 else {}
-    return Reply({**ticket_view(work, held), **more}, status, headers, version=held.case.version)
+def _reply(work: Work, held: Held) -> Reply:
+    return Reply(ticket_view(work, held), version=held.case.version)
 
 
 # --- tickets --------------------------------------------------------------------------------------
@@ -134,8 +140,10 @@ def _reply(work: Work, held: Held, status: int = 200, **more: Any) -> Reply:
 def take_one_in(work: Work, call: Call) -> Reply:
     """Take in a ticket; the answer holds the citizen's query code, this once."""
     source = "operator" if work.actor.has("operator") or work.actor.has("dispatcher") else "superior"
-    taken = take_in(work, {**call.body, "source": source})
-    return _reply(work, taken.held, 201, code=taken.code)
+    held, code = take_in(work, {**call.body, "source": source})
+    headers = {"Location": f"/api/tickets/{held.ticket.id}"}
+    told = {**ticket_row(work, held), "caller": caller_seen(work, held), "code": code}
+    return Reply(told, 201, headers, version=held.case.version)
 
 
 @routes.add(

@@ -81,10 +81,12 @@ def seal_caller(work: Work, ticket_id: str, told: Mapping[str, str]) -> str:
 def open_caller(work: Work, held: Held) -> dict[str, str]:
     """Return what the caller said of themselves; whoever calls this has checked who asks."""
     kept = store.caller(work.tx, held.ticket.id)
-    if kept is None:
-        return {}
-    opened: dict[str, str] = json.loads(open_sealed(work.settings, kept.sealed, f"{held.ticket.id}:caller"))
-    return opened
+    return _opened(work, kept) if kept is not None else {}
+
+
+def _opened(work: Work, kept: Caller) -> dict[str, str]:
+    told: dict[str, str] = json.loads(open_sealed(work.settings, kept.sealed, f"{kept.ticket_id}:caller"))
+    return told
 
 
 def seal_texts(work: Work, ticket_id: str, texts: Mapping[str, str]) -> str:
@@ -139,7 +141,7 @@ def caller_seen(work: Work, held: Held) -> dict[str, Any]:
     if _is_withheld(relation, kept):
         return known
     book: Rulebook = work.rulebooks.get(held.case.rulebook, held.case.rulebook_version)
-    return {**known, **_shown(book, relation, open_caller(work, held))}
+    return {**known, **_shown(book, relation, _opened(work, kept))}
 
 
 def _shown(book: Rulebook, relation: str, told: Mapping[str, str]) -> dict[str, Any]:

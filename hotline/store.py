@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -185,12 +184,17 @@ def _created(_target: MetaData, connection: Connection, **_: Any) -> None:
     create_search(connection)
 
 
+def _columns(entry: Any) -> dict[str, Any]:
+    """Return a dataclass as the columns of its row; `dataclasses.asdict` would copy every value."""
+    return {name: getattr(entry, name) for name in entry.__dataclass_fields__}
+
+
 # --- tickets --------------------------------------------------------------------------------------
 
 
 def insert_ticket(tx: Connection, ticket: Ticket) -> None:
     """Add a ticket; its case exists already."""
-    tx.execute(tickets.insert(), asdict(ticket))
+    tx.execute(tickets.insert(), _columns(ticket))
 
 
 def ticket(tx: Connection, ticket_id: str) -> Ticket | None:
@@ -259,7 +263,7 @@ def matter_span(tx: Connection, matter_id: str) -> tuple[datetime | None, dateti
 
 def insert_caller(tx: Connection, caller: Caller) -> None:
     """Add the caller of a ticket, sealed."""
-    tx.execute(ticket_callers.insert(), asdict(caller))
+    tx.execute(ticket_callers.insert(), _columns(caller))
 
 
 def caller(tx: Connection, ticket_id: str) -> Caller | None:
@@ -307,7 +311,7 @@ def put_clocks(tx: Connection, ticket_id: str, rows: Sequence[ClockRow]) -> None
 def insert_clocks(tx: Connection, rows: Sequence[ClockRow]) -> None:
     """Write down the clocks of a ticket of which none is written down."""
     if rows:
-        tx.execute(ticket_clocks.insert(), [asdict(row) for row in rows])
+        tx.execute(ticket_clocks.insert(), [_columns(row) for row in rows])
 
 
 def clocks_of(tx: Connection, ticket_id: str) -> list[ClockRow]:
@@ -319,7 +323,7 @@ def clocks_of(tx: Connection, ticket_id: str) -> list[ClockRow]:
 
 def insert_rating(tx: Connection, rating: Rating) -> None:
     """Add what the caller says of one handling."""
-    tx.execute(ticket_ratings.insert(), asdict(rating))
+    tx.execute(ticket_ratings.insert(), _columns(rating))
 
 
 def ratings_of(tx: Connection, ticket_id: str) -> list[Rating]:
