@@ -41,6 +41,8 @@ class Hotline:
     """How far back an earlier ticket may be a hint that a new one is about the same matter."""
     code_guesses: int = 10
     """Wrong query codes for one ticket, and from one address, within an hour."""
+    citizen_tickets: int = 20
+    """Tickets that citizens may hand in on the public page from one address within an hour."""
     inquiries: tuple[Mapping[str, Any], ...] = ()
     """What operators may look up over the gateway, as the file has it (`hotline.inquiries.model`)."""
 
@@ -66,6 +68,7 @@ def hotline_of(raw: Mapping[str, Any] | None) -> Hotline:
         tuple(Duty(d["unit"], d.get("category"), d.get("place")) for d in raw.get("duties", ())),
         raw.get("duplicate_days", 30),
         raw.get("code_guesses", 10),
+        raw.get("citizen_tickets", 20),
         tuple(raw.get("inquiries", ())),
     )
 

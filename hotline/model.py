@@ -159,6 +159,15 @@ class Wanted(NamedTuple):
     created_from: datetime | None = None
     created_until: datetime | None = None
     merged_into: str | None = None
+    created_by: str | None = None
+    due_from: datetime | None = None
+    due_until: datetime | None = None
+    turn: bool = False
+    """Only those that wait for a step of the viewer's."""
+    pending: str | None = None
+    """Only those in which this event was recorded and nobody has answered it yet."""
+    supervised: bool = False
+    """Only those with an open supervision that the viewer takes part in."""
     by_due: bool = False
     """Those that fall due first, first; else the newest."""
 

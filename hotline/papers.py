@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cases.attachments import add_attachment, attachments_of, read_attachment
+from collections.abc import Sequence
+
+from cases.attachments import MOST_BYTES, add_attachment, attachments_of, read_attachment, sniffed
 from cases.model import Attachment, roles_in
 from core.errors import Conflict, NotPermitted
 from core.work import Work
@@ -13,6 +15,11 @@ from rules.rulebook import Rulebook
 
 EVIDENCE = "evidence"
 """What the papers of a ticket are."""
+MOST_FILES = 5
+"""Files that may come with a ticket."""
+
+Sent = tuple[str, bytes]
+"""A file that came with a ticket: its name and its content."""
 
 
 def attach_paper(work: Work, ticket_id: str, *, name: str, content: bytes) -> Attachment:
@@ -25,6 +32,16 @@ def attach_paper(work: Work, ticket_id: str, *, name: str, content: bytes) -> At
     return add_attachment(
         work, held.case, type=EVIDENCE, sealed=False, name=name, content=content, personal=True
     )
+
+
+def keep_sent(work: Work, held: Held, files: Sequence[Sent]) -> int:
+    """Keep the files that came with a new ticket, as far as papers may be such; return how many were not."""
+    fit = [f for f in files if len(f[1]) <= MOST_BYTES and sniffed(f[1]) is not None][:MOST_FILES]
+    for name, content in fit:
+        add_attachment(
+            work, held.case, type=EVIDENCE, sealed=False, name=name, content=content, personal=True
+        )
+    return len(files) - len(fit)
 
 
 def papers_of(work: Work, held: Held) -> tuple[Attachment, ...]:

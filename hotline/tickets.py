@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from cases.model import Parties
 from cases.procedure import find_case, no_such, take
 from cases.sealed import open_fields
+from cases.standing import answering
 from cases.store import cases_by_id
 from cases.timing import book_of
 from core.db import Page
@@ -69,10 +70,27 @@ def list_tickets(work: Work, wanted: Wanted, limit: int, cursor: str | None) -> 
         raise invalid("/q", f"最多 {LONGEST} 个字", f"must have at most {LONGEST} characters")
     words = asked(wanted.q or "")
     found = index.tickets_page(
-        work.tx, viewer_of(work), wanted, states, words, work.now, limit=limit, cursor=cursor
+        work.tx, viewer_of(work), _asked(book, wanted, states), words, work.now, limit=limit, cursor=cursor
     )
     cases = cases_by_id(work.tx, [t.id for t in found.rows])
     return Page([Held(t, cases[t.id]) for t in found.rows], found.next_cursor)
+
+
+def count_tickets(work: Work, wanted: Wanted, most: int) -> int:
+    """Return how many tickets of a list there are, counting no further than `most`; words are left aside."""
+    book = hotline_book(work)
+    asked = _asked(book, wanted, _states(book, wanted))
+    return index.count_wanted(work.tx, viewer_of(work), asked, work.now, most)
+
+
+def _asked(book: Rulebook, wanted: Wanted, states: Sequence[str] | None) -> index.Asked:
+    """Return what a list is narrowed to, in the names of the rulebook's states and steps."""
+    if wanted.pending is None:
+        return index.Asked(wanted, states)
+    flow = book.workflow(WORKFLOW)
+    asking = {step.action for step in flow.transitions if wanted.pending in step.emits}
+    answers = {step.action for step in answering(flow, wanted.pending)}
+    return index.Asked(wanted, states, tuple(sorted(asking)), tuple(sorted(answers)))
 
 
 def _states(book: Rulebook, wanted: Wanted) -> Sequence[str] | None:

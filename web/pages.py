@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,10 +23,23 @@ from web.auth import NOBODY, PASSWORD_CHANGE, admit, admits, session_actor
 from web.http import Route, refuse_odd_paths
 from web.kit import Kit, kit
 from web.problems import status_of, words_of_http
+from web.security import OWN_SCRIPTS
 from web.streams import Content, body_of
 from web.words import say, words
 
-__all__ = ["File", "Go", "Page", "Pages", "Seen", "http_page", "install", "refusal_page", "say", "stale_form"]
+__all__ = [
+    "Data",
+    "File",
+    "Go",
+    "Page",
+    "Pages",
+    "Seen",
+    "http_page",
+    "install",
+    "refusal_page",
+    "say",
+    "stale_form",
+]
 
 Ahead = Callable[[Kit, Mapping[str, str]], Any]
 """Slow work on a form that must not hold the database: hashing a password, for one."""
@@ -78,6 +92,8 @@ class Page:
     template: str
     context: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
+    scripts: bool = False
+    """Whether it may run the scripts of our own static folder; no page needs them to work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,19 @@ class File:
     content: Content
 
 
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What a page answers a program that asks its address for JSON; a problem document from status 400 on."""
+
+    document: Mapping[str, Any]
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Answer = Page | Go | File | Data
+"""What the handler of a page may answer."""
+
+
 class Pages:
     """The pages of one package, collected by decorator and registered by app.py."""
 
@@ -108,10 +137,10 @@ class Pages:
 
     def show(
         self, rule: str, *, who: frozenset[str] | set[str], summary: Text
-    ) -> Callable[[Callable[..., Page | Go | File]], Callable[..., Page | Go | File]]:
+    ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
         """Declare a GET page; the handler is called with (work, seen, **path parameters)."""
 
-        def declare(handler: Callable[..., Page | Go | File]) -> Callable[..., Page | Go | File]:
+        def declare(handler: Callable[..., Answer]) -> Callable[..., Answer]:
             self.routes.append(Route("GET", rule, frozenset(who), summary, handler))
             return handler
 
@@ -123,14 +152,14 @@ class Pages:
         *,
         who: frozenset[str] | set[str],
         summary: Text,
-        again: Callable[..., Page | Go | File] | None = None,
+        again: Callable[..., Answer] | None = None,
         ahead: Ahead | None = None,
-    ) -> Callable[[Callable[..., Page | Go | File]], Callable[..., Page | Go | File]]:
+    ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
         """Declare a POST form. On Invalid nothing is kept and `again` (the page's handler) shows the form
         once more, with what was typed in `seen.form` and the reasons in `seen.errors`. `ahead` runs before
         the transaction begins; what it returns is `seen.ahead`."""
 
-        def declare(handler: Callable[..., Page | Go | File]) -> Callable[..., Page | Go | File]:
+        def declare(handler: Callable[..., Answer]) -> Callable[..., Answer]:
             self.routes.append(Route("POST", rule, frozenset(who), summary, handler, writes=True))
             self._forms[handler.__name__] = _Form(again, ahead)
             return handler
@@ -148,7 +177,7 @@ class Pages:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    again: Callable[..., Page | Go | File] | None = None
+    again: Callable[..., Answer] | None = None
     ahead: Ahead | None = None
 
 
@@ -183,7 +212,7 @@ def _sign_in_address(unknown: Unauthenticated) -> str:
 
 
 def _act(
-    handler: Callable[..., Page | Go | File],
+    handler: Callable[..., Answer],
     route: Route,
     params: Mapping[str, str],
     errors: tuple[FieldError, ...] = (),
@@ -201,7 +230,16 @@ def _act(
         answer = handler(work, seen, **params)
         if isinstance(answer, Page):
             return _render(answer, work, seen, 422 if errors else answer.status)
+    if isinstance(answer, Data):
+        return _data(answer)
     return _file(answer) if isinstance(answer, File) else _go(answer)
+
+
+def _data(answer: Data) -> Response:
+    kind = "application/json" if answer.status < 400 else "application/problem+json"
+    response = Response(json.dumps(answer.document), answer.status, content_type=kind)
+    response.headers.update({"Cache-Control": "no-store", **answer.headers})
+    return response
 
 
 def _file(answer: File) -> Response:
@@ -232,7 +270,10 @@ def _render(answer: Page, work: Work, seen: Seen, status: int) -> Response:
         "waiting": {path: count(work) for path, count in counts.items()} if work.actor.login else {},
         **answer.context,
     }
-    return make_response(render_template(answer.template, **context), status)
+    response = make_response(render_template(answer.template, **context), status)
+    if answer.scripts:
+        response.headers["Content-Security-Policy"] = OWN_SCRIPTS
+    return response
 
 
 def _related(work: Work) -> Callable[..., Any]:

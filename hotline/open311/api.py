@@ -18,7 +18,6 @@ from hotline.open311.bounds import Bound
 from hotline.open311.documents import FORMATS, Document, error_document, media_type, render
 from hotline.open311.keys import key_of
 from hotline.open311.requests import (
-    File,
     accepted_document,
     discovery_document,
     request_document,
@@ -27,6 +26,7 @@ from hotline.open311.requests import (
     token_document,
 )
 from hotline.open311.services import service_definition, service_list
+from hotline.papers import Sent
 from web.auth import NOBODY, PUBLIC
 from web.bodies import bytes_body
 from web.http import Route
@@ -59,7 +59,7 @@ class Asked(NamedTuple):
     query: Form
     name: str
     form: Form
-    files: Sequence[File]
+    files: Sequence[Sent]
 
 
 Act = Callable[[Asked], Document]
@@ -158,7 +158,7 @@ def _answer(act: Act, writes: bool, form: str, name: str) -> Response:
     return _sent(document, 200, form)
 
 
-def _body(most: int) -> tuple[dict[str, list[str]], list[File]]:
+def _body(most: int) -> tuple[dict[str, list[str]], list[Sent]]:
     """Return the form of a request and the files that came with it. Raises Invalid unless it is UTF-8."""
     if request.mimetype == "multipart/form-data":
         fields = {name: request.form.getlist(name) for name in request.form}

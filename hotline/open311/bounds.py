@@ -13,10 +13,11 @@ MOST_SOURCES = 10_000
 
 
 class Bound:
-    """At most `most` requests of one source within `WINDOW`."""
+    """At most `most` requests of one source within `window`."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, window: timedelta = WINDOW) -> None:
         self.most = most
+        self.window = window
         self._seen: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
         self._lock = Lock()
 
@@ -24,11 +25,11 @@ class Bound:
         """Count one request; return the seconds that the source must wait, 0 when it may go on."""
         with self._lock:
             since, tries = self._seen.pop(source, (now, 0))
-            if since + WINDOW <= now:
+            if since + self.window <= now:
                 since, tries = now, 0
             self._seen[source] = (since, tries + 1)
             if len(self._seen) > MOST_SOURCES:
                 self._seen.popitem(last=False)
         if tries < self.most:
             return 0
-        return max(1, ceil((since + WINDOW - now).total_seconds()))
+        return max(1, ceil((since + self.window - now).total_seconds()))

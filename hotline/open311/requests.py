@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cases.attachments import MOST_BYTES, add_attachment, sniffed
 from core.envelope import open_sealed
 from core.errors import NotFound
 from core.ids import new_secret
@@ -16,23 +15,19 @@ from core.work import Actor, Work
 from hotline import store as tickets
 from hotline.book import hotline_book
 from hotline.intake import take_in
-from hotline.model import WORKFLOW, Held, Ticket
+from hotline.model import WORKFLOW, Ticket
 from hotline.open311 import store
 from hotline.open311.documents import Document, Many
 from hotline.open311.model import SOURCE, Accepted, Filters, Key, Published, Submission
 from hotline.open311.services import service_name, topics
-from hotline.papers import EVIDENCE
+from hotline.papers import Sent, keep_sent
 from rules.rulebook import Rulebook
 from schemas import validate
 
 SPECIFICATION = "http://wiki.open311.org/GeoReport_v2"
-MOST_FILES = 5
-
-File = tuple[str, bytes]
-"""A file that came with a request: its name and its content."""
 
 
-def submit(work: Work, key: Key, submission: Submission, files: Sequence[File] = ()) -> Accepted:
+def submit(work: Work, key: Key, submission: Submission, files: Sequence[Sent] = ()) -> Accepted:
     """Take in a request of another system; one sent again under the same id is answered as the first was.
 
     Files that papers of a case may be are kept with it, sealed; of others the answer says that they are not.
@@ -49,18 +44,8 @@ def submit(work: Work, key: Key, submission: Submission, files: Sequence[File] =
     validate("request/ticket", draft)
     work = work.acting_as(key_actor(key))
     taken = take_in(work, {**draft, "source": SOURCE})
-    left_out = _attach(work, taken.held, files)
+    left_out = keep_sent(work, taken.held, files)
     return _accepted(work, key, taken.held.ticket, taken.code)._replace(left_out=left_out)
-
-
-def _attach(work: Work, held: Held, files: Sequence[File]) -> int:
-    """Keep the files that papers may be; return how many were left out."""
-    fit = [f for f in files if len(f[1]) <= MOST_BYTES and sniffed(f[1]) is not None][:MOST_FILES]
-    for name, content in fit:
-        add_attachment(
-            work, held.case, type=EVIDENCE, sealed=False, name=name, content=content, personal=True
-        )
-    return len(files) - len(fit)
 
 
 def key_actor(key: Key) -> Actor:

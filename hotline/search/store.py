@@ -30,13 +30,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.sql import ColumnElement
 
-from cases.store import case_parties
+from cases.model import MEMBER
+from cases.store import case_events, case_parties, case_turns, cases
 from catalog.search.tokens import Term
 from core.db import Instant, Page, page
 from core.settings_hotline import LEVELS, significant
 from core.work import Actor
 from hotline.model import Ticket, Wanted
-from hotline.store import read_ticket, ticket_callers, ticket_documents, tickets
+from hotline.store import read_ticket, supervisions, ticket_callers, ticket_documents, tickets
 
 _fts = table(
     "ticket_search",
@@ -84,11 +85,22 @@ class Viewer(NamedTuple):
     """Roles of the actor that take part in some."""
 
 
+class Asked(NamedTuple):
+    """What a list is narrowed to, in the names of a rulebook."""
+
+    wanted: Wanted
+    states: Sequence[str] | None = None
+    """Tickets that stand in one of them."""
+    asking: Sequence[str] = ()
+    """The steps by which is asked for what is pending."""
+    answers: Sequence[str] = ()
+    """The steps that answer it."""
+
+
 def tickets_page(
     tx: Connection,
     viewer: Viewer,
-    wanted: Wanted,
-    states: Sequence[str] | None,
+    asked: Asked,
     words: Sequence[Term],
     now: datetime,
     *,
@@ -97,10 +109,10 @@ def tickets_page(
 ) -> Page:
     """Return one page of the tickets that the viewer takes part in (an auditor: of all).
 
-    `states` narrows to tickets that stand in one of them. What `words` find comes newest first, as do lists
-    that are not asked for by due.
+    What `words` find comes newest first, as do lists that are not asked for by due.
     """
-    conditions = [_visible(viewer), *_narrowed(wanted, states, now)]
+    wanted = asked.wanted
+    conditions = [_visible(viewer), *_narrowed(wanted, asked.states, now), *_waiting(viewer, asked)]
     if words:
         return _found_by_words(tx, conditions, words, limit, cursor)
     query = select(tickets).where(*conditions)
@@ -112,6 +124,13 @@ def tickets_page(
     else:
         found = page(tx, query, [tickets.c.created_at, tickets.c.id], limit=limit, cursor=cursor)
     return Page([read_ticket(row) for row in found.rows], found.next_cursor)
+
+
+def count_wanted(tx: Connection, viewer: Viewer, asked: Asked, now: datetime, most: int) -> int:
+    """Return how many tickets of a list there are, counting no further than `most`."""
+    conditions = [*_narrowed(asked.wanted, asked.states, now), *_waiting(viewer, asked)]
+    some = select(tickets.c.id).where(_visible(viewer), *conditions).limit(most).subquery()
+    return int(tx.execute(select(func.count()).select_from(some)).scalar_one())
 
 
 def _found_by_words(
@@ -177,6 +196,7 @@ def _narrowed(wanted: Wanted, states: Sequence[str] | None, now: datetime) -> li
         "hung": c.hung,
         "satisfied": c.satisfied,
         "merged_into": c.merged_into,
+        "created_by": c.created_by,
     }
     found = [col == getattr(wanted, name) for name, col in equal.items() if getattr(wanted, name) is not None]
     if states is not None:
@@ -188,11 +208,49 @@ def _narrowed(wanted: Wanted, states: Sequence[str] | None, now: datetime) -> li
         found.append(c.closed_at.is_(None) if wanted.is_open else c.closed_at.is_not(None))
     if wanted.late:
         found.append(c.due_at < now.replace(microsecond=0))
-    if wanted.created_from is not None:
-        found.append(c.created_at >= wanted.created_from)
-    if wanted.created_until is not None:
-        found.append(c.created_at < wanted.created_until)
+    bounds = (
+        (c.created_at, wanted.created_from, wanted.created_until),
+        (c.due_at, wanted.due_from, wanted.due_until),
+    )
+    for at, since, until in bounds:
+        found += [at >= since] if since is not None else []
+        found += [at < until] if until is not None else []
     return found
+
+
+def _waiting(viewer: Viewer, asked: Asked) -> list[ColumnElement[bool]]:
+    """Tickets that wait for the viewer, for the answer to a request, or under supervision."""
+    wanted, roles = asked.wanted, sorted(viewer.everywhere | viewer.elsewhere)
+    found: list[ColumnElement[bool]] = []
+    if wanted.turn:
+        c = case_turns.c
+        mine = select(c.case_id).where(c.department == viewer.actor.department, c.role.in_(roles))
+        found.append(tickets.c.id.in_(mine))
+    if asked.asking:
+        found.append(_is_pending(asked.asking, asked.answers))
+    if wanted.supervised:
+        found.append(tickets.c.id.in_(_supervised(viewer, roles)))
+    return found
+
+
+def _is_pending(asking: Sequence[str], answers: Sequence[str]) -> ColumnElement[bool]:
+    asked, answered = case_events.alias("asked"), case_events.alias("answered")
+    later = exists().where(
+        answered.c.case_id == asked.c.case_id, answered.c.seq > asked.c.seq, answered.c.action.in_(answers)
+    )
+    return exists().where(asked.c.case_id == tickets.c.id, asked.c.action.in_(asking), ~later)
+
+
+def _supervised(viewer: Viewer, roles: Sequence[str]) -> Select[Any]:
+    query = select(supervisions.c.ticket_id).join(cases, cases.c.id == supervisions.c.id)
+    query = query.where(cases.c.closed_at.is_(None), supervisions.c.ticket_id.is_not(None))
+    if viewer.actor.has("auditor"):
+        return query
+    p = case_parties.c
+    party = exists().where(
+        p.case_id == supervisions.c.id, p.department == viewer.actor.department, p.role.in_([*roles, MEMBER])
+    )
+    return query.where(party)
 
 
 # --- earlier tickets of the same matter -----------------------------------------------------------
