@@ -72,9 +72,9 @@ def test_nothing_is_found_where_nothing_happened(ganzhou_city: World) -> None:
         ({"reports": 3}, "repeat_matter"),
     ],
 )
-def test_each_ground_has_its_facts(ganzhou_city: World, facts: dict[str, int], flag: str) -> None:
+def test_each_ground_has_its_facts(ganzhou_city: World, facts: dict[str, Any], flag: str) -> None:
     assert flags(ganzhou_city, replace(NOTHING, **facts)) == {flag}
-    fewer = {name: n - 1 for name, n in facts.items()}
+    fewer: dict[str, Any] = {name: n - 1 for name, n in facts.items()}
     assert flags(ganzhou_city, replace(NOTHING, **fewer)) == set()
 
 

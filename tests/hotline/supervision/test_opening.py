@@ -77,7 +77,9 @@ def test_a_limit_that_ran_out_drafts_a_supervision_for_a_person_to_sign(city: Wo
     assert draft.case.events[0].role == "system"
     assert listed(city, hans) == []
     with city.read(susan) as work:
-        packet = packet_of(work, find_supervision(work, draft.supervision.id)).document
+        kept = packet_of(work, find_supervision(work, draft.supervision.id))
+    assert kept is not None
+    packet = kept.document
     assert packet["occasion"]["kind"] == "ticket"
     assert packet["breaches"]
     assert packet["breaches"][0]["record"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -35,7 +36,7 @@ from tests.hotline.supervision.people import (
 )
 
 
-def packet(world: World, supervision_id: str) -> dict[str, object]:
+def packet(world: World, supervision_id: str) -> dict[str, Any]:
     with world.read(susan) as work:
         found = packet_of(work, find_supervision(work, supervision_id))
     assert found is not None
