@@ -87,7 +87,7 @@ def follow(story: Story, ticket: Mapping[str, Any]) -> None:
     story.say("市民凭工单编号和查询码查询进度", "the citizen follows it by number and code")
     address = f"/api/hotline/progress?number={ticket['number']}&code={ticket['code']}"
     seen = Party(story.settings.platform.control_url).call("GET", address).json
-    story.note(f"{seen['number']} {seen['state_title']['zh']} {seen['state_title']['en']}")
+    story.note(f"{seen['number']} {seen['state']['zh']} {seen['state']['en']}")
 
 
 # --- data -----------------------------------------------------------------------------------------
@@ -99,8 +99,8 @@ def look_up(story: Story, divisions: str) -> Answer:
     asking |= {"category": "other", "caller": {"phone": "13900005678"}}
     ticket = story.operator.call("POST", "/api/tickets", asking, expect=201).json
     client = _system(story)
-    live = story.operator.call("GET", f"/api/grants?client={client}").json["items"] if client else []
-    if not any(g["needs_ticket"] and g["actions"] is not None for g in live):
+    held = story.operator.call("GET", f"/api/grants?client={client}").json["items"]
+    if not any(g["needs_ticket"] and g["state"] == "active" for g in held):
         _grant(story, divisions, client, ticket["number"])
     story.say(
         "话务员为该工单经网关查询社区，与任何调用一样留痕", "the operator looks data up over the gateway"

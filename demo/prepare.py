@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from core.settings import Settings
+from hotline.statistics.publishing import publish_statistics, statistics_file
 from rules.workdays import Calendar, load_calendar
 
 DIVISIONS = Path(__file__).parent / "data" / "divisions-429005.csv"
@@ -25,6 +26,8 @@ def prepare(settings: Settings) -> None:
     (folder / "calendars").mkdir(parents=True, exist_ok=True)
     _service_key(folder / "workday-service.key")
     _divisions(folder / "divisions.sqlite")
+    if not statistics_file(settings).exists():
+        publish_statistics(settings, [])
     for year in YEARS:
         _write(folder / "calendars" / f"workdays-{year}.csv", _calendar_csv(calendar, year))
         _write(folder / "calendars" / f"holidays-{year}.ics", _calendar_ics(calendar, year))
