@@ -17,6 +17,9 @@ from rules.clocks import ClockState
 from rules.rulebook import Rulebook
 from rules.workflow import Workflow
 
+AT_WORK = frozenset({"intake", "handling", "answered", "hung"})
+"""Flags of the states in which somebody still has a ticket."""
+
 
 def note(work: Work, held: Held) -> None:
     """Write a ticket's clocks and derived columns anew, in the transaction of the step that changed them."""
@@ -80,15 +83,15 @@ def derived(work: Work, case: Case) -> dict[str, Any]:
         "dispatched_at": dispatched,
         "fed_back_at": answered if answered and (not dispatched or answered >= dispatched) else None,
         "due_at": case.next_due_at,
-        "closed_at": first_closing(case) or case.closed_at,
+        "closed_at": closing_of(flow, case),
     }
 
 
-def first_closing(case: Case) -> datetime | None:
-    """Return when a ticket was closed, None while it is open, or open again."""
-    closed = max((e.seq for e in case.events if "closed" in e.names), default=0)
-    again = max((e.seq for e in case.events if "reopened" in e.names), default=0)
-    return case.events[closed - 1].at if closed > again else None
+def closing_of(flow: Workflow, case: Case) -> datetime | None:
+    """Return when a ticket was closed; None while the office or a unit has it, again or still."""
+    if not flow.states[case.state].flags.isdisjoint(AT_WORK):
+        return None
+    return max((e.at for e in case.events if "closed" in e.names), default=case.closed_at)
 
 
 def lead_of(case: Case) -> str | None:
