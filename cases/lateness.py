@@ -9,7 +9,7 @@ from cases import store
 from cases.model import Case
 from cases.standing import facts_now
 from cases.telling import tell_of_clock
-from cases.timing import PASSED, WARNED, Signals, book_of, clocks, speaks_when_over, warn_at
+from cases.timing import PASSED, WARNED, Signals, book_of, clocks, noted, speaks_when_over, warn_at
 from cases.turns import stopping
 from core.work import SYSTEM, Work
 from rules.clocks import ClockState
@@ -21,11 +21,12 @@ def note_clocks(work: Work, case: Case) -> None:
     The sweep does so when it passes, and whoever acts on a case does so first: a step that comes late stops
     its clock, and the breach is on record all the same.
     """
-    breached, signalled = store.recorded_breaches(work.tx, case.id), store.signals(work.tx, case.id)
+    breached, signalled = noted(work, case)
     for clock in clocks(work, case):
         if not clock.running or clock.due is None:
             continue
         if clock.obliges and clock.breached and (clock.name, clock.due) not in breached:
+            breached.add((clock.name, clock.due))
             _breach(work, case, clock, clock.due)
         warn = warn_at(work, case, clock)
         if warn is not None and warn <= work.now and not clock.passed:
@@ -47,6 +48,7 @@ def _signal(work: Work, case: Case, clock: ClockState, signal: str, known: Signa
     """Tell of a clock unless that is done; return whether it was told now."""
     if clock.due is None or (clock.name, clock.due, signal) in known:
         return False
+    known.add((clock.name, clock.due, signal))
     store.insert_signal(work.tx, case.id, clock.name, clock.due, signal, work.now)
     tell_of_clock(work, case, clock, signal, {*clock.tells, *_stoppers(work, case, clock)})
     return True

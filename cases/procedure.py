@@ -113,9 +113,7 @@ def take(
     Conflict when the state does not allow the action or the case changed since `expect_version`,
     NotPermitted when the actor's roles do not, Invalid for its fields.
     """
-    current = store.case(work.tx, case.id, lock=True)
-    if current is None:
-        raise no_such(case.kind)
+    current = _as_it_stands(work, case)
     if expect_version is not None and current.version != expect_version:
         raise Conflict(
             "内容已被他人更改，请刷新后重试",
@@ -132,6 +130,16 @@ def take(
     note_clocks(work, current)
     current = _with_parties(work, current, parties or {})
     return _move(work, current, book, transition, role, _extending(work, current, book, transition, checked))
+
+
+def _as_it_stands(work: Work, case: Case) -> Case:
+    """Return a case as it is now that nobody else can move it; read anew only when it was moved meanwhile."""
+    if store.locked_version(work.tx, case.id) == case.version:
+        return case
+    current = store.case(work.tx, case.id, lock=True)
+    if current is None:
+        raise no_such(case.kind)
+    return current
 
 
 def _with_parties(work: Work, case: Case, parties: Parties) -> Case:

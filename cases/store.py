@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     exists,
     func,
     literal,
@@ -150,11 +151,23 @@ rulebook_versions = Table(
 
 def case(tx: Connection, case_id: str, *, lock: bool = False) -> Case | None:
     """Return a case with its events, or None. `lock` keeps other writers away from it (PostgreSQL)."""
-    query = select(cases).where(cases.c.id == case_id)
-    row = tx.execute(query.with_for_update() if lock else query).one_or_none()
+    row = tx.execute(_LOCKED_CASE if lock else _ONE_CASE, {"case": case_id}).one_or_none()
     if row is None:
         return None
-    return _case(row, _events(tx, [case_id]).get(case_id, ()))
+    return _case(row, tuple(_event(event) for event in tx.execute(_ITS_EVENTS, {"case": case_id})))
+
+
+def locked_version(tx: Connection, case_id: str) -> int | None:
+    """Keep other writers away from a case (PostgreSQL) and return its version, None where there is none."""
+    return tx.execute(_LOCKED_VERSION, {"case": case_id}).scalar_one_or_none()
+
+
+_ONE_CASE = select(cases).where(cases.c.id == bindparam("case"))
+_LOCKED_CASE = _ONE_CASE.with_for_update()
+_LOCKED_VERSION = select(cases.c.version).where(cases.c.id == bindparam("case")).with_for_update()
+_ITS_EVENTS = (
+    select(case_events).where(case_events.c.case_id == bindparam("case")).order_by(case_events.c.seq)
+)
 
 
 def cases_by_id(tx: Connection, ids: Sequence[str]) -> dict[str, Case]:
@@ -194,22 +207,24 @@ def _events(tx: Connection, ids: Sequence[str]) -> dict[str, tuple[Event, ...]]:
     )
     found: dict[str, list[Event]] = {}
     for row in tx.execute(query):
-        found.setdefault(row.case_id, []).append(
-            Event(
-                seq=row.seq,
-                action=row.action,
-                names=tuple(row.names),
-                at=row.at,
-                from_state=row.from_state,
-                to_state=row.to_state,
-                actor=row.actor,
-                actor_department=row.actor_department,
-                role=row.role,
-                fields=row.fields,
-                record_id=row.record_id,
-            )
-        )
+        found.setdefault(row.case_id, []).append(_event(row))
     return {k: tuple(v) for k, v in found.items()}
+
+
+def _event(row: Any) -> Event:
+    return Event(
+        seq=row.seq,
+        action=row.action,
+        names=tuple(row.names),
+        at=row.at,
+        from_state=row.from_state,
+        to_state=row.to_state,
+        actor=row.actor,
+        actor_department=row.actor_department,
+        role=row.role,
+        fields=row.fields,
+        record_id=row.record_id,
+    )
 
 
 def insert_case(tx: Connection, case: Case, watch: datetime | None) -> None:
@@ -240,23 +255,27 @@ def replace_parties(tx: Connection, case_id: str, parties: Parties) -> None:
 def update_case(tx: Connection, case: Case, from_version: int, watch: datetime | None) -> None:
     """Write a moved case. Raises Conflict when somebody else moved it since `from_version`."""
     moved = tx.execute(
-        cases.update()
-        .where(cases.c.id == case.id, cases.c.version == from_version)
-        .values(
-            state=case.state,
-            serves=case.serves,
-            facts=dict(case.facts),
-            parties=dict(case.parties),
-            version=case.version,
-            changed_at=case.changed_at,
-            lapses_at=case.lapses_at,
-            next_due_at=case.next_due_at,
-            closed_at=case.closed_at,
-            watch_at=watch,
-        )
+        _MOVE,
+        {
+            "case": case.id,
+            "from_version": from_version,
+            "state": case.state,
+            "serves": case.serves,
+            "facts": dict(case.facts),
+            "parties": dict(case.parties),
+            "version": case.version,
+            "changed_at": case.changed_at,
+            "lapses_at": case.lapses_at,
+            "next_due_at": case.next_due_at,
+            "closed_at": case.closed_at,
+            "watch_at": watch,
+        },
     )
     if moved.rowcount != 1:
         raise Conflict("内容已被他人更改", "it changed meanwhile", code="changed_meanwhile")
+
+
+_MOVE = cases.update().where(cases.c.id == bindparam("case"), cases.c.version == bindparam("from_version"))
 
 
 def insert_event(tx: Connection, case_id: str, event: Event) -> None:
@@ -288,37 +307,46 @@ def cases_to_watch(tx: Connection, now: datetime, limit: int) -> list[str]:
 
 def set_watch(tx: Connection, case_id: str, watch: datetime | None) -> None:
     """Set the instant at which the sweep looks at the case again."""
-    tx.execute(cases.update().where(cases.c.id == case_id).values(watch_at=watch))
+    tx.execute(_SET_WATCH, {"case": case_id, "watch": watch})
+
+
+_SET_WATCH = cases.update().where(cases.c.id == bindparam("case")).values(watch_at=bindparam("watch"))
 
 
 def recorded_breaches(tx: Connection, case_id: str) -> set[tuple[str, datetime]]:
     """Return the (clock, due) pairs whose breach is on record already."""
-    query = select(case_breaches.c.clock, case_breaches.c.due).where(case_breaches.c.case_id == case_id)
-    return {(row.clock, row.due) for row in tx.execute(query)}
+    return {(row.clock, row.due) for row in tx.execute(_ITS_BREACHES, {"case": case_id})}
+
+
+_ITS_BREACHES = select(case_breaches.c.clock, case_breaches.c.due).where(
+    case_breaches.c.case_id == bindparam("case")
+)
 
 
 def insert_breach(
     tx: Connection, case_id: str, clock: str, due: datetime, now: datetime, record_id: str
 ) -> None:
     """Note that a breach is on record, so that it is never recorded twice."""
-    tx.execute(
-        case_breaches.insert().values(
-            case_id=case_id, clock=clock, due=due, recorded_at=now, record_id=record_id
-        )
-    )
+    row = {"case_id": case_id, "clock": clock, "due": due, "recorded_at": now, "record_id": record_id}
+    tx.execute(case_breaches.insert(), row)
 
 
 def signals(tx: Connection, case_id: str) -> set[tuple[str, datetime, str]]:
     """Return the (clock, due, signal) triples that people have been told of."""
-    query = select(case_signals.c.clock, case_signals.c.due, case_signals.c.signal)
-    return {tuple(row) for row in tx.execute(query.where(case_signals.c.case_id == case_id))}
+    return {tuple(row) for row in tx.execute(_ITS_SIGNALS, {"case": case_id})}
+
+
+_ITS_SIGNALS = select(case_signals.c.clock, case_signals.c.due, case_signals.c.signal).where(
+    case_signals.c.case_id == bindparam("case")
+)
 
 
 def insert_signal(
     tx: Connection, case_id: str, clock: str, due: datetime, signal: str, now: datetime
 ) -> None:
     """Note that people have been told, so that they are not told twice."""
-    tx.execute(case_signals.insert().values(case_id=case_id, clock=clock, due=due, signal=signal, at=now))
+    row = {"case_id": case_id, "clock": clock, "due": due, "signal": signal, "at": now}
+    tx.execute(case_signals.insert(), row)
 
 
 # --- attachments ----------------------------------------------------------------------------------
@@ -410,8 +438,11 @@ _NO_DUE = literal(datetime(9999, 12, 31, tzinfo=UTC), Instant)
 
 def put_turns(tx: Connection, case_id: str, turns: Collection[tuple[str, str]]) -> None:
     """Write down which (role, department) pairs have the turn in a case, in place of those before."""
-    tx.execute(case_turns.delete().where(case_turns.c.case_id == case_id))
+    tx.execute(_DROP_TURNS, {"case": case_id})
     insert_turns(tx, case_id, turns)
+
+
+_DROP_TURNS = case_turns.delete().where(case_turns.c.case_id == bindparam("case"))
 
 
 def insert_turns(tx: Connection, case_id: str, turns: Collection[tuple[str, str]]) -> None:

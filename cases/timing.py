@@ -17,6 +17,9 @@ from rules.workflow import Workflow
 
 CALLED = "called"
 """The event from outside that a rulebook's clocks may count from: a call on a grant that was answered."""
+CLOCKS, NOTED = "clocks", "noted"
+"""What a unit of work keeps of cases."""
+MOST_KEPT = 8
 WARNED, PASSED = "warned", "passed"
 """What the sweep has told of a clock: that it falls due soon, that an allowance is over."""
 
@@ -31,10 +34,21 @@ def book_of(work: Work, case: Case) -> tuple[Rulebook, Workflow]:
 
 
 def clocks(work: Work, case: Case) -> tuple[ClockState, ...]:
-    """Return every clock of the case that has started, as it stands at `work.now`."""
+    """Return every clock of the case that has started, as it stands at `work.now`.
+
+    One step asks for them many times over, so those of the cases last asked about are kept.
+    """
+    latest: dict[int, tuple[Case, datetime, tuple[ClockState, ...]]] = work.known.setdefault(CLOCKS, {})
+    kept = latest.get(id(case))
+    if kept is not None and kept[1] == work.now:
+        return kept[2]
     book, _ = book_of(work, case)
     events = events_of(work, case)
-    return clock_states(book, case.workflow, case.facts, events, work.rulebooks.calendar, work.now)
+    found = clock_states(book, case.workflow, case.facts, events, work.rulebooks.calendar, work.now)
+    if len(latest) >= MOST_KEPT:
+        del latest[next(iter(latest))]
+    latest[id(case)] = (case, work.now, found)  # the case itself, so that its id stays its own
+    return found
 
 
 def events_of(work: Work, case: Case) -> list[Recorded]:
@@ -71,6 +85,19 @@ def timed(work: Work, case: Case) -> Case:
     return replace(case, lapses_at=lapses_at, next_due_at=due.due if due else None)
 
 
+def noted(work: Work, case: Case) -> tuple[Dues, Signals]:
+    """Return the breaches on record and the signals told; whoever notes another one adds it to the set.
+
+    What was noted within a savepoint is not believed outside of it: it may have been taken back.
+    """
+    place = (case.id, work.tx, work.tx.get_nested_transaction())
+    kept = work.known.get(NOTED)
+    if kept is None or kept[0] != place:
+        kept = place, store.recorded_breaches(work.tx, case.id), store.signals(work.tx, case.id)
+        work.known[NOTED] = kept
+    return kept[1], kept[2]
+
+
 def watch_at(work: Work, case: Case, *, new: bool = False) -> datetime | None:
     """Return the next instant at which the sweep has something to record or to tell about this case.
 
@@ -78,8 +105,7 @@ def watch_at(work: Work, case: Case, *, new: bool = False) -> datetime | None:
     """
     if case.closed_at is not None:
         return None
-    breached = set() if new else store.recorded_breaches(work.tx, case.id)
-    signalled = set() if new else store.signals(work.tx, case.id)
+    breached, signalled = (set(), set()) if new else noted(work, case)
     instants = [case.lapses_at] if case.lapses_at else []
     for clock in clocks(work, case):
         if clock.running and clock.due is not None:

@@ -1,7 +1,9 @@
 """The database: one place that opens it, begins transactions and pages through results.
 
 SQLite runs in WAL mode with ``synchronous=FULL``; a writing transaction takes the write lock at BEGIN, so
-two of them never meet a deadlock halfway; a reading one takes none. PostgreSQL needs none of this.
+two of them never meet a deadlock halfway; a reading one takes none. The writers of one process queue up, and
+each is woken as soon as it is its turn: SQLite would let them sleep and try again, longer and longer.
+PostgreSQL needs none of this.
 """
 
 from __future__ import annotations
@@ -9,11 +11,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
+import orjson
 from sqlalchemy import (
     JSON,
     Connection,
@@ -61,10 +66,14 @@ class Instant(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("an instant needs a time zone")
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
         return None if value is None else datetime.fromisoformat(value)
+
+
+WAIT_SECONDS = 15
+"""How long a writer waits for the others before it is refused."""
 
 
 class Database:
@@ -113,11 +122,41 @@ def on_commit(tx: Connection, action: Callable[[], None]) -> None:
     tx.info.setdefault("on_commit", []).append(action)
 
 
+def _json(document: Any) -> str:
+    return orjson.dumps(document).decode()
+
+
+_JSON: dict[str, Any] = {"json_serializer": _json, "json_deserializer": orjson.loads}
+
+
+class _Connection(sqlite3.Connection):
+    """A connection to SQLite that keeps its turn to write until the end of the transaction."""
+
+    turn: threading.Lock | None = None
+
+    def commit(self) -> None:
+        super().commit()
+        self._pass_on()
+
+    def rollback(self) -> None:
+        try:
+            super().rollback()
+        finally:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        if self.turn is not None:
+            turn, self.turn = self.turn, None
+            turn.release()
+
+
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, **_JSON)
     # SQLAlchemy begins the transactions itself (isolation_level None), see _begin.
-    engine = create_engine(url, connect_args={"timeout": 15, "isolation_level": None})
+    options = {"timeout": WAIT_SECONDS, "isolation_level": None, "factory": _Connection}
+    engine = create_engine(url, connect_args=options, **_JSON)
+    turn = threading.Lock()
 
     @event.listens_for(engine, "connect")
     def _connect(dbapi: Any, _record: Any) -> None:
@@ -126,8 +165,16 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(tx: Connection) -> None:
-        write = tx.get_execution_options().get("shuxiang_write", True)
-        tx.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        if not tx.get_execution_options().get("shuxiang_write", True):
+            tx.exec_driver_sql("BEGIN")
+            return
+        if turn.acquire(timeout=WAIT_SECONDS):  # else SQLite itself says that somebody holds on
+            cast(_Connection, tx.connection.driver_connection).turn = turn
+        try:
+            tx.exec_driver_sql("BEGIN IMMEDIATE")
+        except BaseException:
+            tx.connection.rollback()
+            raise
 
     return engine
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -96,6 +96,9 @@ class Work:
 
     ticket_open: Callable[[Connection, str, str], bool] = no_tickets
     """Whether the ticket with this number is open and a department takes part in it."""
+
+    known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What was worked out in this unit of work and is asked for again; who puts something in keeps it few."""
 
     def acting_as(self, actor: Actor) -> Work:
         """Return the same unit of work on behalf of somebody else."""

@@ -109,8 +109,13 @@ def insert_notice(tx: Connection, id: str, draft: Draft, now: datetime) -> bool:
         "due": draft.due,
         "cite": draft.cite,
     }
-    query = upsert(tx)(notices).values(values).on_conflict_do_nothing(index_elements=["key"])
-    return bool(tx.execute(query.returning(_c.id)).first())
+    return bool(tx.execute(_POSTED[tx.dialect.name], values).first())
+
+
+_POSTED = {
+    name: insert(notices).on_conflict_do_nothing(index_elements=["key"]).returning(_c.id)
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
 
 
 def departments_told(tx: Connection, about: str, kind: str | None, since: datetime | None) -> frozenset[str]:
