@@ -96,7 +96,7 @@ def follow(story: Story, ticket: Mapping[str, Any]) -> None:
 def look_up(story: Story, divisions: str) -> Answer:
     """Let the office have a grant that wants a ticket for each call, and look a community up by it."""
     asking = {**LAMP, "summary": "咨询紫月路属于哪个社区", "facts": {"type": "help", "level": "ordinary"}}
-    asking |= {"category": "other", "caller": {"phone": "13900005678"}}
+    asking |= {"category": "other", "caller": {"name": "李秀英", "phone": "13900005678"}}
     ticket = story.operator.call("POST", "/api/tickets", asking, expect=201).json
     client = _system(story)
     held = story.operator.call("GET", f"/api/grants?client={client}").json["items"]
