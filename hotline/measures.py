@@ -11,7 +11,7 @@ from cases.model import Case, in_role
 from cases.timing import book_of, clocks
 from core.work import Work
 from hotline import store
-from hotline.model import KIND, ClockRow, Held, Ticket
+from hotline.model import KIND, ClockRow, Ticket
 from hotline.reports.keeping import keep_turns
 from rules.clocks import ClockState
 from rules.rulebook import Rulebook
@@ -21,13 +21,15 @@ AT_WORK = frozenset({"intake", "handling", "answered", "hung"})
 """Flags of the states in which somebody still has a ticket."""
 
 
-def note(work: Work, held: Held) -> None:
+def note(work: Work, case: Case) -> None:
     """Write a ticket's clocks and derived columns anew, in the transaction of the step that changed them."""
-    lead = lead_of(held.case) or ""
-    running = [_row(held.ticket.id, lead, c) for c in clocks(work, held.case)]
-    store.put_clocks(work.tx, held.ticket.id, with_earlier(store.clocks_of(work.tx, held.ticket.id), running))
-    store.update_ticket(work.tx, held.ticket.id, **derived(work, held.case))
-    keep_turns(work, held)
+    lead = lead_of(case) or ""
+    kept = store.clocks_of(work.tx, case.id)
+    found = with_earlier(kept, [_row(case.id, lead, c) for c in clocks(work, case)])
+    if set(found) != set(kept):
+        store.put_clocks(work.tx, case.id, found)
+    store.put_derived(work.tx, case.id, derived(work, case))
+    keep_turns(work, case)
 
 
 def note_new(work: Work, ticket: Ticket, case: Case) -> Ticket:
@@ -58,11 +60,8 @@ def with_earlier(kept: Sequence[ClockRow], latest: Sequence[ClockRow]) -> list[C
 
 def moved(work: Work, case: Case) -> None:
     """Take note of a ticket's step, whoever took it: a person, a timer, or a supervision (`Work.moved`)."""
-    if case.kind != KIND:
-        return
-    ticket = store.ticket(work.tx, case.id)
-    if ticket is not None:
-        note(work, Held(ticket, case))
+    if case.kind == KIND:
+        note(work, case)
 
 
 def derived(work: Work, case: Case) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from core.errors import Invalid, NotFound, NotPermitted
 from hotline import store
+from hotline.book import states_with
 from hotline.callers import caller_seen, phone_index, plain_phone, unmask
 from hotline.present import ticket_row, ticket_view
 from hotline.progress import rate_by_citizen
@@ -26,6 +27,7 @@ from tests.hotline.kit import (
     step_emitting,
     taken,
 )
+from tests.hotline.walking import goes_on, stepped
 
 PDF = b"%PDF-1.7 " + "王建国的机密附页".encode()
 SAID = ("王建国", "13987654321", "139 8765 4321", "东方路 8 号", "老周", "10.1.2.3")
@@ -114,6 +116,32 @@ def test_another_unit_masked_by_choice_sees_no_caller_either(desk: World) -> Non
     more = {"content_for_unit": "路灯不亮", "decided_reason": "来电人顾虑"}
     held = acted(desk, dora, held, action, unit="police", masked=True, **more)
     assert "caller" not in view(desk, hugo, held)
+
+
+def test_a_complaint_about_the_office_itself_is_passed_on_without_being_read(desk: World) -> None:
+    held = taken(desk, accused="hotline_office", facts=classified(desk)).held
+    shown = view(desk, dora, held)
+    assert "caller" not in shown
+    assert "description" not in shown
+    with desk.work(sven) as work, pytest.raises(NotPermitted):
+        unmask(work, seen(desk, sven, held), "了解情况")
+    held = acted(desk, dora, held, step_doing(desk, held, "dispatch"), unit="police")
+    assert "王建国" in view(desk, hugo, held)["description"]
+
+
+def test_a_unit_that_works_along_sees_the_ticket_and_another_does_not(desk: World) -> None:
+    held = dispatched_ticket(desk, unit="housing", co_units=("police",))
+    assert seen(desk, hugo, held).case.parties["co_handler"] in ("police", ["police"])
+    held = acted(
+        desk, hans, held, step_emitting(desk, held, "returned"), reason="不属本单位职责", basis="三定规定"
+    )
+    book = desk.rulebooks.current("hotline")
+    if held.ticket.state not in states_with(book, "intake"):
+        held = stepped(desk, held, goes_on(held))
+    held = acted(desk, dora, held, step_doing(desk, held, "dispatch"), unit="market")
+    for former in (hans, hugo):
+        with pytest.raises(NotFound):
+            seen(desk, former, held)
 
 
 # --- callers ----------------------------------------------------------------------------------------
