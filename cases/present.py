@@ -40,22 +40,27 @@ def case_view(work: Work, case: Case) -> dict[str, Any]:
     console's buttons both come from here, so no button exists that the API would refuse.
     """
     book, flow = book_of(work, case)
+    offered = _offered(work, case, flow)
     return {
-        **case_row(work, case),
-        "forms": {t.action: _form(t, book.fields) for t in _offered(work, case, flow)},
+        **_row(work, case, offered),
+        "forms": {t.action: _form(t, book.fields) for t in offered},
         "history": [_step(work, case, e, flow) for e in case.events],
     }
 
 
 def case_row(work: Work, case: Case) -> dict[str, Any]:
     """Return what a list shows of a case: where it stands, what the actor may do, and its clocks."""
+    return _row(work, case, _offered(work, case, book_of(work, case)[1]))
+
+
+def _row(work: Work, case: Case, offered: Sequence[Transition]) -> dict[str, Any]:
     book, flow = book_of(work, case)
     state = state_now(work, case, flow)
     return {
         "state": state,
         "state_title": label(flow.states[state].title),
         "version": case.version,
-        "actions": [t.action for t in _offered(work, case, flow)],
+        "actions": [t.action for t in offered],
         "clocks": [clock_view(c, book.events) for c in clocks(work, case)],
         "rulebook": {"id": case.rulebook, "version": case.rulebook_version},
     }

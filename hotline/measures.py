@@ -23,7 +23,7 @@ AT_WORK = frozenset({"intake", "handling", "answered", "hung"})
 
 def note(work: Work, case: Case) -> None:
     """Write a ticket's clocks and derived columns anew, in the transaction of the step that changed them."""
-    lead = lead_of(case) or ""
+    lead = _lead(book_of(work, case)[1], case) or ""
     kept = store.clocks_of(work.tx, case.id)
     found = with_earlier(kept, [_row(case.id, lead, c) for c in clocks(work, case)])
     if set(found) != set(kept):
@@ -73,7 +73,7 @@ def derived(work: Work, case: Case) -> dict[str, Any]:
     answered = last.get("fed_back")
     return {
         "state": case.state,
-        "lead": lead_of(case),
+        "lead": _lead(flow, case),
         "masked": bool(case.facts.get("masked")),
         "handlings": _handlings(flow, case),
         "satisfied": _satisfied(book, flow, case),
@@ -93,8 +93,13 @@ def closing_of(flow: Workflow, case: Case) -> datetime | None:
     return max((e.at for e in case.events if "closed" in e.names), default=case.closed_at)
 
 
+def _lead(flow: Workflow, case: Case) -> str | None:
+    """Return who handles a ticket: nobody while it is with the office, again or still."""
+    return None if "intake" in flow.states[case.state].flags else lead_of(case)
+
+
 def lead_of(case: Case) -> str | None:
-    """Return the department that handles a ticket, or None while nobody does."""
+    """Return the department that a ticket was given to last, or None."""
     return next(iter(in_role(case.parties, "handler")), None)
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     delete,
     event,
     func,
@@ -199,7 +200,11 @@ def insert_ticket(tx: Connection, ticket: Ticket) -> None:
 
 def ticket(tx: Connection, ticket_id: str) -> Ticket | None:
     """Return a ticket, or None."""
-    return _one(tx, tickets.c.id == ticket_id)
+    row = tx.execute(_ONE_TICKET, {"ticket": ticket_id}).first()
+    return read_ticket(row) if row is not None else None
+
+
+_ONE_TICKET = select(tickets).where(tickets.c.id == bindparam("ticket"))
 
 
 def ticket_by_number(tx: Connection, number: str) -> Ticket | None:
@@ -240,6 +245,14 @@ def update_ticket(tx: Connection, ticket_id: str, **columns: Any) -> None:
     tx.execute(update(tickets).where(tickets.c.id == ticket_id).values(**columns))
 
 
+def put_derived(tx: Connection, ticket_id: str, columns: Mapping[str, Any]) -> None:
+    """Write what follows from the case of a ticket."""
+    tx.execute(_BY_ID, {"ticket": ticket_id, **columns})
+
+
+_BY_ID = update(tickets).where(tickets.c.id == bindparam("ticket"))
+
+
 def read_ticket(row: Any) -> Ticket:
     """Return a row of the table as a ticket."""
     return Ticket(**{name: row._mapping[name] for name in Ticket.__dataclass_fields__})
@@ -268,8 +281,11 @@ def insert_caller(tx: Connection, caller: Caller) -> None:
 
 def caller(tx: Connection, ticket_id: str) -> Caller | None:
     """Return the caller of a ticket, sealed, or None."""
-    row = tx.execute(select(ticket_callers).where(ticket_callers.c.ticket_id == ticket_id)).one_or_none()
+    row = tx.execute(_ONE_CALLER, {"ticket": ticket_id}).one_or_none()
     return Caller(**row._mapping) if row is not None else None
+
+
+_ONE_CALLER = select(ticket_callers).where(ticket_callers.c.ticket_id == bindparam("ticket"))
 
 
 def update_caller(tx: Connection, ticket_id: str, **columns: Any) -> None:
@@ -284,8 +300,10 @@ def insert_texts(tx: Connection, ticket_id: str, sealed: str) -> None:
 
 def texts(tx: Connection, ticket_id: str) -> str | None:
     """Return the sealed texts of a ticket, or None."""
-    query = select(ticket_texts.c.sealed).where(ticket_texts.c.ticket_id == ticket_id)
-    return tx.execute(query).scalar_one_or_none()
+    return tx.execute(_ITS_TEXTS, {"ticket": ticket_id}).scalar_one_or_none()
+
+
+_ITS_TEXTS = select(ticket_texts.c.sealed).where(ticket_texts.c.ticket_id == bindparam("ticket"))
 
 
 def insert_unmasking(tx: Connection, row: Mapping[str, Any]) -> None:
@@ -304,8 +322,11 @@ def unmaskings_of(tx: Connection, ticket_id: str) -> list[Mapping[str, Any]]:
 
 def put_clocks(tx: Connection, ticket_id: str, rows: Sequence[ClockRow]) -> None:
     """Write down the clocks of a ticket, in place of those before."""
-    tx.execute(delete(ticket_clocks).where(ticket_clocks.c.ticket_id == ticket_id))
+    tx.execute(_DROP_CLOCKS, {"ticket": ticket_id})
     insert_clocks(tx, rows)
+
+
+_DROP_CLOCKS = delete(ticket_clocks).where(ticket_clocks.c.ticket_id == bindparam("ticket"))
 
 
 def insert_clocks(tx: Connection, rows: Sequence[ClockRow]) -> None:
@@ -316,9 +337,14 @@ def insert_clocks(tx: Connection, rows: Sequence[ClockRow]) -> None:
 
 def clocks_of(tx: Connection, ticket_id: str) -> list[ClockRow]:
     """Return the clocks of a ticket as they are written down, in the order of their start."""
-    c = ticket_clocks.c
-    query = select(ticket_clocks).where(c.ticket_id == ticket_id).order_by(c.started_at, c.clock)
-    return [ClockRow(**row._mapping) for row in tx.execute(query)]
+    return [ClockRow(**row._mapping) for row in tx.execute(_ITS_CLOCKS, {"ticket": ticket_id})]
+
+
+_ITS_CLOCKS = (
+    select(ticket_clocks)
+    .where(ticket_clocks.c.ticket_id == bindparam("ticket"))
+    .order_by(ticket_clocks.c.started_at, ticket_clocks.c.clock)
+)
 
 
 def insert_rating(tx: Connection, rating: Rating) -> None:

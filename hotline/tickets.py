@@ -149,12 +149,10 @@ def act_on_ticket(
     )
     said = check_references(work, book, open_fields(work, case, case.events[-1].fields))
     check_deadlines(work, book, WORKFLOW, said)
-    moved = Held(store.ticket(work.tx, ticket_id) or held.ticket, case)
     deed = DEEDS.get(does)
     if deed is not None:
-        deed(work, book, moved, said)
-        moved = Held(store.ticket(work.tx, ticket_id) or held.ticket, case)
-    return moved
+        deed(work, book, Held(store.ticket(work.tx, ticket_id) or held.ticket, case), said)
+    return Held(store.ticket(work.tx, ticket_id) or held.ticket, case)
 
 
 def act_on_tickets(

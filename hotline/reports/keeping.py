@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from cases.model import Case
 from cases.store import cases_by_id
 from core.work import Work
-from hotline.model import Held
 from hotline.reports import store
 from hotline.reports.model import Turn
 from hotline.reports.turns import Turns
@@ -21,9 +20,9 @@ def turns_of(work: Work, case: Case) -> tuple[Turn, ...]:
     return Turns(book, case.workflow, work.rulebooks.calendar).of(case)
 
 
-def keep_turns(work: Work, held: Held) -> None:
+def keep_turns(work: Work, case: Case) -> None:
     """Write down the turns at a ticket, in the transaction of the step that made them."""
-    store.put_turns(work.tx, held.case.id, turns_of(work, held.case))
+    store.put_turns(work.tx, case.id, turns_of(work, case))
 
 
 def keep_again(work: Work, after: str = "") -> str | None:
