@@ -138,6 +138,7 @@ def test_a_unit_that_works_along_sees_the_ticket_and_another_does_not(desk: Worl
     book = desk.rulebooks.current("hotline")
     if held.ticket.state not in states_with(book, "intake"):
         held = stepped(desk, held, goes_on(held))
+        assert held.ticket.lead is None
     held = acted(desk, dora, held, step_doing(desk, held, "dispatch"), unit="market")
     for former in (hans, hugo):
         with pytest.raises(NotFound):
