@@ -821,23 +821,28 @@ def _cite(cite: Mapping[str, Any]) -> str:
     return f"{cite['label']['zh']} {cite['reading'] or ''}"
 
 
+def _pair(item: str, option: str) -> tuple[str, str]:
+    key, equals, value = item.partition("=")
+    if not equals or not key:
+        raise _Told(f"{option} 应写作 KEY=VALUE:{item} / {option} takes KEY=VALUE: {item}")
+    return key, value
+
+
 def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
     pairs: dict[str, str] = {}
-    for item in given:
-        key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise _Told(f"{option} 应写作 KEY=VALUE:{item} / {option} takes KEY=VALUE: {item}")
+    for key, value in (_pair(item, option) for item in given):
         if key in pairs:
             raise _Told(f"{option} {key} 重复 / {option} {key} is given twice")
         pairs[key] = value
     return pairs
 
 
-def _instants(given: Sequence[str]) -> dict[str, datetime]:
-    instants: dict[str, datetime] = {}
-    for event, text in _pairs(given, "--at").items():
+def _instants(given: Sequence[str]) -> list[tuple[str, datetime]]:
+    """Return events and instants in the order given; an event may happen more than once."""
+    instants: list[tuple[str, datetime]] = []
+    for event, text in (_pair(item, "--at") for item in given):
         try:
-            instants[event] = parse_instant(text)
+            instants.append((event, parse_instant(text)))
         except ValueError as wrong:
             raise _Told(f"--at {event}: “{text}”不是时间 / {text!r} is not an ISO 8601 time") from wrong
     return instants

@@ -22,8 +22,12 @@ MARGIN = 20
 """Years kept free at the far end of the calendar, so that no limit that a rulebook knows runs off it."""
 
 
+Happened = Mapping[str, datetime] | Sequence[tuple[str, datetime]]
+"""Events by name and instant; as pairs, where one happened more than once: a second extension."""
+
+
 def what_is_due(
-    book: Rulebook, calendar: Calendar, facts: Mapping[str, Any], events: Mapping[str, datetime]
+    book: Rulebook, calendar: Calendar, facts: Mapping[str, Any], events: Happened
 ) -> dict[str, dict[str, Any]]:
     """Return, by clock, when it would be due had `events` happened to a case with `facts`.
 
@@ -37,7 +41,7 @@ def what_is_due(
     named = {word: value for word, value in facts.items() if _is_said(book, word)}
     known = book.facts({word: value for word, value in facts.items() if word not in named})
     said = read_facts(book.fields, named)
-    recorded = _recorded(book, events, said)
+    recorded = _recorded(book, list(events.items() if isinstance(events, Mapping) else events), said)
     started = [r for r in book.clocks if any(e.name in r.starts for e in recorded)]
     usable = [r for r in started if _can_tell(book, r, {**said, **known})]
     usable += [r for r in book.clocks if r.before_due in {s.name for s in usable}]
@@ -66,34 +70,31 @@ def _is_said(book: Rulebook, word: str) -> bool:
     return not is_fact and any(field.is_called(word) for field in book.fields.values())
 
 
-def _recorded(book: Rulebook, events: Mapping[str, datetime], said: Mapping[str, Any]) -> list[Recorded]:
+def _recorded(
+    book: Rulebook, events: Sequence[tuple[str, datetime]], said: Mapping[str, Any]
+) -> list[Recorded]:
     """Return the events in the order of time. Raises Invalid for each that the book does not know."""
-    names = {word: _event_called(book, word) for word in events}
-    wrong = list(_wrong_events(book, names, events))
+    wrong = [error for word, at in events for error in _wrong_event(book, word, at)]
     if wrong:
         raise Invalid(wrong)
-    found = [Recorded(name, events[word], said) for word, name in names.items() if name is not None]
-    return sorted(found, key=lambda e: e.at)
+    named = [(_event_called(book, word), at) for word, at in events]
+    return sorted((Recorded(name, at, said) for name, at in named if name is not None), key=lambda e: e.at)
 
 
 def _event_called(book: Rulebook, word: str) -> str | None:
     return next((name for name, title in book.events.items() if word in (name, *title)), None)
 
 
-def _wrong_events(
-    book: Rulebook, names: Mapping[str, str | None], events: Mapping[str, datetime]
-) -> Iterator[FieldError]:
-    for word, name in names.items():
-        at = pointer_to("events", word)
-        if name is None:
-            known = "、".join(f"{title.zh}({key})" for key, title in book.events.items())
-            english = f"the rulebook knows no event {word!r}; it knows {', '.join(book.events)}"
-            yield FieldError(at, Text(f"规则中没有“{word}”这一事件，可用：{known}", english), "unknown")
-        elif not FIRST_YEAR < events[word].year < LAST_YEAR - MARGIN:
-            first, last = FIRST_YEAR + 1, LAST_YEAR - MARGIN - 1
-            yield FieldError(
-                at, Text(f"年份应在 {first} 至 {last} 之间", f"the year must be {first} to {last}"), "range"
-            )
+def _wrong_event(book: Rulebook, word: str, at: datetime) -> Iterator[FieldError]:
+    pointer = pointer_to("events", word)
+    if _event_called(book, word) is None:
+        known = "、".join(f"{title.zh}({key})" for key, title in book.events.items())
+        english = f"the rulebook knows no event {word!r}; it knows {', '.join(book.events)}"
+        yield FieldError(pointer, Text(f"规则中没有“{word}”这一事件，可用：{known}", english), "unknown")
+    elif not FIRST_YEAR < at.year < LAST_YEAR - MARGIN:
+        first, last = FIRST_YEAR + 1, LAST_YEAR - MARGIN - 1
+        words = Text(f"年份应在 {first} 至 {last} 之间", f"the year must be {first} to {last}")
+        yield FieldError(pointer, words, "range")
 
 
 def _can_tell(book: Rulebook, rule: ClockRule, facts: Mapping[str, Any]) -> bool:
