@@ -6,21 +6,22 @@ import hmac
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 from audit.log import record
-from cases.model import roles_in
+from cases.model import Case, roles_in
+from cases.store import cases_by_id
 from core.envelope import open_sealed, rewrap, seal
 from core.errors import NotPermitted, invalid
 from core.ids import new_id
 from core.settings import Settings
 from core.times import millis
-from core.work import Work
+from core.work import Actor, Work
 from hotline import store
 from hotline.book import UNITS
-from hotline.model import KIND, Caller, Held
+from hotline.model import KIND, Caller, Held, Ticket
 from rules.rulebook import Rulebook
 from rules.visibility import masked, visible
 
@@ -112,16 +113,36 @@ def relation_to(work: Work, held: Held) -> str:
     Whoever is of the department complained about is `accused` whatever else they are; so is the unit that
     handles a ticket which was dispatched to it masked.
     """
-    actor, ticket = work.actor, held.ticket
-    if actor.department and actor.department == ticket.accused:
+    if _is_accused(work.actor, held.ticket) or _has_masked(work.actor, held.ticket, held.case):
         return "accused"
-    mine = roles_in(held.case, actor)
-    role = next((r for r in _ORDER if r in mine), None)
-    if role in UNITS and ticket.masked:
-        return "accused"
-    if role is not None:
-        return role
-    return "auditor" if actor.has("auditor") else "other"
+    return _role(held.case, work.actor) or ("auditor" if work.actor.has("auditor") else "other")
+
+
+def _role(case: Case, actor: Actor) -> str | None:
+    mine = roles_in(case, actor)
+    return next((r for r in _ORDER if r in mine), None)
+
+
+def _is_accused(actor: Actor, ticket: Ticket) -> bool:
+    return bool(actor.department) and actor.department == ticket.accused
+
+
+def _has_masked(actor: Actor, ticket: Ticket, case: Case) -> bool:
+    return ticket.masked and _role(case, actor) in UNITS
+
+
+def summaries_seen(work: Work, tickets: Sequence[Ticket]) -> dict[str, str]:
+    """Return the summaries of tickets by id, wherever else than on their own pages they are listed.
+
+    Whoever is `accused` (`relation_to`) is to see none: theirs are empty.
+    """
+    cases = cases_by_id(work.tx, [t.id for t in tickets if t.masked])
+    hidden = {
+        t.id
+        for t in tickets
+        if _is_accused(work.actor, t) or (t.id in cases and _has_masked(work.actor, t, cases[t.id]))
+    }
+    return {t.id: "" if t.id in hidden else t.summary for t in tickets}
 
 
 def caller_seen(work: Work, held: Held) -> dict[str, Any]:

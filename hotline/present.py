@@ -14,7 +14,7 @@ from core.times import local_iso
 from core.work import Work
 from hotline import store
 from hotline.book import coded, value_of
-from hotline.callers import caller_seen, may_unmask, open_texts, reason_of, relation_to
+from hotline.callers import caller_seen, may_unmask, open_texts, reason_of, relation_to, summaries_seen
 from hotline.duplicates import repeat_of
 from hotline.links import outcome_of
 from hotline.model import Held, Hint, Rating, Suggested, Ticket
@@ -68,6 +68,8 @@ def ticket_view(work: Work, held: Held) -> dict[str, Any]:
 def _seen(book: Rulebook, relation: str, document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a relation sees of a ticket; one that the rulebook does not name sees that it exists."""
     table = book.views["ticket"]
+    if relation == "accused":
+        document = {**document, "external_id": None}  # where it came from may show what it says
     if relation in table:
         return visible(table, relation, document)
     return {key: value for key, value in document.items() if key not in _SAYING}
@@ -225,7 +227,7 @@ def hint_view(work: Work, hint: Hint) -> dict[str, Any]:
         "number": ticket.number,
         "state": ticket.state,
         "state_title": label(state.title if state else Text(ticket.state, ticket.state)),
-        "summary": ticket.summary,
+        "summary": summaries_seen(work, [ticket])[ticket.id],
         "created_at": local_iso(ticket.created_at),
         "answered": ticket.fed_back_at is not None or ticket.closed_at is not None,
         "why": list(hint.why),

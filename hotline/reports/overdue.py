@@ -10,9 +10,11 @@ from cases.model import Case
 from cases.sealed import open_fields
 from cases.store import cases_by_id
 from core.work import Work
+from hotline.callers import summaries_seen
 from hotline.reports import store
 from hotline.reports.model import Overdue, Wanted
 from hotline.reports.report import as_seen, sees_all
+from hotline.store import tickets_by_id
 
 EXPLAINS = ("explanation", "overdue_reason")
 """The fields in which a unit explains itself."""
@@ -40,7 +42,8 @@ def list_overdue(work: Work, asked: Wanted, *, limit: int = 50, cursor: str | No
     page = store.overdue_page(
         work.tx, period.start_at, period.end_at, work.now, wanted.narrowed, limit=limit, cursor=cursor
     )
-    rows = _explained(work, tuple(page.rows)) if sees_all(work) else tuple(page.rows)
+    rows = _told(work, tuple(page.rows))
+    rows = _explained(work, rows) if sees_all(work) else rows
     return OverdueList(wanted, work.now, rows, page.next_cursor, sees_all(work))
 
 
@@ -53,6 +56,13 @@ def every_overdue(work: Work, asked: Wanted) -> Iterator[Overdue]:
         cursor = found.next_cursor
         if cursor is None:
             return
+
+
+def _told(work: Work, rows: tuple[Overdue, ...]) -> tuple[Overdue, ...]:
+    """Return the rows with their summaries as the reader may see them."""
+    found = tickets_by_id(work.tx, sorted({row.ticket_id for row in rows}))
+    seen = summaries_seen(work, list(found.values()))
+    return tuple(replace(row, summary=seen[row.ticket_id]) for row in rows)
 
 
 def _explained(work: Work, rows: tuple[Overdue, ...]) -> tuple[Overdue, ...]:

@@ -36,6 +36,7 @@ from catalog.search.tokens import Term
 from core.db import Instant, Page, page
 from core.settings_hotline import LEVELS, significant
 from core.work import Actor
+from hotline.book import UNITS
 from hotline.model import Ticket, Wanted
 from hotline.store import read_ticket, supervisions, ticket_callers, ticket_documents, tickets
 
@@ -114,6 +115,7 @@ def tickets_page(
     wanted = asked.wanted
     conditions = [_visible(viewer), *_narrowed(wanted, asked.states, now), *_waiting(viewer, asked)]
     if words:
+        conditions.append(or_(_readable(viewer), tickets.c.number == (wanted.q or "").strip().upper()))
         return _found_by_words(tx, conditions, words, limit, cursor)
     query = select(tickets).where(*conditions)
     if wanted.by_due:
@@ -182,6 +184,22 @@ def _visible(viewer: Viewer) -> ColumnElement[bool]:
         dense if viewer.everywhere else false(),
         tickets.c.id.in_(sparse) if viewer.elsewhere else false(),
     )
+
+
+def _readable(viewer: Viewer) -> ColumnElement[bool]:
+    """Tickets whose summary and caller the viewer may know of, beside their number.
+
+    A department that is complained about, and a unit that has a ticket masked, must not find out by searching
+    for words or for a telephone number what is hidden from it.
+    """
+    c, p = tickets.c, case_parties.c
+    seats = sorted((viewer.everywhere | viewer.elsewhere) - set(UNITS))
+    otherwise = exists().where(
+        p.case_id == c.id, p.department == viewer.actor.department, p.role.in_([*seats, MEMBER])
+    )
+    as_auditor = true() if viewer.actor.has("auditor") else false()
+    unmasked = or_(c.masked.is_(False), as_auditor, otherwise)
+    return and_(or_(c.accused.is_(None), c.accused != viewer.actor.department), unmasked)
 
 
 def _narrowed(wanted: Wanted, states: Sequence[str] | None, now: datetime) -> list[ColumnElement[bool]]:
@@ -260,7 +278,7 @@ def with_phone(tx: Connection, viewer: Viewer, index: str, limit: int) -> list[T
     """Return the tickets of whoever called from a number, by its index, the newest first."""
     c = ticket_callers.c
     query = select(tickets).join(ticket_callers, c.ticket_id == tickets.c.id)
-    query = query.where(c.phone_index == index, _visible(viewer))
+    query = query.where(c.phone_index == index, _visible(viewer), _readable(viewer))
     return _tickets(tx, query.order_by(tickets.c.created_at.desc(), tickets.c.id.desc()).limit(limit))
 
 
@@ -270,7 +288,7 @@ def in_place(
     """Return the tickets of a place and topic since an instant, the newest first."""
     c = tickets.c
     query = select(tickets).where(
-        c.place == place, c.category == category, c.created_at >= since, _visible(viewer)
+        c.place == place, c.category == category, c.created_at >= since, _visible(viewer), _readable(viewer)
     )
     return _tickets(tx, query.order_by(c.created_at.desc(), c.id.desc()).limit(limit))
 
@@ -285,7 +303,7 @@ def with_some_words(
     begin = tx.execute(first).scalar_one_or_none()
     if begin is None:
         return []
-    query = select(tickets).select_from(matched).where(number >= begin, _visible(viewer))
+    query = select(tickets).select_from(matched).where(number >= begin, _visible(viewer), _readable(viewer))
     best = _fts.c.rank if tx.dialect.name == "sqlite" else number.desc()
     return _tickets(tx, query.order_by(best).limit(limit))
 

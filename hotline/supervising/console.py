@@ -12,6 +12,7 @@ from core.text import Text
 from core.work import Work
 from hotline.accountability import FLAGS, OVERSEERS, flagged, grounds, units_without_liaison
 from hotline.book import hotline_book
+from hotline.callers import summaries_seen
 from hotline.lights import LIGHTS, lights_of
 from hotline.model import Held
 from hotline.model import Wanted as TicketsWanted
@@ -118,6 +119,7 @@ def new_supervision(work: Work, seen: Seen) -> Page:
         "fields": [_field(rule, required) for rule, required in offer.fields],
         "ticket": ticket.ticket if ticket else None,
         "late": [held.ticket for held in late],
+        "summaries": summaries_seen(work, [held.ticket for held in (*late, *([ticket] if ticket else []))]),
         "lights": lights_of(work, [held.ticket.id for held in late]),
         "light_names": LIGHTS,
         "chosen": seen.form.getlist(CHOSEN) if seen.form else [held.ticket.id for held in late],

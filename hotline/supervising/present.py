@@ -11,6 +11,7 @@ from core.errors import Refusal
 from core.times import local_iso
 from core.work import Work
 from hotline.accountability import Finding
+from hotline.callers import summaries_seen
 from hotline.model import Held, Ticket
 from hotline.supervising.model import Offer, Supervised
 from hotline.supervisions import packet_of
@@ -20,12 +21,29 @@ from web.problems import problem
 def supervision_view(work: Work, held: Supervised) -> dict[str, Any]:
     """Return a supervision as JSON (schema response/supervision): its packet, parties, steps and clocks."""
     packet = packet_of(work, held)
-    shown = {**packet.document, "digest": packet.digest} if packet is not None else None
+    shown = {**_for_reader(work, held, packet.document), "digest": packet.digest} if packet else None
     return {
         **_supervision(work, held),
         "parties": {role: _names(work, who) for role, who in held.case.parties.items()},
         "packet": shown,
         **case_view(work, held.case),
+    }
+
+
+def _for_reader(work: Work, held: Supervised, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a packet as the reader may see it: without what the ticket's own page keeps from them.
+
+    Whoever is complained about learns neither what it is about, nor who else reports it, nor what others say.
+    """
+    if held.ticket is None or _summary(work, held.ticket):
+        return document
+    mine = named(work, work.actor.department)
+    said = [e for e in document["explanations"] if e["by"] == {"zh": mine["zh"], "en": mine["en"]}]
+    return {
+        **document,
+        "ticket": {**document["ticket"], "summary": "", "accused": None},
+        "matter": {**document["matter"], "numbers": []},
+        "explanations": said,
     }
 
 
@@ -41,14 +59,18 @@ def _supervision(work: Work, held: Supervised) -> dict[str, Any]:
         "number": held.supervision.number,
         "workflow": held.supervision.workflow,
         "workflow_title": label(flow.title),
-        "ticket": _ticket(held.ticket) if held.ticket is not None else None,
+        "ticket": _ticket(work, held.ticket) if held.ticket is not None else None,
         "origin": held.supervision.origin,
         "created_at": local_iso(held.supervision.created_at),
     }
 
 
-def _ticket(ticket: Ticket) -> dict[str, str]:
-    return {"id": ticket.id, "number": ticket.number, "summary": ticket.summary}
+def _ticket(work: Work, ticket: Ticket) -> dict[str, str]:
+    return {"id": ticket.id, "number": ticket.number, "summary": _summary(work, ticket)}
+
+
+def _summary(work: Work, ticket: Ticket) -> str:
+    return summaries_seen(work, [ticket])[ticket.id]
 
 
 def _names(work: Work, who: str | Sequence[str]) -> list[dict[str, str]]:
@@ -87,7 +109,7 @@ def flagged_row(work: Work, held: Held, found: Sequence[Finding]) -> dict[str, A
     return {
         "id": ticket.id,
         "number": ticket.number,
-        "summary": ticket.summary,
+        "summary": _summary(work, ticket),
         "unit": named(work, ticket.lead) if ticket.lead else None,
         "created_at": local_iso(ticket.created_at),
         "state": held.case.state,
