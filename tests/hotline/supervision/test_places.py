@@ -16,10 +16,12 @@ from hotline.supervising.opening import offered, open_supervision
 from hotline.supervisions import find_supervision, list_supervisions
 from rules.rulebook import SHIPPED, Rulebook
 from rules.values import FieldRule
+from rules.workflow import Opening
 from tests.conftest import World
 from tests.hotline.kit import dispatched_ticket
 from tests.hotline.supervision.conftest import hotline_world
 from tests.hotline.supervision.people import diego
+from tests.hotline.supervision.test_faces import token
 
 PLACES = sorted(path.stem for path in (SHIPPED / "hotline").glob("*.yaml"))
 
@@ -39,9 +41,9 @@ def opener(world: World, roles: frozenset[str]) -> Actor:
     """Somebody of a department that may open it."""
     role = sorted(roles)[-1]
     if role in ("handler", "co_handler"):
-        return Actor("opener", "Opener", "housing", frozenset({"handler"}), "p")
+        return Actor("opening-unit", "Opener", "housing", frozenset({"handler"}), "p")
     with world.read(diego) as work:
-        return Actor("opener", "Opener", seats(work, role)[0], frozenset({role}), "p")
+        return Actor(f"opening-{role}", "Opener", seats(work, role)[0], frozenset({role}), "p")
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -65,4 +67,32 @@ def test_every_procedure_of_a_place_begins_as_a_draft_that_no_discipline_body_se
         assert not set(outside) & set(made.case.parties), name
         with world.read(diego) as work:
             assert list_supervisions(work, Wanted(), 50, None).rows == []
+    world.database.close()
+
+
+def about_no_ticket(book: Rulebook) -> dict[str, Opening]:
+    """The procedures about a unit or a period."""
+    openings = {name: flow.opens_by for name, flow in offered(book).items()}
+    return {n: o for n, o in openings.items() if o and "ticket" not in (*o.about, *o.about_optional)}
+
+
+@pytest.mark.parametrize("place", ["ganzhou", "ordos", "tonghua", "yuanmou"])
+def test_what_is_about_no_ticket_is_opened_over_http_and_on_a_page(
+    place: str, tmp_path: Path, template_database: Path
+) -> None:
+    world = hotline_world(tmp_path, template_database, f"hotline/{place}")
+    book: Rulebook = world.rulebooks.current("hotline")
+    assert about_no_ticket(book)
+    for name, opening in about_no_ticket(book).items():
+        actor = opener(world, opening.roles)
+        draft = {field: said(world, book.fields[field]) for field in opening.requires}
+        asked = {"workflow": name, "fields": draft}
+        [item] = world.client(actor).post("/api/supervisions", json=asked).get_json()["items"]
+        assert item["ticket"] is None
+        assert item["supervision"]["state"] == book.workflow(name).initial
+        browser, address = world.browser(actor), f"/supervisions/new?workflow={name}"
+        page = browser.get(address).get_data(as_text=True)
+        done = browser.post(address, data={"csrf_token": token(page), **draft})
+        assert done.status_code == 303, name
+        assert browser.get(done.headers["Location"]).status_code == 200
     world.database.close()
