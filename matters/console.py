@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from cases.attachments import MOST_BYTES
 from cases.timing import book_of
 from core.codes import code_in
-from core.errors import FieldError, invalid
+from core.errors import invalid
 from core.text import Text
 from core.work import Work
 from matters.acting import (
@@ -21,7 +21,7 @@ from matters.acting import (
     read_evidence,
 )
 from matters.ahead import NAMES, Offered, foresee, openings_about
-from matters.forms import at_fields, read_form
+from matters.forms import field_shown, form_shown, read_form
 from matters.model import Wanted
 from matters.opening import find_opening, open_matter, procedures
 from matters.pickers import pickers
@@ -116,10 +116,11 @@ def new_matter(work: Work, seen: Seen) -> Page:
     book: Rulebook = work.rulebooks.current("sharing")
     draft = read_form(_typed(seen), book.fields)
     context = {
-        "seen": _by_field(seen),
+        "seen": seen.at_fields(),
         "p": next(p for p in procedures_view(work) if p["kind"] == kind),
         "fields": [
-            _field(book, name, name in opening.requires) for name in (*opening.requires, *opening.accepts)
+            field_shown(book.fields[name], name in opening.requires)
+            for name in (*opening.requires, *opening.accepts)
         ],
         "pickers": pickers(work, opening, draft),
         "one_of": not opening.about and "subject" in opening.parties.values(),
@@ -143,12 +144,6 @@ def _typed(seen: Seen) -> dict[str, str]:
     return seen.given if seen.form else {name: seen.query[name] for name in WORDS if seen.query.get(name)}
 
 
-def _field(book: Rulebook, name: str, required: bool) -> dict[str, Any]:
-    rule = book.fields[name]
-    names = ("name", "title", "type", "choices", "min", "max", "sealed")
-    return {**{n: getattr(rule, n) for n in names}, "required": required}
-
-
 # --- one matter -----------------------------------------------------------------------------------
 
 
@@ -160,10 +155,10 @@ def matter(work: Work, seen: Seen, id: str, action: str = "") -> Page:
     view = matter_view(work, held)
     followed = list_matters(work, Wanted(origin=id), PAGE, None)
     context = {
-        "seen": _by_field(seen),
+        "seen": seen.at_fields(),
         "m": view,
         "address": f"/matters/{id}",
-        "forms": {**view, "forms": {a: _form(book, form) for a, form in view["forms"].items()}},
+        "forms": {**view, "forms": {a: form_shown(book, form) for a, form in view["forms"].items()}},
         "about": surroundings(work, held),
         "followed": [matter_row(work, h) for h in followed.rows],
         "rules": book.fields,
@@ -171,13 +166,6 @@ def matter(work: Work, seen: Seen, id: str, action: str = "") -> Page:
         "may_read_papers": may_read_papers(work, held),
     }
     return Page("matters/matter.html", context)
-
-
-def _form(book: Rulebook, form: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a step's form with what its fields may hold at least, and which are kept sealed."""
-    known = {n: book.fields[n] for n in (f["name"] for f in form["fields"])}
-    fields = [{**f, "min": known[f["name"]].min, "sealed": known[f["name"]].sealed} for f in form["fields"]]
-    return {**form, "fields": fields}
 
 
 @pages.form(
@@ -212,10 +200,3 @@ def download_paper(work: Work, seen: Seen, id: str, attachment: str) -> File:
     """Send a paper to be saved."""
     found, content = read_evidence(work, id, attachment)
     return File(found.name, found.media_type, content)
-
-
-def _by_field(seen: Seen) -> Seen:
-    """Return what was seen with each error at the form field that it is about."""
-    places = at_fields(e.pointer for e in seen.errors)
-    errors = {FieldError(places[e.pointer], e.message, e.code): None for e in seen.errors}
-    return replace(seen, errors=tuple(errors))

@@ -1,4 +1,4 @@
-"""Reads the console's forms of matters into what opening and acting take. Pure."""
+"""The console's forms of procedures: read into what opening and acting take, and shown. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from matters.words import names_in
+from rules.rulebook import Rulebook
 from rules.values import FieldRule
 
 SEVERAL = "datasets"
@@ -25,6 +26,19 @@ def _read(name: str, text: str, rule: FieldRule | None) -> Any:
     if rule is not None and rule.type == "record":
         return text.replace("\uff1d", "=").replace("\uff1b", ";")  # as an input method writes them
     return text.strip()
+
+
+def field_shown(rule: FieldRule, required: bool) -> dict[str, Any]:
+    """Return what a page shows of a field that is to be filled in."""
+    names = ("name", "title", "type", "choices", "min", "max", "sealed")
+    return {**{n: getattr(rule, n) for n in names}, "required": required}
+
+
+def form_shown(book: Rulebook, form: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a step's form with what its fields may hold at least, and which are kept sealed."""
+    rules = {f["name"]: book.fields[f["name"]] for f in form["fields"]}
+    fields = [{**f, "min": rules[f["name"]].min, "sealed": rules[f["name"]].sealed} for f in form["fields"]]
+    return {**form, "fields": fields}
 
 
 def at_fields(pointers: Iterable[str]) -> dict[str, str]:

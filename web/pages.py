@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -83,6 +83,11 @@ class Seen:
     def error_at(self, pointer: str) -> FieldError | None:
         """Return the error of one form field, for the line beside it."""
         return next((e for e in self.errors if e.pointer == pointer), None)
+
+    def at_fields(self) -> Seen:
+        """Return it with each error, once, at the form field that it is about: ``/basis/2`` at ``/basis``."""
+        placed = (FieldError("/".join(e.pointer.split("/")[:2]), e.message, e.code) for e in self.errors)
+        return replace(self, errors=tuple(dict.fromkeys(placed)))
 
 
 @dataclass(frozen=True, slots=True)

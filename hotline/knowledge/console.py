@@ -22,7 +22,7 @@ from hotline.knowledge.articles import (
     takes_part,
     write_article,
 )
-from hotline.knowledge.forms import OPTIONAL, at_fields, read_form, write_form
+from hotline.knowledge.forms import OPTIONAL, read_form, write_form
 from hotline.knowledge.gaps import DESK, VIEWERS, assign_gap, close_gap, find_gap, list_gaps
 from hotline.knowledge.lookup import LookedUp, look_up
 from hotline.knowledge.model import STAFF
@@ -51,7 +51,7 @@ def knowledge(work: Work, seen: Seen) -> Page:
     found = find_articles(work, asked, limit=PAGE, cursor=seen.query.get("cursor") or None)
     context = {
         **_lookup_box(work, None),
-        "seen": _by_field(seen),
+        "seen": seen.at_fields(),
         "rows": [article_row(work, a, found) for a in found.articles],
         "found": found,
         "own": {a.code for a in found.articles if takes_part(work, a)},
@@ -153,7 +153,7 @@ def edit_on_page(work: Work, seen: Seen, code: str) -> Go:
 
 def _form(work: Work, seen: Seen, document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the form shows: what was typed, else the wording; each error at its field."""
-    shown = _by_field(seen)
+    shown = seen.at_fields()
     if not seen.form:
         fields = MultiDict(write_form(document))
         fields.setlist("categories", list(document.get("categories", ())))
@@ -179,10 +179,6 @@ def _typed(seen: Seen) -> dict[str, list[str]]:
     return {name: seen.form.getlist(name) for name in seen.form}
 
 
-def _by_field(seen: Seen) -> Seen:
-    return replace(seen, errors=at_fields(seen.errors))
-
-
 # --- questions without an answer --------------------------------------------------------------------
 
 
@@ -194,7 +190,7 @@ def unanswered(work: Work, seen: Seen) -> Page:
     is_open = seen.query.get("open") != "false"
     page = list_gaps(work, is_open, PAGE, seen.query.get("cursor") or None)
     context = {
-        "seen": _by_field(seen),
+        "seen": seen.at_fields(),
         "rows": [gap_view(work, gap) for gap in page.rows],
         "next_cursor": page.next_cursor,
         "is_open": is_open,
@@ -241,7 +237,7 @@ def article(work: Work, seen: Seen, code: str, action: str = "") -> Page:
     view = article_view(work, found)
     begins = flow_of(work).names(REVISE)
     context = {
-        "seen": _by_field(seen),
+        "seen": seen.at_fields(),
         "a": view,
         "address": f"/knowledge/{found.code}",
         "forms": {**view, "forms": {k: form for k, form in view["forms"].items() if k not in begins}},

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.errors import FieldError
 from core.times import SHANGHAI, parse_instant
 
 _LINES, _WORDS, _SEVERAL, _INSTANTS = "basis", "keywords", "categories", ("valid_from", "valid_until")
@@ -42,9 +41,3 @@ def write_form(document: Mapping[str, Any]) -> dict[str, str]:
     public = {"public": "true"} if document.get("public") else {}
     lines, words = "\n".join(document.get(_LINES, ())), "、".join(document.get(_WORDS, ()))
     return {**plain, **local, **public, _LINES: lines, _WORDS: words}
-
-
-def at_fields(errors: Iterable[FieldError]) -> tuple[FieldError, ...]:
-    """Return the errors, each once, at the form field that it is about: ``/basis/2`` at ``/basis``."""
-    placed = [FieldError("/".join(e.pointer.split("/")[:2]), e.message, e.code) for e in errors]
-    return tuple(dict.fromkeys(placed))

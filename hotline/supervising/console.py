@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from cases.timing import book_of
-from core.errors import FieldError, Invalid, NotFound, Refusal
+from core.errors import Invalid, NotFound, Refusal
 from core.text import Text
 from core.work import Work
 from hotline.accountability import FLAGS, OVERSEERS, flagged, grounds, units_without_liaison
@@ -28,7 +27,7 @@ from hotline.supervising.periods import first_day, flags_asked
 from hotline.supervising.present import flagged_row, offer_view, supervision_row, supervision_view
 from hotline.supervisions import act_on_supervision, find_supervision, list_supervisions, of_ticket
 from hotline.tickets import find_ticket, list_tickets
-from matters.forms import at_fields, read_form
+from matters.forms import field_shown, form_shown, read_form
 from rules.rulebook import Rulebook
 from web.auth import SIGNED_IN
 from web.pages import Go, Page, Pages, Seen
@@ -114,9 +113,9 @@ def new_supervision(work: Work, seen: Seen) -> Page:
     many = offer.about_ticket and ticket is None
     late = list_tickets(work, TicketsWanted(late=True), MOST_AT_ONCE, None).rows if many else []
     context = {
-        "seen": _by_field(seen),
+        "seen": seen.at_fields(),
         "offer": offer_view(offer),
-        "fields": [_field(rule, required) for rule, required in offer.fields],
+        "fields": [field_shown(rule, required) for rule, required in offer.fields],
         "ticket": ticket.ticket if ticket else None,
         "late": [held.ticket for held in late],
         "summaries": summaries_seen(work, [held.ticket for held in (*late, *([ticket] if ticket else []))]),
@@ -181,11 +180,6 @@ def _address(offer: Offer, ticket: Held | None) -> str:
     return f"/supervisions/new?workflow={offer.workflow}{about}"
 
 
-def _field(rule: Any, required: bool) -> dict[str, Any]:
-    names = ("name", "title", "type", "choices", "min", "max", "sealed")
-    return {**{n: getattr(rule, n) for n in names}, "required": required}
-
-
 # --- one of them ----------------------------------------------------------------------------------
 
 
@@ -196,10 +190,10 @@ def supervision(work: Work, seen: Seen, id: str, action: str = "") -> Page:
     book, flow = book_of(work, held.case)
     view = supervision_view(work, held)
     context = {
-        "seen": _by_field(seen),
+        "seen": seen.at_fields(),
         "s": view,
         "address": f"/supervisions/{id}",
-        "forms": {**view, "forms": {a: _form(book, form) for a, form in view["forms"].items()}},
+        "forms": {**view, "forms": {a: form_shown(book, form) for a, form in view["forms"].items()}},
         "rules": book.fields,
         "history": [_with_titles(book, step) for step in view["history"]],
         "is_draft": held.case.state == flow.initial,
@@ -213,13 +207,6 @@ def _with_titles(book: Rulebook, step: Mapping[str, Any]) -> dict[str, Any]:
     clock = next((c for c in book.clocks if c.name == step["fields"].get("clock")), None)
     named = {"clock": words(clock.title)} if clock is not None else {}
     return {**step, "fields": {**step["fields"], **named}}
-
-
-def _form(book: Any, form: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a step's form with what its fields may hold at least, and which are kept sealed."""
-    known = {n: book.fields[n] for n in (f["name"] for f in form["fields"])}
-    fields = [{**f, "min": known[f["name"]].min, "sealed": known[f["name"]].sealed} for f in form["fields"]]
-    return {**form, "fields": fields}
 
 
 def _ticket_address(work: Work, ticket_id: str) -> str:
@@ -252,13 +239,6 @@ def act_on_page(work: Work, seen: Seen, id: str, action: str) -> Go:
     title = supervision_row(work, held)["state_title"]
     words = Text(f"已办理，状态为“{title['zh']}”", f"Done; it is {title['en']}")
     return Go(f"/supervisions/{id}", words)
-
-
-def _by_field(seen: Seen) -> Seen:
-    """Return what was seen with each error at the form field that it is about."""
-    places = at_fields(e.pointer for e in seen.errors)
-    errors = {FieldError(places[e.pointer], e.message, e.code): None for e in seen.errors}
-    return replace(seen, errors=tuple(errors))
 
 
 # --- beside a ticket --------------------------------------------------------------------------------
