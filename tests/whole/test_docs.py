@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ import cli
 import schemas
 from gateway import messages, objections
 from rules.rulebook import SHIPPED, load_rulebooks
+from tests.whole.test_layers import LAYERS
 
 ROOT = Path(__file__).parents[2]
 SHARING = ("sharing/qianjiang", "sharing/ganzhou")
+HOTLINES = tuple(f"hotline/{path.stem}" for path in sorted((SHIPPED / "hotline").glob("*.yaml")))
 
 
 def read(name: str) -> str:
@@ -95,29 +99,44 @@ def test_the_glossary_is_the_one_that_the_rulebooks_give() -> None:
     assert printed.output == read("docs/glossary.md")
 
 
+@cache
+def said_codes() -> tuple[tuple[str, str], ...]:
+    """Each code that is named in a call of the product, after the name of what is called."""
+    return tuple(_said_codes())
+
+
+def _said_codes() -> Iterator[tuple[str, str]]:
+    for path in (p for layer in LAYERS for p in (ROOT / layer).rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        calls = ast.walk(ast.parse(source)) if "code=" in source else ()
+        for call in (node for node in calls if isinstance(node, ast.Call)):
+            for word in call.keywords:
+                if word.arg == "code" and isinstance(word.value, ast.Constant):
+                    yield ast.unparse(call.func), str(word.value.value)
+
+
 def raised_codes() -> set[str]:
     """Every problem code that the product can answer with."""
     import core.errors as errors
 
-    own = {c.code for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.Refusal)}
-    for path in [
-        p
-        for d in ("web", "cases", "accounts", "catalog", "gateway", "audit")
-        for p in (ROOT / d).rglob("*.py")
-    ]:
-        source = path.read_text(encoding="utf-8")
-        for call in re.findall(
-            r"(?:Conflict|NotPermitted|NotFound|Unavailable|TooMany)\([^)]*code=\"(\w+)\"", source
-        ):
-            own.add(call)
+    refusals = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.Refusal)]
+    own = {c.code for c in refusals}
+    own |= {code for called, code in said_codes() if called in {c.__name__ for c in refusals}}
     own |= {o.code for o in vars(objections).values() if isinstance(o, objections.Objection)}
     own |= {f.code for f in vars(messages).values() if isinstance(f, messages.Fault)}
     return own - {"refused"}
 
 
 def test_every_problem_code_is_documented() -> None:
-    documented = set(re.findall(r"^\| `(\w+)`", read("docs/errors.md"), flags=re.MULTILINE))
+    documented = set(re.findall(r"^\| `(\w+)` \|", read("docs/errors.md"), flags=re.MULTILINE))
     assert raised_codes() - documented == set()
+
+
+def test_every_code_of_a_wrong_field_is_documented() -> None:
+    text = read("docs/errors.md")
+    entries = text[text.index("Entries of `errors`") : text.index("## Data plane")]
+    said = {code for called, code in said_codes() if called == "invalid"}
+    assert said - set(re.findall(r"`(\w+)`", entries)) == set()
 
 
 def test_every_action_of_the_rulebooks_is_documented() -> None:
@@ -129,10 +148,17 @@ def test_every_action_of_the_rulebooks_is_documented() -> None:
             assert missing == set(), f"{book_id} {workflow.name}"
 
 
+@pytest.mark.parametrize("book_id", HOTLINES)
+def test_every_step_of_a_ticket_is_documented(book_id: str) -> None:
+    text = read("docs/tickets.md")
+    flow = load_rulebooks(SHIPPED, {"hotline": book_id}).current("hotline").workflow("ticket")
+    assert {t.action for t in flow.transitions if f"`{t.action}`" not in text} == set()
+
+
 def test_no_document_names_a_place_that_is_not_there() -> None:
     for path in documents():
         for name in re.findall(
-            r"`((?:core|rules|web|audit|cases|catalog|gateway|schemas|tests|docs)/[\w/.-]+)`",
+            r"`((?:core|rules|web|audit|cases|catalog|gateway|matters|supervision|hotline|schemas|tests|docs)/[\w/.-]+)`",
             path.read_text(),
         ):
             assert (ROOT / name).exists() or list(ROOT.glob(name + "*")), f"{path.name} names {name}"
