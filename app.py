@@ -29,6 +29,9 @@ import gateway.api
 import gateway.console
 import gateway.oauth
 import hotline.api
+import hotline.citizen.console
+import hotline.console
+import hotline.desk.console
 import hotline.imports.api
 import hotline.imports.console
 import hotline.inquiries.api
@@ -96,6 +99,9 @@ PAGES = (
     matters.console.pages,
     audit.console.pages,
     supervision.console.pages,
+    hotline.desk.console.pages,
+    hotline.console.pages,
+    hotline.citizen.console.pages,
     hotline.knowledge.console.pages,
     hotline.imports.console.pages,
     hotline.supervising.console.pages,

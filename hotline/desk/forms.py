@@ -8,7 +8,6 @@ from typing import Any
 from cases.present import field_view, label
 from core.errors import FieldError, Invalid
 from core.settings_hotline import Hotline
-from core.text import Text
 from core.work import Work
 from hotline.book import coded, value_of
 from hotline.desk.typed import pick
@@ -143,8 +142,3 @@ def at_step(errors: Sequence[FieldError], action: str, book: Rulebook) -> list[F
     """Return a step's errors at the fields of the form; a dimension has one field for the whole form."""
     classified = {f"/{rule.name}": f"/facts/{rule.name}" for rule in dimensions(book)}
     return [FieldError(classified.get(e.pointer, f"/{action}{e.pointer}"), e.message, e.code) for e in errors]
-
-
-def titled(options: Mapping[str, Text]) -> list[tuple[str, Text]]:
-    """Return a list as the options of a field that completes what is typed."""
-    return list(options.items())
