@@ -18,6 +18,7 @@ from hotline.model import Wanted as TicketsWanted
 from hotline.supervising.model import Offer, Wanted
 from hotline.supervising.opening import (
     MOST_AT_ONCE,
+    is_drafted,
     offered,
     offers,
     open_supervision,
@@ -29,6 +30,7 @@ from hotline.supervisions import act_on_supervision, find_supervision, list_supe
 from hotline.tickets import find_ticket, list_tickets
 from matters.forms import field_shown, form_shown, read_form
 from rules.rulebook import Rulebook
+from rules.workflow import Workflow
 from web.auth import SIGNED_IN
 from web.pages import Go, Page, Pages, Seen
 from web.words import words
@@ -115,6 +117,7 @@ def new_supervision(work: Work, seen: Seen) -> Page:
     context = {
         "seen": seen.at_fields(),
         "offer": offer_view(offer),
+        "drafted": offer.drafted,
         "fields": [field_shown(rule, required) for rule, required in offer.fields],
         "ticket": ticket.ticket if ticket else None,
         "late": [held.ticket for held in late],
@@ -143,8 +146,9 @@ def open_on_page(work: Work, seen: Seen) -> Go:
         return _open_many(work, offer, seen.form.getlist(CHOSEN), draft)
     held = open_supervision(work, ticket.ticket.id if ticket else None, offer.workflow, draft)
     number = held.supervision.number
-    words = Text(f"已拟稿，编号为 {number}，待签发", f"Drafted under {number}, to be signed")
-    return Go(f"/supervisions/{held.supervision.id}", words)
+    drafted = Text(f"已拟稿，编号为 {number}，待签发", f"Drafted under {number}, to be signed")
+    handed_in = Text(f"已提交，编号为 {number}", f"Submitted under {number}")
+    return Go(f"/supervisions/{held.supervision.id}", drafted if offer.drafted else handed_in)
 
 
 def _open_many(work: Work, offer: Offer, ids: list[str], draft: Mapping[str, Any]) -> Go:
@@ -154,9 +158,10 @@ def _open_many(work: Work, offer: Offer, ids: list[str], draft: Mapping[str, Any
         raise wrong[0]
     refused = sum(1 for _, outcome in opened if isinstance(outcome, Refusal))
     done = len(opened) - refused
+    what = Text("已拟稿", "drafted") if offer.drafted else Text("已提交", "submitted")
     words = Text(
-        f"已拟稿 {done} 件" + (f"，{refused} 件未能发起" if refused else ""),
-        f"{done} drafted" + (f", {refused} could not be opened" if refused else ""),
+        f"{what.zh} {done} 件" + (f"，{refused} 件未能发起" if refused else ""),
+        f"{done} {what.en}" + (f", {refused} could not be opened" if refused else ""),
     )
     return Go(f"/supervisions?workflow={offer.workflow}&status=open", words)
 
@@ -196,10 +201,14 @@ def supervision(work: Work, seen: Seen, id: str, action: str = "") -> Page:
         "forms": {**view, "forms": {a: form_shown(book, form) for a, form in view["forms"].items()}},
         "rules": book.fields,
         "history": [_with_titles(book, step) for step in view["history"]],
-        "is_draft": held.case.state == flow.initial,
+        "is_draft": held.case.state == flow.initial and _is_drafted(flow),
         "ticket_address": _ticket_address(work, held.ticket.id) if held.ticket else "",
     }
     return Page("hotline/supervision.html", context)
+
+
+def _is_drafted(flow: Workflow) -> bool:
+    return flow.opens_by is not None and is_drafted(flow, flow.opens_by)
 
 
 def _with_titles(book: Rulebook, step: Mapping[str, Any]) -> dict[str, Any]:

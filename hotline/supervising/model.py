@@ -69,6 +69,8 @@ class Offer:
     workflow: str
     title: Text
     about_ticket: bool
+    drafted: bool
+    """Whether it then waits for those who opened it; else it is at once before others, who act on it."""
     fields: Sequence[tuple[FieldRule, bool]]
     """What it asks for, and whether it must be said."""
     cite: Citation

@@ -52,7 +52,7 @@ def offers(work: Work, ticket_id: str | None = None) -> list[Offer]:
     """Return what the actor may open; about a ticket, what is not under way there already."""
     book = hotline_book(work)
     return [
-        _offer(book, name, flow.opens_by)
+        _offer(book, flow, flow.opens_by)
         for name, flow in offered(book).items()
         if flow.opens_by is not None and not work.actor.roles.isdisjoint(flow.opens_by.roles)
         if ticket_id is None or _is_open_to(work, flow.opens_by, ticket_id, name)
@@ -63,10 +63,21 @@ def _is_open_to(work: Work, opening: Opening, ticket_id: str, workflow: str) -> 
     return _about_ticket(opening) and store.open_about(work.tx, ticket_id, workflow) is None
 
 
-def _offer(book: Rulebook, name: str, opening: Opening) -> Offer:
+def _offer(book: Rulebook, flow: Workflow, opening: Opening) -> Offer:
     asked = (*opening.requires, *(f for f in opening.accepts if f not in OF_A_LIMIT))
     fields = [(book.fields[f], f in opening.requires) for f in asked]
-    return Offer(name, opening.title, _about_ticket(opening), fields, opening.cite)
+    about, drafted = _about_ticket(opening), is_drafted(flow, opening)
+    return Offer(flow.name, opening.title, about, drafted, fields, opening.cite)
+
+
+def is_drafted(flow: Workflow, opening: Opening) -> bool:
+    """Tell whether a procedure begins with a draft that its openers go on with, and not before others."""
+    return not opening.roles.isdisjoint(_going_on(flow))
+
+
+def _going_on(flow: Workflow) -> set[str]:
+    """Return the roles that act where a procedure begins."""
+    return {role for step in flow.transitions if flow.initial in step.sources for role in step.roles}
 
 
 # --- by a person ------------------------------------------------------------------------------------
@@ -123,7 +134,7 @@ def _with_opener(
 
     Of several roles one counts that goes on with the draft. Raises NotPermitted for another department.
     """
-    going_on = {role for t in flow.transitions if flow.initial in t.sources for role in t.roles}
+    going_on = _going_on(flow)
     mine = sorted(opening.roles & work.actor.roles, key=lambda role: (role not in going_on, role))
     parties = {**{role: [work.actor.department] for role in mine[:1]}, **named}
     first = next((r for r in mine if work.actor.department in in_role(parties, r)), None)
@@ -253,8 +264,7 @@ def _parted(work: Work, flow: Workflow, parties: Parties, opened_as: str) -> tup
 
     From the start it is those who may open it or act on the draft, and whom a person tells by opening it.
     """
-    first = {role for step in flow.transitions if flow.initial in step.sources for role in step.roles}
-    first.add(opened_as)
+    first = {*_going_on(flow), opened_as}
     if flow.opens_by is not None:
         first |= flow.opens_by.roles
         first |= set() if work.actor.has("system") else set(flow.opens_by.tells)

@@ -84,15 +84,17 @@ def test_what_is_about_no_ticket_is_opened_over_http_and_on_a_page(
     book: Rulebook = world.rulebooks.current("hotline")
     assert about_no_ticket(book)
     for name, opening in about_no_ticket(book).items():
-        actor = opener(world, opening.roles)
+        actor, flow = opener(world, opening.roles), book.workflow(name)
         draft = {field: said(world, book.fields[field]) for field in opening.requires}
         asked = {"workflow": name, "fields": draft}
         [item] = world.client(actor).post("/api/supervisions", json=asked).get_json()["items"]
         assert item["ticket"] is None
-        assert item["supervision"]["state"] == book.workflow(name).initial
+        assert item["supervision"]["state"] == flow.initial
         browser, address = world.browser(actor), f"/supervisions/new?workflow={name}"
         page = browser.get(address).get_data(as_text=True)
         done = browser.post(address, data={"csrf_token": token(page), **draft})
         assert done.status_code == 303, name
-        assert browser.get(done.headers["Location"]).status_code == 200
+        shown = browser.get(done.headers["Location"]).get_data(as_text=True)
+        drafted = opening.roles & {r for t in flow.transitions if flow.initial in t.sources for r in t.roles}
+        assert [bool(drafted)] * 2 == ["只生成草稿" in page, "草稿只有拟稿方可见" in shown], name
     world.database.close()
