@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from audit.log import record
 from cases.attachments import MOST_BYTES, name_of
 from cases.timing import book_of
-from core.errors import FieldError, Invalid, NotFound, Refusal, invalid
+from core.errors import Invalid, NotFound, Refusal, invalid
 from core.text import Text
 from core.work import Work
 from hotline.book import coded, hotline_book
@@ -28,7 +27,7 @@ from hotline.replies import reply_sheet
 from hotline.supervising.console import beside_ticket
 from hotline.tickets import MOST_AT_ONCE, act_on_ticket, act_on_tickets, find_ticket, list_tickets
 from matters.acting import find_matter
-from matters.forms import at_fields, read_form
+from matters.forms import form_shown, read_form
 from rules.clocks import is_past
 from rules.rulebook import Rulebook
 from web.auth import admit, session_actor
@@ -176,11 +175,11 @@ def _ticket(work: Work, seen: Seen, held: Held) -> dict[str, Any]:
     suggested = [u for u in view.get("suggested", ()) if not u["barred"]]
     at_work = not DESK.isdisjoint(work.actor.roles) and held.case.closed_at is None
     return {
-        "seen": _by_field(seen),
+        "seen": seen.at_fields(),
         "k": view,
         "late": is_past(held.ticket.due_at, work.now),
         "address": f"/tickets/{held.ticket.id}",
-        "forms": {**view, "forms": {a: _form(book, f) for a, f in view.get("forms", {}).items()}},
+        "forms": {**view, "forms": {a: form_shown(book, f) for a, f in view.get("forms", {}).items()}},
         "rules": book.fields,
         "units": _units(work),
         "suggested": suggested[0]["id"] if suggested else "",
@@ -192,13 +191,6 @@ def _ticket(work: Work, seen: Seen, held: Held) -> dict[str, Any]:
         "may_attach": held.case.closed_at is None and may_read_papers(work, held),
         "has_reply": reply_sheet(work, held) is not None,
     }
-
-
-def _form(book: Rulebook, form: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a step's form with what its fields may hold at least, and which are kept sealed."""
-    known = {n: book.fields[n] for n in (f["name"] for f in form["fields"])}
-    fields = [{**f, "min": known[f["name"]].min, "sealed": known[f["name"]].sealed} for f in form["fields"]]
-    return {**form, "fields": fields}
 
 
 def _number(work: Work, ticket_id: str | None) -> str:
@@ -316,10 +308,3 @@ def show_lookup(work: Work, seen: Seen, id: str) -> Page:
     answer = {"status": found.status, "record": found.record, "rows": document.get("rows")}
     shown = {**answer, "document": found.document}
     return Page("hotline/ticket.html", {**_ticket(work, seen, find_ticket(work, id)), "found": shown})
-
-
-def _by_field(seen: Seen) -> Seen:
-    """Return what was seen with each error at the form field that it is about."""
-    places = at_fields(e.pointer for e in seen.errors)
-    errors = {FieldError(places[e.pointer], e.message, e.code): None for e in seen.errors}
-    return replace(seen, errors=tuple(errors))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from matters.words import names_in
@@ -39,8 +39,3 @@ def form_shown(book: Rulebook, form: Mapping[str, Any]) -> dict[str, Any]:
     rules = {f["name"]: book.fields[f["name"]] for f in form["fields"]}
     fields = [{**f, "min": rules[f["name"]].min, "sealed": rules[f["name"]].sealed} for f in form["fields"]]
     return {**form, "fields": fields}
-
-
-def at_fields(pointers: Iterable[str]) -> dict[str, str]:
-    """Return each pointer with that of its form field: ``/record/code`` is about ``/record``."""
-    return {pointer: "/" + pointer.split("/")[1] if "/" in pointer else pointer for pointer in pointers}

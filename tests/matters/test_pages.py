@@ -13,7 +13,7 @@ import pytest
 
 from accounts.people import ensure_account
 from catalog.datasets import register_dataset
-from matters.forms import at_fields, read_form
+from matters.forms import read_form
 from matters.opening import open_matter
 from rules.rulebook import Rulebook
 from tests.cast import alice, ann, bob, carol, dave, diana, mallory, olga, rita, stella
@@ -520,11 +520,6 @@ def test_forms_are_read_by_the_type_of_their_fields(world: Any) -> None:
         "record": "a=1;b=2",
         "doubt": "有误",
         "other": "x",
-    }
-    assert at_fields(["/record/code", "/doubt", ""]) == {
-        "/record/code": "/record",
-        "/doubt": "/doubt",
-        "": "",
     }
 
 
