@@ -21,6 +21,7 @@ from core.times import millis
 from core.work import Actor, Work
 from hotline import store
 from hotline.book import UNITS
+from hotline.masking import masked_text
 from hotline.model import KIND, Caller, Held, Ticket
 from rules.rulebook import Rulebook
 from rules.visibility import masked, visible
@@ -88,6 +89,20 @@ def open_caller(work: Work, held: Held) -> dict[str, str]:
 def _opened(work: Work, kept: Caller) -> dict[str, str]:
     told: dict[str, str] = json.loads(open_sealed(work.settings, kept.sealed, f"{kept.ticket_id}:caller"))
     return told
+
+
+def texts_seen(work: Work, held: Held) -> dict[str, str]:
+    """Return a ticket's own words as the actor may read them, where they may read them at all.
+
+    To a unit that is not to know the caller they name nobody either: what the caller said of themselves and what
+    looks like a number of people become stars, and the recording stays with the office.
+    """
+    texts, kept = open_texts(work, held), store.caller(work.tx, held.ticket.id)
+    if kept is None or not (relation_to(work, held) in UNITS and kept.confidential and not kept.consent):
+        return texts
+    told = _opened(work, kept)
+    shown = {name: text for name, text in texts.items() if name != "recording"}
+    return {n: masked_text(text, told.values(), [told.get("name", "")]) for n, text in shown.items()}
 
 
 def seal_texts(work: Work, ticket_id: str, texts: Mapping[str, str]) -> str:

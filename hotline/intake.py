@@ -159,9 +159,9 @@ def _check(work: Work, book: Rulebook, draft: Draft) -> Checked:
     if wrong:
         raise Invalid(wrong, cite=str(book.policy("intake.fields").cite))
     dataset, grant = check_data(work, draft.get("dataset"), draft.get("grant"))
-    personal = [v for k, v in told.items() if k != "ip"]
-    names = [*personal, draft.get("accused_person") or "", told.get("phone", "")]
-    summary = masked_text(str(draft["summary"]).strip(), names)[:LONGEST_SUMMARY]
+    personal = [v for k, v in told.items() if k not in ("ip", "name")]
+    names = [told.get("name", ""), texts.get("accused_person", "")]
+    summary = masked_text(str(draft["summary"]).strip(), personal, names)[:LONGEST_SUMMARY]
     return Checked(facts, told, texts, summary, dataset, grant, _matter(work, draft))
 
 

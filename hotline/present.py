@@ -14,7 +14,7 @@ from core.times import local_iso
 from core.work import Work
 from hotline import store
 from hotline.book import coded, value_of
-from hotline.callers import caller_seen, may_unmask, open_texts, reason_of, relation_to, summaries_seen
+from hotline.callers import caller_seen, may_unmask, reason_of, relation_to, summaries_seen, texts_seen
 from hotline.duplicates import repeat_of
 from hotline.links import outcome_of
 from hotline.model import Held, Hint, Rating, Suggested, Ticket
@@ -41,7 +41,7 @@ def ticket_view(work: Work, held: Held) -> dict[str, Any]:
     view = case_view(work, held.case)
     document = {
         **_ticket(work, book, held.ticket),
-        **({} if shut_out else {"description": "", **open_texts(work, held)}),
+        **({} if shut_out else {"description": "", **texts_seen(work, held)}),
         "correction": _correction(work, held),
         "caller": caller_seen(work, held),
         "may_unmask": may_unmask(work, held),

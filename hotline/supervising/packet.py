@@ -221,13 +221,14 @@ def _earlier(work: Work, held: Held) -> Iterator[dict[str, Any]]:
 
 def _explanations(work: Work, held: Held) -> Iterator[dict[str, Any]]:
     """Yield how units explained that they were late, with what looks like a person's number struck out."""
+    told = open_caller(work, held)
     for event in held.case.events:
         if EXPLANATION in event.fields:
             text = open_fields(work, held.case, {EXPLANATION: event.fields[EXPLANATION]})[EXPLANATION]
             yield {
                 "at": local_iso(event.at),
                 "by": _department(work, event.actor_department),
-                "text": masked_text(str(text), open_caller(work, held).values()),
+                "text": masked_text(str(text), told.values(), [told.get("name", "")]),
             }
 
 

@@ -173,6 +173,18 @@ def test_who_asked_for_confidence_stays_unknown_to_the_unit(desk: World) -> None
         assert caller_seen(work, seen(desk, hans, agreed))["name"] == "王**"
 
 
+def test_who_asked_for_confidence_is_not_named_by_the_words_of_the_ticket(desk: World) -> None:
+    said: dict[str, Any] = {"location": "东方路 8 号 3 单元王建国家门口", "recording": "rec-王建国-1"}
+    shown = view(desk, hans, dispatched_ticket(desk, confidential=True, **said))
+    assert shown["description"] == "来电人***称，东方路路灯三天不亮，晚上出行不便，请联系 ***。"
+    assert [word for word in SAID if word in str(shown)] == ["东方路 8 号"]  # where it is, said by the caller
+    assert "recording" not in shown
+    held = dispatched_ticket(desk, confidential=True, **said)
+    assert "王建国" in view(desk, dora, held)["description"]
+    agreed = dispatched_ticket(desk, confidential=True, consent=True, **said)
+    assert "王建国" in view(desk, hans, agreed)["description"]
+
+
 def test_an_auditor_sees_what_was_done_and_nobody(desk: World) -> None:
     held = rated_ticket(desk)
     shown = view(desk, dave, held)
