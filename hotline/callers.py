@@ -94,8 +94,8 @@ def _opened(work: Work, kept: Caller) -> dict[str, str]:
 def texts_seen(work: Work, held: Held) -> dict[str, str]:
     """Return a ticket's own words as the actor may read them, where they may read them at all.
 
-    To a unit that is not to know the caller they name nobody either: what the caller said of themselves and what
-    looks like a number of people become stars, and the recording stays with the office.
+    To a unit that is not to know the caller they do not name them either: what the caller said of themselves
+    and what looks like a number of people become stars, and the recording stays with the office.
     """
     texts, kept = open_texts(work, held), store.caller(work.tx, held.ticket.id)
     if kept is None or not (relation_to(work, held) in UNITS and kept.confidential and not kept.consent):
