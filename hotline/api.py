@@ -22,6 +22,7 @@ from hotline.duplicates import hints, tickets_of_phone
 from hotline.intake import take_in
 from hotline.model import Held, Wanted
 from hotline.papers import attach_paper, read_paper
+from hotline.people import ACTING, DESK, READERS, TAKERS, source_of
 from hotline.present import hint_view, paper_view, ticket_row, ticket_view
 from hotline.progress import Progress, count_guess, progress_of, rate_by_citizen, wrong_code
 from hotline.tickets import act_on_ticket, act_on_tickets, find_ticket, list_tickets
@@ -31,26 +32,6 @@ from web.kit import before_answering
 from web.problems import problem
 
 routes = Routes("tickets")
-
-TAKERS = frozenset({"operator", "dispatcher", "superior"})
-"""Who takes tickets in."""
-PEOPLE = frozenset(
-    {
-        "operator",
-        "dispatcher",
-        "supervisor",
-        "leader",
-        "handler",
-        "superior",
-        "business_environment",
-        "discipline",
-        "emergency_office",
-        "auditor",
-    }
-)
-"""Who may have to do with a ticket; which one is a matter of the ticket itself."""
-DESK = frozenset({"operator", "dispatcher", "supervisor"})
-"""Who looks for what a caller said before."""
 
 FILTERS = {
     "q": Text("编号或摘要中的词", "words of the number or the summary"),
@@ -139,8 +120,7 @@ def _reply(work: Work, held: Held) -> Reply:
 )
 def take_one_in(work: Work, call: Call) -> Reply:
     """Take in a ticket; the answer holds the citizen's query code, this once."""
-    source = "operator" if work.actor.has("operator") or work.actor.has("dispatcher") else "superior"
-    held, code = take_in(work, {**call.body, "source": source})
+    held, code = take_in(work, {**call.body, "source": source_of(work.actor)})
     headers = {"Location": f"/api/tickets/{held.ticket.id}"}
     told = {**ticket_row(work, held), "caller": caller_seen(work, held), "code": code}
     return Reply(told, 201, headers, version=held.case.version)
@@ -149,7 +129,7 @@ def take_one_in(work: Work, call: Call) -> Reply:
 @routes.add(
     "GET",
     "/api/tickets",
-    who=PEOPLE,
+    who=READERS,
     response="response/tickets",
     query=FILTERS,
     paged=True,
@@ -165,7 +145,7 @@ def tickets(work: Work, call: Call) -> Reply:
 @routes.add(
     "GET",
     "/api/tickets/<ticket_id>",
-    who=PEOPLE,
+    who=READERS,
     response="response/ticket",
     summary=Text("查看工单", "Show a ticket"),
 )
@@ -177,7 +157,7 @@ def ticket(work: Work, call: Call, ticket_id: str) -> Reply:
 @routes.add(
     "POST",
     "/api/tickets/<ticket_id>/actions/<action>",
-    who=PEOPLE - {"auditor"},
+    who=ACTING,
     response="response/ticket",
     summary=Text("办理工单", "Take a step of a ticket"),
 )
@@ -193,7 +173,7 @@ def act(work: Work, call: Call, ticket_id: str, action: str) -> Reply:
 @routes.add(
     "POST",
     "/api/tickets/batch/<action>",
-    who=PEOPLE - {"auditor"},
+    who=ACTING,
     request="request/ticket_batch",
     response="response/ticket_batch",
     summary=Text("批量办理工单", "Take the same step of several tickets"),
@@ -221,7 +201,7 @@ def _outcome(ticket_id: str, result: Held | Refusal) -> dict[str, Any]:
 @routes.add(
     "POST",
     "/api/tickets/<ticket_id>/caller",
-    who=PEOPLE - {"auditor"},
+    who=ACTING,
     request="request/ticket_unmask",
     response="response/ticket_caller",
     summary=Text("查看来电人完整信息（须写明理由，记录在案）", "Show the caller in the clear, for a reason"),
@@ -267,7 +247,7 @@ def similar(work: Work, call: Call) -> Reply:
 @routes.add(
     "POST",
     "/api/tickets/<ticket_id>/attachments",
-    who=PEOPLE - {"auditor"},
+    who=ACTING,
     response="response/application_attachment",
     status=201,
     query={"name": Text("文件名", "file name")},
@@ -284,7 +264,7 @@ def add_paper(work: Work, call: Call, ticket_id: str) -> Reply:
 @routes.add(
     "GET",
     "/api/tickets/<ticket_id>/attachments/<attachment_id>",
-    who=PEOPLE - {"auditor"},
+    who=ACTING,
     summary=Text("下载工单附件", "Download a paper of a ticket"),
 )
 def paper(work: Work, call: Call, ticket_id: str, attachment_id: str) -> Reply:

@@ -21,6 +21,7 @@ from hotline.inquiries.road import ask
 from hotline.lights import LIGHTS, lights_of
 from hotline.model import Held, Wanted
 from hotline.papers import attach_paper, may_read_papers, read_paper
+from hotline.people import ACTING, DESK, READERS
 from hotline.present import ticket_row, ticket_view
 from hotline.queues import COUNTED, QUEUES, counts, narrowed, queues_of
 from hotline.replies import reply_sheet
@@ -36,24 +37,6 @@ from web.pages import File, Go, Page, Pages, Seen
 
 pages = Pages("tickets")
 
-PEOPLE = frozenset(
-    {
-        "operator",
-        "dispatcher",
-        "supervisor",
-        "leader",
-        "handler",
-        "superior",
-        "business_environment",
-        "discipline",
-        "emergency_office",
-        "auditor",
-    }
-)
-"""Who may have to do with a ticket; which one is a matter of the ticket itself."""
-ACTING = PEOPLE - {"auditor"}
-DESK = frozenset({"operator", "dispatcher", "supervisor"})
-"""Who looks for what a caller said before, and looks data up for a ticket."""
 DISPATCHERS = frozenset({"operator", "dispatcher"})
 PAGE, SHORT = 25, 10
 FILTERS = ("q", "state", "category", "channel", "place", "lead", "from", "until")
@@ -62,7 +45,7 @@ FILTERS = ("q", "state", "category", "channel", "place", "lead", "from", "until"
 # --- queues ---------------------------------------------------------------------------------------
 
 
-@pages.show("/tickets", who=PEOPLE, summary=Text("工单", "Tickets"))
+@pages.show("/tickets", who=READERS, summary=Text("工单", "Tickets"))
 def tickets(work: Work, seen: Seen) -> Page:
     """Show one of the reader's queues, narrowed down as the address says."""
     book = hotline_book(work)
@@ -161,7 +144,7 @@ def _outcome(work: Work, ticket_id: str, outcome: Held | Refusal) -> dict[str, A
 # --- one ticket -----------------------------------------------------------------------------------
 
 
-@pages.show("/tickets/<id>", who=PEOPLE, summary=Text("查看工单", "Ticket"))
+@pages.show("/tickets/<id>", who=READERS, summary=Text("查看工单", "Ticket"))
 def ticket(work: Work, seen: Seen, id: str, action: str = "", code: str = "") -> Page:
     """Show a ticket: what it is about, its limits, what was done and what may be."""
     return Page("hotline/ticket.html", _ticket(work, seen, find_ticket(work, id)))
@@ -248,7 +231,7 @@ def show_caller(work: Work, seen: Seen, id: str) -> Page:
     return Page("hotline/ticket.html", {**_ticket(work, quiet, held), "clear": clear})
 
 
-@pages.show("/tickets/<id>/reply", who=PEOPLE, summary=Text("打印答复", "Print the reply"))
+@pages.show("/tickets/<id>/reply", who=READERS, summary=Text("打印答复", "Print the reply"))
 def reply(work: Work, seen: Seen, id: str) -> Page:
     """Show the latest reply in the order that the rulebook gives, to be printed."""
     held = find_ticket(work, id)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cases.model import HANDLER
 from core.text import Text
 from core.times import SHANGHAI
 from core.work import Work
+from hotline.book import OFFICE as SEATS
 from hotline.book import coded, hotline_book, value_of
 from hotline.model import Wanted
 from hotline.tickets import count_tickets
@@ -20,8 +22,8 @@ COUNTED = 100
 SOON = Duration.parse("1wd")
 """How long before its limit a ticket is due soon, where the rulebook says no other time to remind."""
 
-OFFICE = frozenset({"operator", "dispatcher", "supervisor", "leader"})
-UNITS = frozenset({"handler"})
+OFFICE = frozenset(SEATS)
+UNITS = frozenset({HANDLER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,9 @@ QUEUES: Mapping[str, Queue] = {
         Text("待回访", "To revisit"), frozenset({"operator", "dispatcher"}), _flagged("answered")
     ),
     "hung": Queue(
-        Text("挂账", "Hung"), OFFICE | UNITS - {"operator"}, lambda work, book: Wanted(hung=True, by_due=True)
+        Text("挂账", "Hung"),
+        (OFFICE | UNITS) - {"operator"},
+        lambda work, book: Wanted(hung=True, by_due=True),
     ),
     "supervised": Queue(
         Text("督办中", "Supervised"),

@@ -13,6 +13,7 @@ from core.work import Work
 from hotline.book import coded, hotline_book
 from hotline.desk.forms import dimensions, outcomes, read_draft, required, step_fields
 from hotline.desk.taking import known_of, take_call
+from hotline.people import TAKERS
 from hotline.present import hint_view, ticket_row
 from rules.rulebook import Rulebook
 from schemas import schema
@@ -20,18 +21,17 @@ from web.pages import Page, Pages, Seen
 
 pages = Pages("desk")
 
-WHO = frozenset({"operator", "dispatcher", "superior"})
 THEN = "then"
 """The button by which a form was sent names the step that ends the call; the usual one names none."""
 
 
-@pages.show("/tickets/new", who=WHO, summary=Text("登记工单", "Take in a ticket"))
+@pages.show("/tickets/new", who=TAKERS, summary=Text("登记工单", "Take in a ticket"))
 def intake(work: Work, seen: Seen) -> Page:
     """Show the form of an intake, empty or as it was typed."""
     return _form(work, seen, None)
 
 
-@pages.form("/tickets/new", who=WHO, summary=Text("登记工单", "Take in a ticket"), again=intake)
+@pages.form("/tickets/new", who=TAKERS, summary=Text("登记工单", "Take in a ticket"), again=intake)
 def take_one_in(work: Work, seen: Seen) -> Page:
     """Take a ticket in, with the step that ends the call; show its number and query code, this once."""
     book = hotline_book(work)
@@ -47,7 +47,7 @@ def take_one_in(work: Work, seen: Seen) -> Page:
 
 @pages.form(
     "/tickets/new/hints",
-    who=WHO,
+    who=TAKERS,
     summary=Text("登记时的提示", "What is known while a ticket is typed"),
     again=intake,
 )

@@ -15,6 +15,7 @@ from hotline.intake import take_in
 from hotline.knowledge.model import Article
 from hotline.knowledge.search.find import LONGEST, find_answers
 from hotline.model import Hint, Suggested, Taken
+from hotline.people import source_of
 from hotline.routing import suggest
 from hotline.tickets import act_on_ticket
 from schemas import validate
@@ -61,7 +62,7 @@ def take_call(work: Work, draft: Mapping[str, Any], action: str, fields: Mapping
     ticket at all: whoever is on the line waits, and what was typed must not be lost.
     """
     validate("request/ticket", draft)
-    taken = take_in(work, {**draft, "source": _source(work)})
+    taken = take_in(work, {**draft, "source": source_of(work.actor)})
     if not action:
         return taken
     try:
@@ -70,7 +71,3 @@ def take_call(work: Work, draft: Mapping[str, Any], action: str, fields: Mapping
         raise Invalid(at_step(wrong.errors, action, hotline_book(work)), cite=wrong.cite) from wrong
     except Refusal as refused:
         raise Invalid([FieldError(f"/{action}", refused.message, refused.code)], cite=refused.cite) from None
-
-
-def _source(work: Work) -> str:
-    return "operator" if work.actor.has("operator") or work.actor.has("dispatcher") else "superior"

@@ -10,17 +10,16 @@ from core.work import Work
 from hotline.inquiries.asking import lookups, prepare_lookup
 from hotline.inquiries.model import Found, Lookup
 from hotline.inquiries.road import ask
+from hotline.people import DESK
 from web.http import Call, Reply, Routes
 
 routes = Routes("inquiries")
-
-WHO = frozenset({"operator", "dispatcher", "supervisor"})
 
 
 @routes.add(
     "GET",
     "/api/lookups",
-    who=WHO,
+    who=DESK,
     response="response/lookups",
     summary=Text("坐席可查的数据", "What operators may look up"),
 )
@@ -32,7 +31,7 @@ def list_lookups(work: Work, call: Call) -> Reply:
 @routes.add(
     "POST",
     "/api/tickets/<ticket_id>/lookups/<code>",
-    who=WHO,
+    who=DESK,
     request="request/lookup",
     response="response/lookup_answer",
     summary=Text("为工单查询数据", "Look data up for a ticket"),
