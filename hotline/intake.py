@@ -83,6 +83,7 @@ def take_in(work: Work, draft: Draft) -> Taken:
         place=draft.get("place", ""),
         category=draft.get("category", ""),
         accused=draft.get("accused"),
+        about_person="accused_person" in checked.texts,
         matter_id=checked.matter_id or case.id,
         dataset=checked.dataset,
         grant=checked.grant,

@@ -60,6 +60,8 @@ class Ticket:
     """Id of the ticket that it was merged into."""
     correction: str | None = None
     """Id of the matter in which the provider corrects the data."""
+    about_person: bool = False
+    """Whether it complains about a person, who stands in its sealed texts alone."""
     masked: bool = False
     """Whether those who handle it are to see neither the caller nor the caller's own words."""
     handlings: int = 0

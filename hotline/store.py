@@ -42,6 +42,7 @@ tickets = Table(
     Column("place", String(12), nullable=False),
     Column("category", String(40), nullable=False),
     Column("accused", String(80)),
+    Column("about_person", Boolean, nullable=False),
     Column("matter_id", String(36), nullable=False),
     Column("merged_into", String(36)),
     Column("dataset", String(40)),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.envelope import open_sealed
 from core.errors import NotFound
 from core.ids import new_secret
 from core.text import Text
@@ -103,15 +101,7 @@ def requests_document(work: Work, filters: Filters) -> Document:
     """Return the requests that a list asks for (GET Service Requests), the newest first."""
     book = hotline_book(work)
     found = store.published(work.tx, filters, tuple(topics(book)), closed_states(book))
-    found = _about_nobody(work, found)
     return Document("service_requests", Many("request", [_request(work, book, one) for one in found]))
-
-
-def _about_nobody(work: Work, found: Sequence[Published]) -> list[Published]:
-    """Leave out what complains about a person; that stands in the sealed texts alone."""
-    sealed = store.sealed_texts(work.tx, [one.id for one in found])
-    texts = {i: json.loads(open_sealed(work.settings, kept, f"{i}:texts")) for i, kept in sealed.items()}
-    return [one for one in found if "accused_person" not in texts.get(one.id, {})]
 
 
 def request_document(work: Work, number: str) -> Document:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from cases.store import cases, rulebook_versions
 from core.db import Instant, metadata
 from hotline.open311.model import Filters, Key, Numbered, Published
-from hotline.store import ticket_callers, ticket_clocks, ticket_texts, tickets
+from hotline.store import ticket_callers, ticket_clocks, tickets
 
 open311_keys = Table(
     "open311_keys",
@@ -135,8 +135,9 @@ def published(
 ) -> list[Published]:
     """Return the requests that anybody may read, the newest first.
 
-    `topics` are those open to other systems; nothing anonymous, confidential, masked or about a department's
-    own conduct is ever among them. `closed_states` count as closed although the case may still move.
+    `topics` are those open to other systems; nothing anonymous, confidential, masked or about a person or a
+    department's own conduct is ever among them, nor does a page show that something is left out.
+    `closed_states` count as closed although the case may still move.
     """
     c = tickets.c
     closed = or_(c.closed_at.is_not(None), c.state.in_(closed_states))
@@ -157,12 +158,6 @@ def published(
     return [_published(row, expected.get(row.id)) for row in rows]
 
 
-def sealed_texts(tx: Connection, ids: Sequence[str]) -> dict[str, str]:
-    """Return the sealed texts of tickets, by ticket."""
-    c = ticket_texts.c
-    return {row.ticket_id: row.sealed for row in tx.execute(select(ticket_texts).where(c.ticket_id.in_(ids)))}
-
-
 def _public() -> Select[Any]:
     c, caller = tickets.c, ticket_callers.c
     return (
@@ -173,7 +168,7 @@ def _public() -> Select[Any]:
         .join(cases, cases.c.id == c.id)
         .join(ticket_callers, caller.ticket_id == c.id)
         .where(caller.anonymous.is_(False), caller.confidential.is_(False))
-        .where(c.accused.is_(None), c.masked.is_(False))
+        .where(c.accused.is_(None), c.about_person.is_(False), c.masked.is_(False))
     )
 
 

@@ -60,6 +60,7 @@ def _tickets() -> None:
         sa.Column("place", sa.String(length=12), nullable=False),
         sa.Column("category", sa.String(length=40), nullable=False),
         sa.Column("accused", sa.String(length=80), nullable=True),
+        sa.Column("about_person", sa.Boolean(), nullable=False),
         sa.Column("matter_id", sa.String(length=36), nullable=False),
         sa.Column("merged_into", sa.String(length=36), nullable=True),
         sa.Column("dataset", sa.String(length=40), nullable=True),

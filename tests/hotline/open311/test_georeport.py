@@ -261,9 +261,13 @@ def test_a_complaint_about_a_person_is_not_there(hotline: World) -> None:
         "accused_person": "李四光",
         "caller": {"name": NAME, "phone": PHONE},
     }
+    shown = system(hotline).handed_in()
+    hotline.now += timedelta(minutes=1)
     with hotline.work(SYSTEM) as work:
         take_in(work, draft)
-    assert told(hotline) == []
+    assert [one["service_request_id"] for one in told(hotline)] == [shown]
+    pages = [told(hotline, page=str(page), page_size="1") for page in (1, 2)]
+    assert [len(page) for page in pages] == [1, 0]  # no page has a gap where it would stand
 
 
 def test_lists_are_narrowed_by_service_day_status_and_page(hotline: World) -> None:
