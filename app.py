@@ -29,6 +29,7 @@ import gateway.api
 import gateway.console
 import gateway.oauth
 import hotline.api
+import hotline.citizen.api
 import hotline.citizen.console
 import hotline.console
 import hotline.desk.console
@@ -83,6 +84,7 @@ ROUTES = (
     audit.api.routes,
     supervision.api.routes,
     hotline.api.routes,
+    hotline.citizen.api.routes,
     hotline.knowledge.api.routes,
     hotline.imports.api.routes,
     hotline.inquiries.api.routes,

@@ -1,20 +1,17 @@
-"""Tickets over HTTP: intake, lists, steps one by one and in batches, callers, papers, progress."""
+"""Tickets over HTTP: intake, lists, steps one by one and in batches, callers, papers."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-
-from flask import request
 
 from audit.log import record
 from cases.attachments import MOST_BYTES, name_of
 from core.codes import code_in
 from core.errors import Refusal, invalid
 from core.text import Text
-from core.times import local_iso, parse_instant
+from core.times import parse_instant
 from core.work import Work
 from hotline.book import hotline_book
 from hotline.callers import caller_seen, unmask
@@ -24,11 +21,8 @@ from hotline.model import Held, Wanted
 from hotline.papers import attach_paper, read_paper
 from hotline.people import ACTING, DESK, READERS, TAKERS, source_of
 from hotline.present import hint_view, paper_view, ticket_row, ticket_view
-from hotline.progress import Progress, count_guess, progress_of, rate_by_citizen, wrong_code
 from hotline.tickets import act_on_ticket, act_on_tickets, find_ticket, list_tickets
-from web.auth import PUBLIC
 from web.http import Call, Reply, Routes, download_headers, listing
-from web.kit import before_answering
 from web.problems import problem
 
 routes = Routes("tickets")
@@ -271,84 +265,3 @@ def paper(work: Work, call: Call, ticket_id: str, attachment_id: str) -> Reply:
     """Send the content of a paper, to be saved and never to be shown in place."""
     found, content = read_paper(work, ticket_id, attachment_id)
     return Reply(content, media_type=found.media_type, headers=download_headers(name_of(work, found)))
-
-
-# --- the citizen ----------------------------------------------------------------------------------
-
-
-@routes.add(
-    "GET",
-    "/api/hotline/progress",
-    who=PUBLIC,
-    response="response/progress",
-    query={
-        "number": Text("工单编号", "number of the ticket"),
-        "code": Text("查询码", "query code"),
-    },
-    summary=Text("市民查询工单进度", "How far a ticket is, for the citizen"),
-)
-def progress(work: Work, call: Call) -> Reply:
-    """Show how far a ticket is to whoever holds its number and query code."""
-    number, code = call.query.get("number", ""), call.query.get("code", "")
-    found = progress_of(work, number, code, _source())
-    if found is not None:
-        return Reply(progress_view(found))
-    before_answering(work, lambda own: count_guess(own, number, _source()))
-    return _not_opened()
-
-
-@routes.add(
-    "POST",
-    "/api/hotline/progress/rating",
-    who=PUBLIC,
-    request="request/ticket_rating",
-    response="response/progress",
-    summary=Text("市民评价办理结果", "Rate the handling, as the citizen"),
-)
-def rate(work: Work, call: Call) -> Reply:
-    """Take the citizen's rating of the latest handling."""
-    body = call.body
-    found = rate_by_citizen(
-        work, body["number"], body["code"], body["satisfaction"], body.get("note", ""), _source()
-    )
-    if found is not None:
-        return Reply(progress_view(found))
-    count_guess(work, body["number"], _source())
-    return _not_opened()
-
-
-def _not_opened() -> Reply:
-    """Answer a wrong guess without raising it: what counts the guess must not be rolled back."""
-    document = problem(wrong_code())
-    return Reply(json.dumps(document).encode(), document["status"], media_type="application/problem+json")
-
-
-def _source() -> str:
-    return request.remote_addr or ""
-
-
-def progress_view(found: Progress) -> dict[str, Any]:
-    """Return how far a ticket is as JSON (schema response/progress)."""
-    return {
-        "number": found.number,
-        "channel": _label(found.channel),
-        "category": _label(found.category) if found.category else None,
-        "state": _label(found.state),
-        "taken_in_at": local_iso(found.taken_in_at),
-        "dispatched_at": _local(found.dispatched_at),
-        "due": _local(found.due),
-        "answered_at": _local(found.answered_at),
-        "closed_at": _local(found.closed_at),
-        "reply": found.reply,
-        "merged": found.merged,
-        "may_rate": found.may_rate,
-        "scale": [{"code": s.code, "title": _label(s.title)} for s in found.scale],
-    }
-
-
-def _label(text: Text) -> dict[str, str]:
-    return {"zh": text.zh, "en": text.en}
-
-
-def _local(instant: datetime | None) -> str | None:
-    return local_iso(instant) if instant is not None else None

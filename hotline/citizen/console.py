@@ -13,8 +13,8 @@ from cases.attachments import MOST_BYTES
 from core.errors import FieldError, Refusal, TooMany, invalid
 from core.text import Text
 from core.work import Work
-from hotline.api import progress_view
 from hotline.book import coded, hotline_book
+from hotline.citizen.present import progress_view
 from hotline.citizen.submitting import Submitted, channels, read_request, submit
 from hotline.desk.forms import required
 from hotline.open311.bounds import Bound
