@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from audit.log import record
 from cases.present import state_now
@@ -23,6 +24,8 @@ from rules.rulebook import Rulebook
 from rules.workflow import Transition
 
 WINDOW = timedelta(hours=1)
+ROOM = 10
+"""How many times as many wrong guesses an address has for all numbers together: others may be behind it."""
 _NONE = "0" * 64
 """Compared with where there is no such ticket, so that this takes as long."""
 REPLY = "reply"
@@ -66,16 +69,17 @@ def progress_of(work: Work, number: str, code: str, asker: str) -> Progress | No
     """Return how far a ticket is to whoever has its code; None where number and code are none.
 
     Whoever gets None counts the guess with `count_guess`. An unknown number costs as much as a wrong code.
-    Raises TooMany after too many wrong guesses for this number, or from this address; NotFound in a
-    deployment without a hotline.
+    Raises TooMany after too many wrong guesses from this address, for this number or for all; NotFound in a
+    deployment without a hotline. Guesses from elsewhere shut nobody out: a code has 31**10 spellings, so that
+    even all addresses together do not find one.
     """
     held = _opened(work, number, code, asker)
     return _progress(work, held) if held is not None else None
 
 
 def count_guess(work: Work, number: str, asker: str) -> None:
-    """Count a wrong guess, for its number and for the address that it came from; neither is kept in clear."""
-    for key in _keys(work, number, asker):
+    """Count a wrong guess of an address, for its number and for all; neither is kept in clear."""
+    for key, _ in _bounds(work, number, asker):
         store.count_guess(work.tx, key, work.now - WINDOW, work.now)
 
 
@@ -93,18 +97,16 @@ def _opened(work: Work, number: str, code: str, asker: str) -> Held | None:
     hotline_book(work)
     _must_not_guess(work, number, asker)
     plain = number.strip().upper()[:40]
-    ticket = store.ticket_by_number(work.tx, plain)
-    kept = store.caller(work.tx, ticket.id) if ticket is not None else None
-    digest = code_digest(work, plain, code[:40])
-    right = same_code(digest, kept.code_digest if kept is not None else _NONE)
-    if ticket is None or kept is None or not right:
+    kept = store.code_of(work.tx, plain)
+    if not same_code(code_digest(work, plain, code[:40]), kept or _NONE):
         return None
-    return Held(ticket, find_case(work.acting_as(SYSTEM), ticket.id, KIND))
+    ticket = store.ticket_by_number(work.tx, plain)
+    return Held(ticket, find_case(work.acting_as(SYSTEM), ticket.id, KIND)) if ticket is not None else None
 
 
 def _must_not_guess(work: Work, number: str, asker: str) -> None:
-    most, since = work.settings.hotline.code_guesses, work.now - WINDOW
-    if any(store.guesses(work.tx, key, since) >= most for key in _keys(work, number, asker)):
+    since = work.now - WINDOW
+    if any(store.guesses(work.tx, key, since) >= most for key, most in _bounds(work, number, asker)):
         raise TooMany(
             "查询码错误次数过多，请一小时后再试",
             "too many wrong codes; try again in an hour",
@@ -112,9 +114,20 @@ def _must_not_guess(work: Work, number: str, asker: str) -> None:
         )
 
 
-def _keys(work: Work, number: str, asker: str) -> tuple[str, str]:
-    plain = number.strip().upper()[:40]
-    return keyed(work.settings, f"guess|number|{plain}"), keyed(work.settings, f"guess|address|{asker}")
+def _bounds(work: Work, number: str, asker: str) -> tuple[tuple[str, int], tuple[str, int]]:
+    """Return under which keys the wrong guesses of an address are counted, and how many each allows."""
+    plain, source, most = number.strip().upper()[:40], _source(asker), work.settings.hotline.code_guesses
+    for_one, for_all = f"guess|number|{source}|{plain}", f"guess|address|{source}"
+    return (keyed(work.settings, for_one), most), (keyed(work.settings, for_all), most * ROOM)
+
+
+def _source(asker: str) -> str:
+    """Return an address as one party has it: of IPv6 the network of a line (RFC 6177), of 2**64."""
+    try:
+        address = ip_address(asker)
+    except ValueError:
+        return asker
+    return str(IPv6Network((address, 64), strict=False)) if isinstance(address, IPv6Address) else asker
 
 
 def _progress(work: Work, held: Held) -> Progress:

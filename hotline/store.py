@@ -289,6 +289,18 @@ def caller(tx: Connection, ticket_id: str) -> Caller | None:
 _ONE_CALLER = select(ticket_callers).where(ticket_callers.c.ticket_id == bindparam("ticket"))
 
 
+def code_of(tx: Connection, number: str) -> str | None:
+    """Return the digest of the query code of the ticket with a number, or None; both take one statement."""
+    return tx.execute(_ITS_CODE, {"number": number}).scalar_one_or_none()
+
+
+_ITS_CODE = (
+    select(ticket_callers.c.code_digest)
+    .join(tickets, tickets.c.id == ticket_callers.c.ticket_id)
+    .where(tickets.c.number == bindparam("number"))
+)
+
+
 def update_caller(tx: Connection, ticket_id: str, **columns: Any) -> None:
     """Write some columns of a caller."""
     tx.execute(update(ticket_callers).where(ticket_callers.c.ticket_id == ticket_id).values(**columns))

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
+from core.errors import TooMany
+from hotline.progress import ROOM, count_guess, progress_of
 from tests.cast import hans, otto
 from tests.conftest import World
 from tests.hotline.kit import acted, classified, dispatched_ticket, step_doing, step_emitting, taken
@@ -51,10 +55,23 @@ def test_guessing_ends_after_a_few_wrong_codes_and_may_go_on_an_hour_later(desk:
 
 
 def test_one_address_cannot_try_the_numbers_one_by_one(desk: World) -> None:
-    made = [taken(desk) for _ in range(desk.settings.hotline.code_guesses)]
-    for one in made:
-        assert asked(desk, one.held.ticket.number, "AAAAAAAAAA")[0] == 404
-    assert asked(desk, "T-2026-000001", made[0].code)[0] == 429
+    made = taken(desk)
+    for number in range(ROOM * desk.settings.hotline.code_guesses):
+        assert asked(desk, f"T-2026-{number:06}", "AAAAAAAAAA")[0] == 404
+    assert asked(desk, made.held.ticket.number, made.code)[0] == 429
+
+
+def test_nobody_shuts_the_rightful_citizen_out_by_guessing_from_elsewhere(desk: World) -> None:
+    made = taken(desk)
+    number = made.held.ticket.number
+    for at in range(3 * desk.settings.hotline.code_guesses):
+        with desk.work(otto) as work:
+            count_guess(work, number, f"192.0.2.{at % 3}")
+            count_guess(work, number, f"2001:db8:0:1::{at:x}")
+    assert asked(desk, number, made.code)[0] == 200
+    for elsewhere in ("192.0.2.1", "2001:db8:0:1:ffff::1"):  # a whole IPv6 line counts as one address
+        with desk.read(otto) as work, pytest.raises(TooMany):
+            progress_of(work, number, made.code, elsewhere)
 
 
 def test_the_answer_is_shown_once_it_is_fed_back_and_can_be_rated(desk: World) -> None:
