@@ -15,6 +15,7 @@ from hotline import store
 from hotline.callers import phone_index, plain_phone
 from hotline.masking import masked_text
 from hotline.model import Held, Hint, Ticket
+from hotline.people import DESK
 from hotline.search import store as index
 from hotline.search.find import alike, pairs
 from hotline.tickets import viewer_of
@@ -35,8 +36,8 @@ WEIGHTS = {"phone": 0.5, "place": 0.3}
 def hints(work: Work, draft: Mapping[str, Any]) -> list[Hint]:
     """Return earlier tickets that may be about the same matter as a draft, the likest first.
 
-    `draft` may hold summary, place, category and phone. The same caller counts, the same topic in the same
-    place, and a summary that says much the same within the deployment's `duplicate_days`.
+    `draft` may hold summary, place, category and phone. The same caller counts (at the desk alone), the same
+    topic in the same place, and a summary that says much the same within the deployment's `duplicate_days`.
     """
     since = work.now - timedelta(days=work.settings.hotline.duplicate_days)
     viewer = viewer_of(work)
@@ -47,7 +48,7 @@ def hints(work: Work, draft: Mapping[str, Any]) -> list[Hint]:
         for ticket in tickets:
             found.setdefault(ticket.id, (ticket, set()))[1].add(why)
 
-    if plain_phone(str(draft.get("phone") or "")):
+    if plain_phone(str(draft.get("phone") or "")) and not DESK.isdisjoint(work.actor.roles):
         number = phone_index(work.settings, str(draft["phone"]))
         note(index.with_phone(work.tx, viewer, number, MOST), "phone")
     if draft.get("place") and draft.get("category"):

@@ -151,14 +151,14 @@ def rate(work: Work, seen: Seen) -> Page:
     """Take the citizen's rating of the latest handling."""
     number, code = seen.form.get("number", ""), seen.form.get("code", "")
     chosen = seen.form.get("satisfaction", "")
-    if not chosen:
+    if chosen:
+        found = rate_by_citizen(work, number, code, chosen, seen.form.get("note", ""), _address())
+    else:
         found = progress_of(work, number, code, _address())
-        return _shown(found, code, unrated=True) if found is not None else _wrong(seen, number)
-    found = rate_by_citizen(work, number, code, chosen, seen.form.get("note", ""), _address())
-    if found is not None:
-        return _shown(found, code, rated=True)
-    count_guess(work, number, _address())
-    return _wrong(seen, number)
+    if found is None:
+        count_guess(work, number, _address())
+        return _wrong(seen, number)
+    return _shown(found, code, rated=bool(chosen), unrated=not chosen)
 
 
 def _shown(found: Progress, code: str, *, rated: bool = False, unrated: bool = False) -> Page:

@@ -1,0 +1,44 @@
+"""No face lets anybody guess query codes unseen, or try telephone numbers without a seat at the desk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hotline.duplicates import hints
+from tests.cast import dora, otto, sue
+from tests.conftest import World
+from tests.hotline.conftest import make_city
+from tests.hotline.kit import WANG, answered_ticket, taken
+from tests.hotline.test_console import token
+
+
+@pytest.fixture
+def city(tmp_path: Path, template_database: Path) -> Iterator[World]:
+    """The hotline of Yuanmou, where the agency above takes part in every ticket."""
+    made = make_city(tmp_path, template_database, "yuanmou")
+    yield made
+    made.database.close()
+
+
+@pytest.mark.parametrize("satisfaction", ["", "satisfied", "nonsense"])
+@pytest.mark.parametrize("page", ["/hotline/progress", "/hotline/progress/rating"])
+def test_each_wrong_code_counts_whatever_else_the_form_says(
+    city: World, page: str, satisfaction: str
+) -> None:
+    made = taken(city)
+    browser = city.app.test_client()
+    fields = {"number": made.held.ticket.number, "code": "AAAAAAAAAA", "satisfaction": satisfaction}
+    fields["csrf_token"] = token(browser.get("/hotline/progress").text)
+    answers = [browser.post(page, data=fields).status_code for _ in range(11)]
+    assert answers == [404] * 10 + [429]
+
+
+def test_only_the_desk_learns_what_else_came_from_a_number(city: World) -> None:
+    held = answered_ticket(city)
+    for actor, why in ((sue, []), (otto, [("phone",)]), (dora, [("phone",)])):
+        with city.work(actor) as work:
+            found = hints(work, {"phone": WANG["phone"]})
+            assert [hint.why for hint in found if hint.ticket.id == held.ticket.id] == why
