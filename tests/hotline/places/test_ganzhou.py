@@ -211,3 +211,37 @@ def test_a_return_after_three_hours_says_why_it_is_late(gz_desk: World) -> None:
     with pytest.raises(Invalid) as refused:
         acted(gz_desk, hans, held, "return", **why)
     assert [e.pointer for e in refused.value.errors] == ["/overdue_reason"]
+
+
+def test_a_provincial_ticket_is_fed_back_half_a_day_early(gz_desk: World) -> None:
+    at(gz_desk, "2026-02-13T16:40")
+    held = new(gz_desk, COMPLAINT, origin="province")
+    held = acted(gz_desk, dora, held, "dispatch", unit="housing")
+    held = acted(gz_desk, hans, held, "sign_in")
+    assert due(gz_desk, held, "provincial_feedback") == "2026-02-27 13:00:00"
+    at(gz_desk, "2026-02-27T13:00:00")
+    swept(gz_desk)
+    assert supervised(gz_desk, sven) == []
+    at(gz_desk, "2026-02-27T13:00:01")
+    swept(gz_desk)
+    assert supervised(gz_desk, sven) == ["written_supervision"]
+
+
+def test_feedback_three_hours_before_its_limit_draws_no_order(gz_desk: World) -> None:
+    at(gz_desk, "2026-02-13T16:40")
+    held = sent(gz_desk, COMPLAINT)
+    assert due(gz_desk, held, "feedback_supervision") == "2026-02-27 14:00:00"
+    assert "provincial_feedback" not in timed(gz_desk, held)
+    at(gz_desk, "2026-02-27T14:00:00")
+    held = acted(gz_desk, hans, held, "feed_back", **FIVE_PARTS)
+    at(gz_desk, "2026-02-27T14:00:01")
+    swept(gz_desk)
+    assert supervised(gz_desk, sven) == []
+
+
+def test_without_feedback_three_hours_before_the_limit_an_order_is_drafted(gz_desk: World) -> None:
+    at(gz_desk, "2026-02-13T16:40")
+    sent(gz_desk, COMPLAINT)
+    at(gz_desk, "2026-02-27T14:00:01")
+    swept(gz_desk)
+    assert supervised(gz_desk, sven) == ["written_supervision"]
