@@ -17,16 +17,15 @@ from cases.store import cases_by_id
 from cases.timing import book_of, clocks
 from core.db import Page
 from core.text import Text, text_of
-from core.times import SHANGHAI
 from core.work import SYSTEM, Work
 from hotline import store as tickets
 from hotline.book import hotline_book
 from hotline.model import WORKFLOW, ClockRow, Held, Rating
+from hotline.repeats import is_repeated
 from hotline.supervising import store
 from hotline.supervising.store import Flags
 from rules.citation import Citation
 from rules.clocks import is_past
-from rules.durations import Duration, after
 from rules.rulebook import Leaf, Rulebook
 from rules.workdays import Calendar
 
@@ -96,14 +95,10 @@ def findings(book: Rulebook, known: Known, calendar: Calendar) -> list[Finding]:
 
 
 def _repeats(known: Known, book: Rulebook, calendar: Calendar) -> bool:
-    """A matter that is not settled, reported so often (GZ art. 26(三)) or for so long (TH art. 29(七))."""
-    if known.satisfied or known.reports < SECOND:
+    """A matter that is not settled and was reported again and again."""
+    if known.satisfied:
         return False
-    often, span = book.policy("repeat.flag_at").value, book.policy("repeat.flag_span").value
-    if often is not None and known.reports >= often:
-        return True
-    end = after(known.first_report, Duration.parse(span), calendar) if span is not None else None
-    return end is not None and known.last_report.astimezone(SHANGHAI).date() >= end.date()
+    return is_repeated(book, known.reports, known.first_report, known.last_report, calendar)
 
 
 FLAGS: Mapping[str, Holds] = {

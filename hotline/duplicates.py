@@ -9,17 +9,17 @@ from typing import Any
 from audit.log import record
 from cases.store import cases_by_id
 from core.errors import invalid
-from core.times import SHANGHAI, local_iso
+from core.times import local_iso
 from core.work import Work
 from hotline import store
 from hotline.callers import phone_index, plain_phone
 from hotline.masking import masked_text
 from hotline.model import Held, Hint, Ticket
 from hotline.people import DESK
+from hotline.repeats import is_repeated
 from hotline.search import store as index
 from hotline.search.find import alike, pairs
 from hotline.tickets import viewer_of
-from rules.durations import Duration, after
 from rules.rulebook import Rulebook
 
 MOST = 10
@@ -80,24 +80,13 @@ def alike_by(first: frozenset[str], second: frozenset[str]) -> float:
     return 2 * len(first & second) / both if both else 0.0
 
 
-def repeat_count(work: Work, matter_id: str) -> int:
-    """Return how many tickets are about a matter."""
-    return store.count_matter(work.tx, matter_id)
-
-
 def repeat_of(work: Work, book: Rulebook, ticket: Ticket) -> dict[str, Any]:
-    """Return how often a ticket's matter was reported, since when, and whether that is to be flagged.
-
-    It is from the report on that the rulebook names (`repeat.flag_at`), or once reports go on for longer than
-    it says (`repeat.flag_span`).
-    """
+    """Return how often a ticket's matter was reported, since when, and whether that is to be flagged."""
     first, last, count = store.matter_span(work.tx, ticket.matter_id)
-    at, span = book.policy("repeat.flag_at").value, book.policy("repeat.flag_span").value
-    flagged = at is not None and count >= at
-    if span is not None and count > 1 and first is not None and last is not None:
-        end = after(first.astimezone(SHANGHAI), Duration.parse(span), work.rulebooks.calendar)
-        flagged = flagged or (end is not None and last > end)
-    return {"count": count, "since": local_iso(first) if first else None, "flagged": flagged}
+    if first is None or last is None:
+        return {"count": count, "since": None, "flagged": False}
+    flagged = is_repeated(book, count, first, last, work.rulebooks.calendar)
+    return {"count": count, "since": local_iso(first), "flagged": flagged}
 
 
 def tickets_of_phone(work: Work, phone: str) -> list[Held]:

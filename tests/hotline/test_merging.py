@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from core.errors import Conflict, Invalid
-from hotline.duplicates import repeat_count, repeat_of
+from hotline import store
+from hotline.duplicates import repeat_of
 from hotline.model import Held
 from hotline.progress import progress_of
-from hotline.tickets import act_on_ticket
+from hotline.tickets import act_on_ticket, find_ticket
 from tests.cast import dora, otto
 from tests.conftest import World
 from tests.hotline.kit import WANG, acted, answered_ticket, classified, dispatched_ticket, step_doing, taken
@@ -28,7 +29,7 @@ def test_a_second_report_joins_the_first_before_it_is_answered(desk: World) -> N
     assert held.ticket.matter_id == first.ticket.matter_id
     assert held.case.closed_at == desk.now
     with desk.read(otto) as work:
-        assert repeat_count(work, first.ticket.matter_id) == 2
+        assert store.count_matter(work.tx, first.ticket.matter_id) == 2
 
 
 def test_whoever_was_merged_follows_the_ticket_that_goes_on(desk: World) -> None:
@@ -41,6 +42,19 @@ def test_whoever_was_merged_follows_the_ticket_that_goes_on(desk: World) -> None
     assert found.merged is True
     assert found.closed_at is None
     assert found.due is not None
+
+
+def test_whoever_was_merged_first_follows_to_the_end_and_is_counted_with_all(desk: World) -> None:
+    first, second, last = taken(desk), taken(desk), dispatched_ticket(desk)
+    again = taken(desk, same_matter=first.held.ticket.number)
+    merged(desk, first.held, second.held.ticket.number)
+    merged(desk, second.held, last.ticket.number)
+    with desk.read(otto) as work:
+        found = progress_of(work, first.held.ticket.number, first.code, "10.0.0.1")
+        assert found is not None
+        assert (found.closed_at, found.due is not None) == (None, True)
+        assert repeat_count(work, last.ticket.matter_id) == 4
+        assert find_ticket(work, again.held.ticket.id).ticket.matter_id == last.ticket.matter_id
 
 
 def test_what_is_answered_is_joined_by_nothing_any_more(desk: World) -> None:
@@ -93,4 +107,4 @@ def test_a_batch_merges_all_reports_into_one(desk: World) -> None:
                 work, held.ticket.id, step_doing(desk, held, "merge"), {"into": first.ticket.number}
             )
     with desk.read(otto) as work:
-        assert repeat_count(work, first.ticket.matter_id) == 4
+        assert store.count_matter(work.tx, first.ticket.matter_id) == 4
