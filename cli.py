@@ -732,7 +732,7 @@ def _book(book_id: str) -> tuple[Any, Any]:
     from rules.rulebook import SHIPPED, load_rulebooks
 
     domain = book_id.partition("/")[0]
-    books = load_rulebooks(SHIPPED, {domain: book_id})
+    books = load_rulebooks(SHIPPED, {domain: book_id}, every=False)
     return books.current(domain), books.calendar
 
 

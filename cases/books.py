@@ -47,7 +47,8 @@ def open_rulebooks(settings: Settings, database: Database, now: datetime) -> Rul
     """
     selected = settings.platform.rulebooks
     with database.begin() as tx:
-        books = load_rulebooks(SHIPPED, selected, archived_rulebooks(tx), day_end=settings.platform.day_end)
+        archive, day_end = archived_rulebooks(tx), settings.platform.day_end
+        books = load_rulebooks(SHIPPED, selected, archive, day_end=day_end, every=False)
         refuse_lapsed(settings, books)
         for domain in selected:
             book = books.current(domain)

@@ -184,16 +184,19 @@ def load_rulebooks(
     *,
     hours: Hours = Hours(),  # noqa: B008 - frozen
     day_end: str = "24:00",
+    every: bool = True,
 ) -> Rulebooks:
-    """Read the calendars and every rulebook under `root`. Raises ConfigError with every fault found.
+    """Read the calendars and the rulebooks under `root`. Raises ConfigError with every fault found.
 
+    Without `every` only the selected ones are read: a deployment starts without those of other places.
     `archive` holds rows with ``id``, ``version`` and ``document`` of versions that are no longer on disk.
     """
     findings: list[Finding] = []
     calendar = _calendar(root, hours, day_end, findings)
     books: dict[str, Rulebook] = {}
     for path in sorted(root.glob("*/*.yaml")):
-        if path.parent.name != "calendars":
+        wanted = every or f"{path.parent.name}/{path.stem}" in selected.values()
+        if wanted and path.parent.name != "calendars":
             book = _read(path, findings)
             if book is not None:
                 books[book.id] = book
