@@ -10,6 +10,7 @@ from core.text import Text
 from core.work import Work
 from hotline.model import Held
 from rules.rulebook import Rulebook
+from rules.values import TRUE_WORDS
 
 GUARD = "dispatch.same_unit_guard"
 MASKING = ("content_for_unit", "decided_reason")
@@ -31,7 +32,7 @@ def assign(work: Work, book: Rulebook, held: Held, fields: Mapping[str, Any]) ->
     unless the ticket goes to it masked (I-H-15).
     """
     lead, others = str(fields.get("unit", "")).strip(), _listed(fields.get("co_units"))
-    masked = str(fields.get("masked", "")).strip().lower() in ("true", "yes", "1", "是")
+    masked = str(fields.get("masked", "")).strip().lower() in TRUE_WORDS
     wrong = [*_unit(work, "unit", lead), *(e for unit in others for e in _unit(work, "co_units", unit))]
     if len(set(others)) < len(others) or lead in others:
         wrong.append(_error("co_units", "部门重复", "names a department twice", "repeated"))

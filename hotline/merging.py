@@ -69,7 +69,6 @@ def _same_caller(work: Work, held: Held, target: Held) -> bool:
 
 
 def merge(work: Work, held: Held, target: Held) -> None:
-    """Note that a ticket goes on in another one, and is one more report of its matter."""
-    store.update_ticket(
-        work.tx, held.ticket.id, merged_into=target.ticket.id, matter_id=target.ticket.matter_id
-    )
+    """Note that a ticket goes on in another one, and that all reports of the two matters are of one."""
+    store.update_ticket(work.tx, held.ticket.id, merged_into=target.ticket.id)
+    store.join_matters(work.tx, held.ticket.matter_id, target.ticket.matter_id)

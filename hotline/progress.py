@@ -156,12 +156,14 @@ def _progress(work: Work, held: Held) -> Progress:
 
 
 def _followed(work: Work, held: Held) -> Held:
-    if held.ticket.merged_into is None:
+    """Return the ticket that goes on in place of another one, which may have gone into a third meanwhile."""
+    ticket, passed = held.ticket, {held.ticket.id}
+    while ticket.merged_into is not None and ticket.merged_into not in passed:
+        passed.add(ticket.merged_into)
+        ticket = store.ticket(work.tx, ticket.merged_into) or ticket
+    if ticket.id == held.ticket.id:
         return held
-    target = store.ticket(work.tx, held.ticket.merged_into)
-    if target is None:
-        return held
-    return Held(target, find_case(work.acting_as(SYSTEM), target.id, KIND))
+    return Held(ticket, find_case(work.acting_as(SYSTEM), ticket.id, KIND))
 
 
 def _reply(work: Work, held: Held) -> str | None:

@@ -259,6 +259,11 @@ def read_ticket(row: Any) -> Ticket:
     return Ticket(**{name: row._mapping[name] for name in Ticket.__dataclass_fields__})
 
 
+def join_matters(tx: Connection, matter_id: str, into: str) -> None:
+    """Let every ticket of one matter be of another."""
+    tx.execute(update(tickets).where(tickets.c.matter_id == matter_id).values(matter_id=into))
+
+
 def count_matter(tx: Connection, matter_id: str) -> int:
     """Return how many tickets are about a matter."""
     return int(tx.execute(select(func.count()).where(tickets.c.matter_id == matter_id)).scalar_one())

@@ -9,7 +9,7 @@ from cases.model import Parties
 from cases.procedure import find_case, no_such, take
 from cases.sealed import open_fields
 from cases.standing import answering
-from cases.store import cases_by_id
+from cases.store import cases_by_id, locked_version
 from cases.timing import book_of
 from core.db import Page
 from core.errors import FieldError, Invalid, NotFound, Refusal, invalid
@@ -187,7 +187,7 @@ def _prepared(work: Work, book: Rulebook, held: Held, does: str, fields: Mapping
     if does == "rate":
         return Prepared(facts, said_satisfied(book, fields), None)
     if does == "merge":
-        check_merging(work, book, held, _target(work, fields))
+        check_merging(work, book, held, _target(work, held, fields))
     if does == "refuse":
         check_refusal(book, fields)
     return Prepared(facts, {}, None)
@@ -229,19 +229,25 @@ def _facts(book: Rulebook, held: Held, does: str, fields: Mapping[str, Any]) -> 
     return {**named, **derived}
 
 
-def _target(work: Work, fields: Mapping[str, Any]) -> Held | None:
-    """Return the ticket that another one is merged into; None where the step says none."""
+def _target(work: Work, held: Held, fields: Mapping[str, Any]) -> Held | None:
+    """Return the ticket that another one is merged into; None where the step says none.
+
+    Neither moves meanwhile, or two that are merged into one another at the same time would both be gone.
+    """
     number = fields.get("into")
     if not isinstance(number, str) or not number.strip():
         return None
     try:
-        return ticket_by_number(work, number)
+        target = ticket_by_number(work, number)
+        for case_id in sorted({held.ticket.id, target.ticket.id}):
+            locked_version(work.tx, case_id)
+        return find_ticket(work, target.ticket.id)
     except NotFound:
         raise invalid("/into", "没有这个编号的工单", "there is no such ticket", code="unknown") from None
 
 
 def _merge(work: Work, book: Rulebook, held: Held, said: Mapping[str, Any]) -> None:
-    target = _target(work, said)
+    target = _target(work, held, said)
     if target is not None:
         merge(work, held, target)
 

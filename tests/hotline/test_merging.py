@@ -53,7 +53,7 @@ def test_whoever_was_merged_first_follows_to_the_end_and_is_counted_with_all(des
         found = progress_of(work, first.held.ticket.number, first.code, "10.0.0.1")
         assert found is not None
         assert (found.closed_at, found.due is not None) == (None, True)
-        assert repeat_count(work, last.ticket.matter_id) == 4
+        assert store.count_matter(work.tx, last.ticket.matter_id) == 4
         assert find_ticket(work, again.held.ticket.id).ticket.matter_id == last.ticket.matter_id
 
 

@@ -95,6 +95,15 @@ def test_masked_the_unit_sees_its_task_and_nothing_of_the_caller(desk: World) ->
         unmask(work, seen(desk, hans, held), "上门核实")
 
 
+@pytest.mark.parametrize("yes", [True, 1, "true", "TRUE", "是", "有"])
+def test_however_yes_is_said_the_ticket_goes_masked(desk: World, yes: Any) -> None:
+    held = taken(desk, facts=classified(desk)).held
+    more = {"content_for_unit": "路灯不亮", "decided_reason": "来电人顾虑"}
+    held = acted(desk, dora, held, step_doing(desk, held, "dispatch"), unit="police", masked=yes, **more)
+    assert held.ticket.masked
+    assert "caller" not in view(desk, hugo, held)
+
+
 def test_the_office_still_sees_all_of_a_masked_ticket(desk: World) -> None:
     held = masked_ticket(desk)
     assert "王建国" in view(desk, dora, held)["description"]
