@@ -107,14 +107,18 @@ def _units(work: Work) -> dict[str, Text]:
     return {d.id: d.name for d in work.settings.departments.values() if d.hotline_unit}
 
 
-@pages.form("/tickets/lookup", who=DESK, summary=Text("按来电号码查工单", "Find by number"), again=tickets)
+@pages.form(
+    "/tickets/actions/lookup", who=DESK, summary=Text("按来电号码查工单", "Find by number"), again=tickets
+)
 def look_up_on_page(work: Work, seen: Seen) -> Page:
     """Show the tickets of whoever called from a number, which stays out of the address."""
     found = tickets_of_phone(work, seen.form.get("phone", ""))
     return Page("hotline/tickets_found.html", _listed(work, found))
 
 
-@pages.form("/tickets/batch", who=DISPATCHERS, summary=Text("批量派单", "Dispatch several"), again=tickets)
+@pages.form(
+    "/tickets/actions/batch", who=DISPATCHERS, summary=Text("批量派单", "Dispatch several"), again=tickets
+)
 def act_on_several(work: Work, seen: Seen) -> Page:
     """Give the chosen tickets to a unit, each by itself; show what became of each."""
     book = hotline_book(work)

@@ -150,6 +150,9 @@ def _names(work: Work, who: Any) -> list[dict[str, str]]:
     return [{"id": d, **label(known[d].name if d in known else Text(d, d))} for d in ids]
 
 
+_YES_NO = {True: Text("是", "yes"), False: Text("否", "no")}
+
+
 def _facts(book: Rulebook, case: Case) -> list[dict[str, Any]]:
     """Return how a ticket is classified, in the rulebook's own words."""
     found = []
@@ -158,7 +161,8 @@ def _facts(book: Rulebook, case: Case) -> list[dict[str, Any]]:
         if value is None:
             continue
         rule = book.dimensions[name]
-        said = rule.choices.get(str(value), Text(str(value), str(value)))
+        plain = _YES_NO[value] if isinstance(value, bool) else Text(str(value), str(value))
+        said = rule.choices.get(str(value), plain)
         found.append({"name": name, "title": label(rule.title), "value": value, "said": label(said)})
     return found
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import request, session
+from flask import current_app, request, session
 from markupsafe import Markup
 
 from core.text import Text
@@ -78,6 +78,14 @@ def role_name(role: str) -> str:
     return words(ROLES.get(role, role))
 
 
+def _own_page(asked: str) -> str:
+    """Return the address of the page that a form belongs to: the nearest one above that can be asked for."""
+    adapter = current_app.create_url_adapter(request)
+    while adapter is not None and asked and not adapter.test(asked, method="GET"):
+        asked = asked.rpartition("/")[0]
+    return asked or "/"
+
+
 def here(**changes: str | None) -> str:
     """Return the address of this page with some query parameters changed; None takes one away.
 
@@ -85,7 +93,7 @@ def here(**changes: str | None) -> str:
     """
     asked = request.path
     if request.method not in ("GET", "HEAD"):
-        asked = asked.partition("/actions/")[0].removesuffix("/attachments")
+        asked = _own_page(asked.partition("/actions/")[0])
     path = quote(asked)  # a backslash would read as the start of another host
     query: dict[str, Any] = {**request.args.to_dict(), **changes}
     kept = {name: value for name, value in query.items() if value not in (None, "")}

@@ -145,7 +145,10 @@ def ask_for_progress(work: Work, seen: Seen) -> Page:
 
 
 @pages.form(
-    "/hotline/progress/rating", who=PUBLIC, summary=Text("评价办理结果", "Rate the result"), again=progress
+    "/hotline/progress/actions/rating",
+    who=PUBLIC,
+    summary=Text("评价办理结果", "Rate the result"),
+    again=progress,
 )
 def rate(work: Work, seen: Seen) -> Page:
     """Take the citizen's rating of the latest handling."""

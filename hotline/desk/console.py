@@ -46,7 +46,7 @@ def take_one_in(work: Work, seen: Seen) -> Page:
 
 
 @pages.form(
-    "/tickets/new/hints",
+    "/tickets/new/actions/hints",
     who=TAKERS,
     summary=Text("登记时的提示", "What is known while a ticket is typed"),
     again=intake,

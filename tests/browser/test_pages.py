@@ -65,7 +65,7 @@ DOWNLOADS = {
     "/statistics.csv",
     "/statistics.json",
 }
-ELSEWHERE = ("/knowledge", "/hotline/knowledge")
+ELSEWHERE = ("/knowledge", "/hotline/", "/tickets", "/supervisions", "/accountability")
 """Where the addresses begin of pages that need a hotline: other files of this folder look at them."""
 PHONE = 390
 LANGUAGES = {"zh": "zh-CN", "en": "en"}

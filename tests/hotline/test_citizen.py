@@ -136,13 +136,13 @@ def test_an_answered_request_shows_its_reply_and_is_rated_once(desk: World) -> N
     assert "路灯已修复。" in asked(desk, number, code).text
     browser = desk.app.test_client()
     fields = {"number": number, "code": code, "csrf_token": token(browser.get("/hotline/progress").text)}
-    assert browser.post("/hotline/progress/rating", data=fields).status_code == 422
+    assert browser.post("/hotline/progress/actions/rating", data=fields).status_code == 422
     fields["satisfaction"] = "satisfied"
-    rated = browser.post("/hotline/progress/rating", data=fields)
+    rated = browser.post("/hotline/progress/actions/rating", data=fields)
     assert "评价已收到" in rated.text
     assert WANG["name"] not in rated.text
     assert seen(desk, otto, held).ticket.satisfied is True
-    assert browser.post("/hotline/progress/rating", data=fields).status_code == 409
+    assert browser.post("/hotline/progress/actions/rating", data=fields).status_code == 409
 
 
 def test_nothing_is_rated_before_it_is_answered(desk: World) -> None:

@@ -136,12 +136,12 @@ def test_what_is_known_meanwhile_is_shown_without_a_script_and_to_it(desk: World
     taken(desk, summary="东方路路灯不亮", place="429005001000")
     browser = desk.browser(otto)
     typed = call(desk, place="园林街道")
-    whole = sent(browser, "/tickets/new/hints", typed, "/tickets/new")
+    whole = sent(browser, "/tickets/new/actions/hints", typed, "/tickets/new")
     assert whole.status_code == 200
     assert "T-2026-000001" in whole.text
     assert "东方路路灯三天不亮" in whole.text
     assert re.search(r'<option value="housing" selected', whole.text)
-    part = sent(browser, "/tickets/new/hints", {**typed, "part": "known"}, "/tickets/new")
+    part = sent(browser, "/tickets/new/actions/hints", {**typed, "part": "known"}, "/tickets/new")
     assert "T-2026-000001" in part.text
     assert "<html" not in part.text
 
@@ -223,12 +223,14 @@ def test_several_are_dispatched_at_once_and_each_says_what_became_of_it(desk: Wo
     dispatch = step_doing(desk, first, "dispatch")
     ids = [first.ticket.id, second.ticket.id]
     fields = {"ids": ids, "action": dispatch, "unit": "housing"}
-    done = sent(desk.browser(dora), "/tickets/batch?tab=to_dispatch", fields, "/tickets?tab=to_dispatch")
+    done = sent(
+        desk.browser(dora), "/tickets/actions/batch?tab=to_dispatch", fields, "/tickets?tab=to_dispatch"
+    )
     assert done.status_code == 200, done.text
     assert "2 件中 1 件已办理" in done.text
     assert "该单位是被反映的单位" in done.text
     assert numbers(desk.browser(hans).get("/tickets").text) == [first.ticket.number]
-    nothing = sent(desk.browser(dora), "/tickets/batch", {"action": dispatch, "unit": "housing"})
+    nothing = sent(desk.browser(dora), "/tickets/actions/batch", {"action": dispatch, "unit": "housing"})
     assert nothing.status_code == 422
     assert "请勾选工单" in nothing.text
 
@@ -236,10 +238,10 @@ def test_several_are_dispatched_at_once_and_each_says_what_became_of_it(desk: Wo
 def test_a_number_is_looked_up_without_standing_in_the_address(desk: World) -> None:
     taken(desk)
     browser = desk.browser(otto)
-    found = sent(browser, "/tickets/lookup", {"phone": "+86 139-8765-4321"})
+    found = sent(browser, "/tickets/actions/lookup", {"phone": "+86 139-8765-4321"})
     assert numbers(found.text) == ["T-2026-000001"]
-    assert sent(browser, "/tickets/lookup", {"phone": "1"}).status_code == 422
-    assert sent(desk.browser(lena), "/tickets/lookup", {"phone": "13987654321"}).status_code == 403
+    assert sent(browser, "/tickets/actions/lookup", {"phone": "1"}).status_code == 422
+    assert sent(desk.browser(lena), "/tickets/actions/lookup", {"phone": "13987654321"}).status_code == 403
 
 
 # --- one ticket -----------------------------------------------------------------------------------
@@ -349,3 +351,12 @@ def test_a_deployment_without_a_hotline_shows_none_of_it(world: World) -> None:
     for path in ("/tickets", "/tickets/new", "/hotline/submit", "/hotline/progress"):
         assert browser.get(path).status_code == 404, path
     assert 'href="/tickets"' not in browser.get("/").text
+
+
+def test_the_language_is_switched_on_what_a_form_answered(desk: World) -> None:
+    held = dispatched_ticket(desk)
+    browser, address = desk.browser(hans), f"/tickets/{held.ticket.id}"
+    clear = sent(browser, f"{address}/caller", {"reason": "电话核实"}, address)
+    assert f'href="{address}?lang=en"' in clear.text
+    found = sent(desk.browser(otto), "/tickets/actions/lookup", {"phone": "13987654321"})
+    assert 'href="/tickets?lang=en"' in found.text

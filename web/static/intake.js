@@ -28,7 +28,7 @@
     ["csrf_token", ...watched].forEach((name) => body.set(name, form.elements[name].value));
     body.set("part", "known");
     try {
-      const answer = await fetch("/tickets/new/hints", { method: "POST", body, signal: request.signal, credentials: "same-origin" });
+      const answer = await fetch("/tickets/new/actions/hints", { method: "POST", body, signal: request.signal, credentials: "same-origin" });
       if (!answer.ok || answer.redirected) { return; }
       const part = new DOMParser().parseFromString(await answer.text(), "text/html").body;
       reveal(part);
