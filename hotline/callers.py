@@ -98,11 +98,26 @@ def texts_seen(work: Work, held: Held) -> dict[str, str]:
     and what looks like a number of people become stars, and the recording stays with the office.
     """
     texts, kept = open_texts(work, held), store.caller(work.tx, held.ticket.id)
-    if kept is None or not (relation_to(work, held) in UNITS and kept.confidential and not kept.consent):
+    if kept is None or not (relation_to(work, held) in UNITS and _in_confidence(kept)):
         return texts
+    return {name: _unnamed(work, kept, text) for name, text in texts.items() if name != "recording"}
+
+
+def told_outside(work: Work, held: Held, words: str) -> str:
+    """Return what is said of a ticket to a department that does not handle it.
+
+    It names nobody where the caller asked for confidence, where the ticket goes masked, and where it is a
+    complaint about a department.
+    """
+    kept = store.caller(work.tx, held.ticket.id)
+    if kept is None or not (_in_confidence(kept) or held.ticket.masked or held.ticket.accused):
+        return words
+    return _unnamed(work, kept, words)
+
+
+def _unnamed(work: Work, kept: Caller, words: str) -> str:
     told = _opened(work, kept)
-    shown = {name: text for name, text in texts.items() if name != "recording"}
-    return {n: masked_text(text, told.values(), [told.get("name", "")]) for n, text in shown.items()}
+    return masked_text(words, told.values(), [told.get("name", "")])
 
 
 def seal_texts(work: Work, ticket_id: str, texts: Mapping[str, str]) -> str:
@@ -193,7 +208,11 @@ def _shown(book: Rulebook, relation: str, told: Mapping[str, str]) -> dict[str, 
 def _is_withheld(relation: str, kept: Caller) -> bool:
     if relation in ("accused", "other", "auditor"):
         return True
-    return relation in UNITS and kept.confidential and not kept.consent
+    return relation in UNITS and _in_confidence(kept)
+
+
+def _in_confidence(kept: Caller) -> bool:
+    return kept.confidential and not kept.consent
 
 
 def may_unmask(work: Work, held: Held) -> bool:

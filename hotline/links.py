@@ -14,6 +14,7 @@ from core.errors import Conflict, NotFound, NotPermitted, invalid
 from core.text import Text
 from core.work import SYSTEM, Work
 from hotline import store
+from hotline.callers import told_outside
 from hotline.model import Held
 from matters.acting import find_matter
 from matters.opening import open_matter
@@ -41,8 +42,9 @@ class Outcome(NamedTuple):
 def report_doubt(work: Work, held: Held, fields: Mapping[str, Any]) -> str:
     """Open a correction at the provider of the ticket's dataset, and return its id.
 
-    `fields` are those of the ticket's step: `doubt`, and `dataset` where the ticket names none yet. Raises
-    Invalid without a dataset, Conflict when one is open already or the place's rules know no corrections.
+    `fields` are those of the ticket's step: `doubt`, and `dataset` where the ticket names none yet. Of the
+    caller the provider learns no more than a unit would. Raises Invalid without a dataset, Conflict when one is
+    open already or the place's rules know no corrections.
     """
     ticket = held.ticket
     code = fields.get("dataset") or ticket.dataset
@@ -50,7 +52,7 @@ def report_doubt(work: Work, held: Held, fields: Mapping[str, Any]) -> str:
         raise invalid("/dataset", "请写明数据集", "name the dataset", code="required")
     if ticket.correction is not None and _outcome(work, ticket.correction).closed_at is None:
         raise Conflict("该工单已有未办结的数据疑义", "a correction is open already", code="correction_open")
-    draft = {"dataset": code, "doubt": fields["doubt"]}
+    draft = {"dataset": code, "doubt": told_outside(work, held, fields["doubt"])}
     if ticket.grant and code == ticket.dataset:
         draft["grant"] = ticket.grant
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cases.sealed import fields_seen
 from core.errors import Conflict, Invalid, NotFound
 from core.work import Actor
 from gateway.applications import find_application
@@ -15,7 +16,7 @@ from hotline.inquiries.model import lookup_of
 from hotline.inquiries.road import ask
 from hotline.links import outcome_of
 from hotline.tickets import act_on_ticket, find_ticket
-from matters.acting import act_on_matter
+from matters.acting import act_on_matter, find_matter
 from tests.cast import alice, dora, hans, otto
 from tests.conftest import World
 from tests.gateway.plane_kit import Kit
@@ -73,6 +74,29 @@ def test_a_complaint_about_data_opens_a_correction_and_shows_how_it_ended(desk: 
     assert last is not None
     assert last.closed_at == desk.now
     assert last.result == "名称已更正"
+
+
+@pytest.mark.parametrize(
+    ("caller", "told"),
+    [
+        ({}, "王建国（13987654321）称社区名称已改"),
+        ({"confidential": True}, "***（***）称社区名称已改"),
+        ({"confidential": True, "consent": True}, "王建国（13987654321）称社区名称已改"),
+        ({"accused": "civil_affairs"}, "***（***）称社区名称已改"),
+    ],
+)
+def test_the_provider_learns_no_name_that_is_kept_from_units(
+    desk: World, caller: dict[str, Any], told: str
+) -> None:
+    code = offered(desk, "divisions")
+    held = taken(desk, dataset=code, **caller).held
+    doubt = {"dataset": code, "doubt": "王建国（13987654321）称社区名称已改"}
+    with desk.work(otto) as work:
+        held = act_on_ticket(work, held.ticket.id, step_doing(desk, held, "correct"), doubt)
+    with desk.read(alice) as work:
+        found = find_matter(work, held.ticket.correction or "")
+        opened = fields_seen(work, found.case, found.case.events[0].fields)
+    assert opened["doubt"] == told
 
 
 def test_a_correction_needs_to_know_which_data_are_meant(desk: World) -> None:
