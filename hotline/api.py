@@ -175,7 +175,8 @@ def act(work: Work, call: Call, ticket_id: str, action: str) -> Reply:
 def act_on_several(work: Work, call: Call, action: str) -> Reply:
     """Take the same step of up to 200 tickets; each is done or refused by itself."""
     done = act_on_tickets(work, call.body["ids"], action, call.body.get("fields", {}))
-    record(work, "ticket.batch", {"action": action, "asked": len(done), "done": _done(done)})
+    named = {"action": action} if _done(done) else {}  # what nothing was done by may be any words
+    record(work, "ticket.batch", {**named, "asked": len(done), "done": _done(done)})
     return Reply({"items": [_outcome(ticket_id, result) for ticket_id, result in done], "done": _done(done)})
 
 

@@ -43,8 +43,8 @@ def report_doubt(work: Work, held: Held, fields: Mapping[str, Any]) -> str:
     """Open a correction at the provider of the ticket's dataset, and return its id.
 
     `fields` are those of the ticket's step: `doubt`, and `dataset` where the ticket names none yet. Of the
-    caller the provider learns no more than a unit would. Raises Invalid without a dataset, Conflict when one is
-    open already or the place's rules know no corrections.
+    caller the provider learns no more than a unit would. Raises Invalid without a dataset, Conflict when one
+    is open already or the place's rules know no corrections.
     """
     ticket = held.ticket
     code = fields.get("dataset") or ticket.dataset

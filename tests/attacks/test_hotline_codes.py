@@ -42,3 +42,12 @@ def test_only_the_desk_learns_what_else_came_from_a_number(city: World) -> None:
         with city.work(actor) as work:
             found = hints(work, {"phone": WANG["phone"]})
             assert [hint.why for hint in found if hint.ticket.id == held.ticket.id] == why
+
+
+def test_no_word_of_an_address_gets_into_the_record(city: World) -> None:
+    held = taken(city).held
+    answer = city.client(otto).post("/api/tickets/batch/王建国13987654321", json={"ids": [held.ticket.id]})
+    assert answer.get_json()["done"] == 0
+    city.database.close()
+    raw = b"".join(path.read_bytes() for path in city.settings.data.rglob("*") if path.is_file())
+    assert "13987654321" not in raw.decode(errors="replace")
