@@ -66,12 +66,16 @@ class Processes:
         self._started: list[subprocess.Popen[bytes]] = []
 
     def start(
-        self, name: str, command: Sequence[str], cpu: int, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        cpu: int | Sequence[int],
+        environment: Mapping[str, str] | None = None,
     ) -> int:
-        """Start a process on one CPU and return its id; what it says goes into the file `name`.log."""
+        """Start a process on one CPU or on some, return its id; its words go into the file `name`.log."""
 
         def prepare() -> None:
-            os.sched_setaffinity(0, {cpu})
+            os.sched_setaffinity(0, {cpu} if isinstance(cpu, int) else cpu)
             ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
         with (self._logs / f"{name}.log").open("ab") as log:
@@ -90,14 +94,14 @@ class Processes:
         self,
         name: str,
         command: Sequence[str],
-        cpu: int,
+        cpu: int | Sequence[int],
         port: int,
         environment: Mapping[str, str] | None = None,
     ) -> int:
         """Start a server and return its id once it listens. Raises Unfit with the last words it said."""
         pid = self.start(name, command, cpu, environment)
         process = self._started[-1]
-        until(lambda: process.poll() is not None or listens(port), f"{name} listening")
+        until(lambda: process.poll() is not None or listens(port), f"{name} listening", 90)
         if process.poll() is not None:
             said = (self._logs / f"{name}.log").read_text(errors="replace").strip()
             raise Unfit(f"{name} ended at once:\n{said[-2000:] or 'without a word'}")
