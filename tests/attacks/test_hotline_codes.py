@@ -24,7 +24,7 @@ def city(tmp_path: Path, template_database: Path) -> Iterator[World]:
 
 
 @pytest.mark.parametrize("satisfaction", ["", "satisfied", "nonsense"])
-@pytest.mark.parametrize("page", ["/hotline/progress", "/hotline/progress/rating"])
+@pytest.mark.parametrize("page", ["/hotline/progress", "/hotline/progress/actions/rating"])
 def test_each_wrong_code_counts_whatever_else_the_form_says(
     city: World, page: str, satisfaction: str
 ) -> None:
