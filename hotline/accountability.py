@@ -144,6 +144,11 @@ def begun_by_urging(book: Rulebook) -> frozenset[str]:
     return frozenset(c.name for c in book.clocks if c.workflow == WORKFLOW and URGED in c.starts)
 
 
+def refusing(book: Rulebook) -> list[str]:
+    """Return the steps by which a ticket's return is refused."""
+    return [t.action for t in book.workflow(WORKFLOW).transitions if RETURN_REFUSED in t.emits]
+
+
 def missed(rows: Iterable[ClockRow], now: datetime) -> list[ClockRow]:
     """Return the clocks that a unit had to keep and did not."""
     return [c for c in rows if c.unit and c.obliges and is_past(c.due, c.stopped_at or now)]
@@ -167,11 +172,11 @@ def _unanswered(work: Work, ticket_id: str) -> int:
 def _strange(work: Work, held: Held, accused: Collection[str | None]) -> int:
     """Return how often the caller was shown to people of an accused department, or of one without a part."""
     seen = unmasked_by(work, held.ticket.id)
-    took_part = _ever_in(held.case)
-    return sum(n for department, n in seen.items() if department in accused or department not in took_part)
+    parties = took_part(held.case)
+    return sum(n for department, n in seen.items() if department in accused or department not in parties)
 
 
-def _ever_in(case: Case) -> set[str]:
+def took_part(case: Case) -> set[str]:
     """Return the departments that take part in a ticket, or did before it went to another unit."""
     now = {d for role in case.parties for d in in_role(case.parties, role)}
     acted = {event.actor_department for event in case.events}
@@ -200,9 +205,8 @@ def flagged(work: Work, wanted: Flags, limit: int, cursor: str | None) -> Page:
     book: Rulebook = hotline_book(work)
     kinds = {ground["flag"] for ground in book.policy("accountability").value or ()} & FLAGS.keys()
     kinds = kinds & {wanted.flag} if wanted.flag else kinds
-    refusing = [t.action for t in book.workflow(WORKFLOW).transitions if RETURN_REFUSED in t.emits]
     urging = sorted(begun_by_urging(book))
-    found = store.likely(work.tx, work.now, kinds, wanted, refusing, urging, SECOND, limit, cursor)
+    found = store.likely(work.tx, work.now, kinds, wanted, refusing(book), urging, SECOND, limit, cursor)
     cases = cases_by_id(work.tx, [t.id for t in found.rows])
     looked: Sequence[tuple[Held, list[Finding]]] = [
         (held, findings_of(work, held)) for held in (Held(t, cases[t.id]) for t in found.rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.text import Text
 from core.work import Work
-from hotline.reports.flags import count_flags
+from hotline.reports.findings.counting import count_flags
 from hotline.reports.model import HANDLER, OFFICE
 from hotline.reports.names import Names
 from hotline.reports.overdue import list_overdue

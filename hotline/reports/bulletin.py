@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from core.errors import invalid
 from core.work import Work
-from hotline.reports.flags import Flags, count_flags
+from hotline.reports.findings.counting import Flags, count_flags
 from hotline.reports.model import DIMENSIONS
 from hotline.reports.overdue import OverdueList, list_overdue
 from hotline.reports.report import Report, read_report, wanted

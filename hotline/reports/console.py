@@ -14,7 +14,7 @@ from core.text import Text
 from core.work import Work
 from hotline.reports.bulletin import Bulletin, read_bulletin
 from hotline.reports.export import COUNTED
-from hotline.reports.flags import count_flags
+from hotline.reports.findings.counting import count_flags
 from hotline.reports.model import DIMENSIONS, HANDLER, OFFICE
 from hotline.reports.names import Names, limit_titles
 from hotline.reports.overdue import list_overdue

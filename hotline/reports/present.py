@@ -6,7 +6,7 @@ from typing import Any
 
 from core.periods import Period
 from core.times import local_iso
-from hotline.reports.flags import Flags
+from hotline.reports.findings.counting import Flags
 from hotline.reports.model import DIMENSIONS, Overdue, Ranked, Row, Share, Topic, Wanted
 from hotline.reports.names import Names
 from hotline.reports.overdue import OverdueList

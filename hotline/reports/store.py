@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Boolean as Bool
@@ -23,7 +23,6 @@ from sqlalchemy import (
     case,
     cast,
     delete,
-    false,
     func,
     literal,
     or_,
@@ -32,10 +31,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import ColumnElement
 
-from cases.store import case_breaches
 from core.db import Instant, Page, metadata, page
 from hotline.reports.model import HANDLE, SIGN_IN, Counts, Narrowed, Overdue, Turn
-from hotline.store import supervisions, ticket_ratings, tickets, unmaskings
+from hotline.store import ticket_ratings, tickets
 
 ticket_turns = Table(
     "ticket_turns",
@@ -58,7 +56,6 @@ ticket_turns = Table(
 )
 
 _t, _u, _r = tickets.c, ticket_turns.c, ticket_ratings.c
-_SECOND = timedelta(seconds=1)
 Condition = ColumnElement[bool]
 
 
@@ -104,8 +101,8 @@ def _counts_as_due() -> Condition:
     return or_(_u.until.is_(None), _u.answered, _u.until >= _u.late_at)
 
 
-def _fell_due(start: datetime, end: datetime, as_of: datetime) -> Condition:
-    """The limit passed in the period. The last second of a day is its own, though late from the next."""
+def fell_due(start: datetime, end: datetime, as_of: datetime) -> Condition:
+    """Tell of a limit that passed in the period: the last second of a day is its own, late from the next."""
     return and_(_u.late_at > start, _u.late_at <= min(end, as_of), _counts_as_due())
 
 
@@ -176,7 +173,7 @@ class _Count:
         yield _of_turn(signing, _dispatched(start, end))
         kept = and_(_u.answered, _u.until < _u.late_at)
         handling = {"due": func.count(), "closed_in_time": _flag(kept)}
-        yield _of_turn(handling, _fell_due(start, end, as_of))
+        yield _of_turn(handling, fell_due(start, end, as_of))
         if as_of < end:
             later = and_(_u.late_at > as_of, _u.late_at <= end, _counts_as_due())
             yield _of_turn({"due_ahead": func.count()}, later)
@@ -330,83 +327,6 @@ def _late(row: Row[Any]) -> Overdue:
         row.late_at,
         row.until,
     )
-
-
-# --- what is answered for ------------------------------------------------------------------------
-
-
-def late_tickets(tx: Connection, start: datetime, end: datetime, as_of: datetime, narrowed: Narrowed) -> int:
-    """Return how many tickets had a limit for handling that passed in the period and was not kept."""
-    kept = and_(_u.answered, _u.until < _u.late_at)
-    query = select(func.count(func.distinct(_u.ticket_id))).select_from(
-        ticket_turns.join(tickets, _t.id == _u.ticket_id)
-    )
-    fell = _fell_due(start, end, as_of)
-    return int(
-        tx.execute(
-            query.where(fell, ~func.coalesce(kept, false()), *narrowing(narrowed, _u.unit))
-        ).scalar_one()
-    )
-
-
-def dissatisfied_again(tx: Connection, start: datetime, end: datetime, narrowed: Narrowed) -> int:
-    """Return how many tickets were rated dissatisfied in the period for the second time."""
-    earlier = ticket_ratings.alias("earlier")
-    before = (
-        select(func.count())
-        .where(earlier.c.ticket_id == _r.ticket_id, earlier.c.seq < _r.seq, earlier.c.satisfied.is_(False))
-        .scalar_subquery()
-    )
-    query = select(func.count()).select_from(ticket_ratings.join(tickets, _t.id == _r.ticket_id))
-    again = and_(_r.at >= start, _r.at < end, _r.satisfied.is_(False), before == 1)
-    return int(tx.execute(query.where(again, *narrowing(narrowed, _r.unit))).scalar_one())
-
-
-def repeated_matters(tx: Connection, start: datetime, end: datetime, times: int, narrowed: Narrowed) -> int:
-    """Return how many matters came up for the `times`-th time in the period."""
-    earlier = tickets.alias("earlier")
-    before = (
-        select(func.count())
-        .where(
-            earlier.c.matter_id == _t.matter_id,
-            or_(
-                earlier.c.created_at < _t.created_at,
-                and_(earlier.c.created_at == _t.created_at, earlier.c.id < _t.id),
-            ),
-        )
-        .scalar_subquery()
-    )
-    query = select(func.count()).select_from(tickets)
-    wanted = narrowing(narrowed, func.coalesce(_t.lead, ""))
-    within = and_(_t.created_at >= start, _t.created_at < end, _t.matter_id != _t.id)
-    return int(tx.execute(query.where(within, before == times - 1, *wanted)).scalar_one())
-
-
-def unmasked(tx: Connection, start: datetime, end: datetime, narrowed: Narrowed) -> int:
-    """Return how often a caller was shown in the clear."""
-    query = select(func.count()).select_from(unmaskings.join(tickets, _t.id == unmaskings.c.ticket_id))
-    within = and_(unmaskings.c.at >= start, unmaskings.c.at < end)
-    wanted = narrowing(narrowed, func.coalesce(_t.lead, ""))
-    return int(tx.execute(query.where(within, *wanted)).scalar_one())
-
-
-def supervisions_late(tx: Connection, start: datetime, end: datetime, narrowed: Narrowed) -> int:
-    """Return how many limits of supervisions passed in the period, as they are on record."""
-    c = case_breaches.c
-    table = case_breaches.join(supervisions, supervisions.c.id == c.case_id)
-    table = table.join(tickets, _t.id == supervisions.c.ticket_id)
-    wanted = narrowing(narrowed, func.coalesce(_t.lead, ""))
-    query = select(func.count()).select_from(table).where(c.due >= start, c.due < end, *wanted)
-    return int(tx.execute(query).scalar_one())
-
-
-def supervisions_opened(tx: Connection, start: datetime, end: datetime, narrowed: Narrowed) -> dict[str, int]:
-    """Return how many supervisions were opened in the period, by procedure."""
-    c = supervisions.c
-    query = select(c.workflow, func.count()).select_from(supervisions.join(tickets, _t.id == c.ticket_id))
-    wanted = narrowing(narrowed, func.coalesce(_t.lead, ""))
-    query = query.where(c.created_at >= start, c.created_at < end, *wanted).group_by(c.workflow)
-    return {workflow: int(n) for workflow, n in tx.execute(query)}
 
 
 # --- the statistics that others may use -----------------------------------------------------------

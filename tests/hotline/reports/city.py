@@ -60,6 +60,7 @@ DRAFT = {
 FACTS = {
     "hotline/ganzhou": {"type": "complaint"},
     "hotline/qianjiang": {"type": "complaint", "level": "ordinary"},
+    "hotline/tonghua": {"urgency": "general"},
 }
 
 

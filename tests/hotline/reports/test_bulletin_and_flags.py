@@ -8,7 +8,7 @@ from typing import Any
 from hotline.reports.bulletin import read_bulletin
 from hotline.reports.commands import rebuild
 from hotline.reports.console import bulletin_alone
-from hotline.reports.flags import count_flags
+from hotline.reports.findings.counting import count_flags
 from hotline.reports.report import read_report, wanted
 from hotline.statistics.publishing import publish_statistics, read_statistics, statistics_file
 from hotline.statistics.store import read_rows
