@@ -19,7 +19,7 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""The content security policy (CSP Level 3): the pages run no script at all."""
+"""The content security policy (CSP Level 3): pages run no script, unless they ask (docs/decisions/0024)."""
 OWN_SCRIPTS = f"{POLICY}; script-src 'self'; connect-src 'self'"
 """The policy of the few pages that a file of ours makes quicker; they work without it."""
 

@@ -259,6 +259,8 @@ def test_a_ticket_shows_its_caller_masked_and_in_the_clear_for_a_reason(desk: Wo
     clear = sent(browser, f"{address}/caller", {"reason": "上门核实，需电话联系"}, address)
     assert WANG["phone"] in clear.text
     assert WANG["phone"] not in browser.get(address).text
+    assert "上门核实，需电话联系" in desk.browser(sven).get(address).text
+    assert "上门核实，需电话联系" not in desk.browser(lena).get(address).text
 
 
 def test_steps_are_taken_on_the_page_and_errors_keep_what_was_typed(desk: World) -> None:
