@@ -18,6 +18,7 @@ from flask import Flask, Response, request
 from core.envelope import open_sealed, seal
 from core.errors import Conflict, NotFound, invalid
 from core.text import Text
+from core.whole import whole
 from core.work import Work
 from schemas import validate
 from web.auth import admit, bearer_actor
@@ -42,12 +43,12 @@ class Call:
     @property
     def limit(self) -> int:
         """How many entries a page should have (1 to 200)."""
-        raw = self.query.get("limit", str(PAGE_DEFAULT))
-        if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw[:6]) <= PAGE_MOST:
+        limit = whole(self.query.get("limit", str(PAGE_DEFAULT)), 1, PAGE_MOST)
+        if limit is None:
             raise invalid(
                 "/limit", f"应为 1 到 {PAGE_MOST} 的整数", f"must be a whole number from 1 to {PAGE_MOST}"
             )
-        return int(raw)
+        return limit
 
     @property
     def cursor(self) -> str | None:

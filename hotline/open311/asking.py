@@ -12,6 +12,7 @@ from typing import Any
 from core.errors import FieldError, Invalid, NotFound, invalid
 from core.text import Text
 from core.times import local_iso
+from core.whole import whole
 from hotline.model import LONGEST_SUMMARY
 from hotline.open311.model import Filters, Submission
 from hotline.open311.services import CONFIDENTIAL, dimensions, topic_of
@@ -260,10 +261,10 @@ def _read(pointer: str, word: str) -> datetime:
 
 
 def _whole(one: Mapping[str, str], name: str, default: int, most: int) -> int:
-    raw = one.get(name) or str(default)
-    if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw[:9]) <= most:
+    found = whole(one.get(name) or str(default), 1, most)
+    if found is None:
         raise invalid(f"/{name}", f"应为 1 到 {most} 的整数", f"must be a whole number from 1 to {most}")
-    return int(raw)
+    return found
 
 
 def check_jurisdiction(known: Sequence[str], given: str | None) -> None:

@@ -12,6 +12,7 @@ from core.errors import NotPermitted, invalid
 from core.periods import Period, read_period
 from core.settings_hotline import significant
 from core.text import Text
+from core.whole import whole
 from core.work import Work
 from hotline.book import hotline_book
 from hotline.model import WORKFLOW
@@ -106,11 +107,12 @@ def wanted(work: Work, query: Mapping[str, str]) -> Wanted:
 def _floor(text: str | None) -> int:
     if not text:
         return FLOOR
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST_FLOOR:
+    floor = whole(text, 1, MOST_FLOOR)
+    if floor is None:
         raise invalid(
             "/floor", f"应为 1 到 {MOST_FLOOR} 的整数", f"must be a whole number from 1 to {MOST_FLOOR}"
         )
-    return int(text)
+    return floor
 
 
 def sees_all(work: Work) -> bool:

@@ -170,6 +170,8 @@ def test_one_date_brings_the_other_along() -> None:
         ({"status": ["done"]}, "/status"),
         ({"page": ["0"]}, "/page"),
         ({"page_size": ["1001"]}, "/page_size"),
+        ({"page_size": ["00000000111000000"]}, "/page_size"),
+        ({"page": ["00000000111000000"]}, "/page"),
     ],
 )
 def test_a_query_that_cannot_be_read_is_refused(query: dict[str, list[str]], pointer: str) -> None:
