@@ -61,7 +61,9 @@ from core.text import Text
 from core.times import utc_now
 from gateway.policy import PolicyCounter, change_policy
 from gateway.store import users_of
+from hotline.callers import INDEX_KEY
 from hotline.measures import moved
+from hotline.model import DOMAIN
 from hotline.store import is_open_number
 from hotline.supervising.opening import follow_up
 from matters.filings import filings_of
@@ -148,6 +150,8 @@ def create_app(
                 )
             ]
         )
+    if DOMAIN in settings.platform.rulebooks:
+        settings.key(INDEX_KEY)  # without it no call can be taken in
     app = Flask("web", template_folder="templates", static_folder="static")
     app.config.update(
         SECRET_KEY=settings.key("session.key"),

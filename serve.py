@@ -15,6 +15,7 @@ of life. The children are told by the kernel when this process is gone, so none 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -159,6 +160,9 @@ def _terminate(processes: Sequence[Child]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    for process in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what a child left behind: each leads a group of its own
 
 
 def wait_until_ready(supervisor: Supervisor, settings: Settings, seconds: float) -> bool:

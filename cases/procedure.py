@@ -27,7 +27,7 @@ from core.times import millis, parse_instant
 from core.work import SYSTEM, Actor, Work
 from rules.clocks import extended_due
 from rules.rulebook import Rulebook
-from rules.values import pointer_to
+from rules.values import FieldRule, pointer_to
 from rules.workflow import Opens, Transition, Workflow
 from web.roles import ROLES
 
@@ -191,7 +191,7 @@ def _permitted(flow: Workflow, case: Case, action: str, work: Work) -> tuple[Tra
     facts = facts_now(work, case)
     transition = flow.find(case.state, action, facts)
     if transition is None:
-        raise not_now(flow, case, action, facts)
+        raise not_now(book_of(work, case)[0], flow, case, action, facts)
     allowed = sorted(roles_in(case, work.actor) & transition.roles)
     if not allowed:
         raise NotPermitted(
@@ -228,7 +228,7 @@ def is_barred(work: Work, case: Case, transition: Transition) -> bool:
     return is_own(case, work.actor) and is_for_another(case, transition, allowed)
 
 
-def not_now(flow: Workflow, case: Case, action: str, facts: Mapping[str, Any]) -> Refusal:
+def not_now(book: Rulebook, flow: Workflow, case: Case, action: str, facts: Mapping[str, Any]) -> Refusal:
     """Return why an action means nothing here: unknown, not in this state, or a condition does not hold."""
     named = [t for t in flow.transitions if t.action == action]
     if not named:
@@ -243,12 +243,29 @@ def not_now(flow: Workflow, case: Case, action: str, facts: Mapping[str, Any]) -
             code="wrong_state",
         )
     nearest = min(here, key=lambda t: len(t.unmet(facts)))
-    title, lacking = nearest.title, ", ".join(nearest.unmet(facts))
+    title, lacking = nearest.title, [condition(book, n, v) for n, v in nearest.unmet(facts).items()]
+    zh, en = "、".join(text.zh for text in lacking), ", ".join(text.en for text in lacking)
     return Conflict(
-        f"条件不满足，不能“{title.zh}”（{nearest.cite}）",
-        f"cannot {title.en.lower()} yet: {lacking} must hold ({nearest.cite.in_language('en')})",
+        f"条件不满足，不能“{title.zh}”：须“{zh}”（{nearest.cite}）",
+        f"cannot {title.en.lower()} yet: {en} ({nearest.cite.in_language('en')})",
         code="condition_not_met",
     )
+
+
+def condition(book: Rulebook, fact: str, wanted: Any) -> Text:
+    """Return what a step asks of a fact, in the rulebook's words: ``another extension: false``."""
+    rule = book.dimensions.get(fact)
+    name = rule.title if rule else book.events.get(fact, Text(fact, fact))
+    values = [_value(rule, value) for value in (wanted if isinstance(wanted, list | tuple) else [wanted])]
+    zh, en = "、".join(value.zh for value in values), " or ".join(value.en for value in values)
+    return Text(f"{name.zh}：{zh}", f"{name.en}: {en}")
+
+
+def _value(rule: FieldRule | None, value: Any) -> Text:
+    if isinstance(value, bool):
+        return Text("是", "yes") if value else Text("否", "no")
+    known = rule.choices if rule else {}
+    return known.get(str(value), Text(str(value), str(value)))
 
 
 def _move(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.errors import Invalid, NotFound
+from app import create_app
+from core.errors import ConfigError, Conflict, Invalid, NotFound
+from hotline.callers import INDEX_KEY
 from tests.cast import carol, dave, dora, hans, hugo, otto
 from tests.conftest import World
 from tests.hotline.kit import (
@@ -14,6 +16,7 @@ from tests.hotline.kit import (
     rated_ticket,
     seen,
     step_doing,
+    step_emitting,
     taken,
 )
 
@@ -62,3 +65,20 @@ def test_an_answer_is_noted_beside_the_ticket(desk: World) -> None:
     held = answered_ticket(desk)
     assert held.ticket.fed_back_at == desk.now
     assert held.ticket.due_at is None or held.ticket.due_at > desk.now
+
+
+def test_a_control_plane_without_the_key_for_phone_numbers_does_not_start(desk: World) -> None:
+    desk.settings.key_file(INDEX_KEY).unlink()
+    with pytest.raises(ConfigError) as refused:
+        create_app(desk.settings, desk.database)
+    assert INDEX_KEY in str(refused.value)
+
+
+def test_a_step_whose_time_has_not_come_is_refused_in_the_rulebooks_words(desk: World) -> None:
+    held = dispatched_ticket(desk)
+    held = acted(desk, hans, held, step_emitting(desk, held, "signed_in"))
+    with pytest.raises(Conflict) as refused:
+        acted(desk, dora, held, step_emitting(desk, held, "extended"), by=3)
+    assert refused.value.code == "condition_not_met"
+    assert "已申请延期：是" in refused.value.message.zh
+    assert "_" not in refused.value.message.en
