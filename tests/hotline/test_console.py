@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from core.work import Actor
 from tests.cast import alice, dave, dora, hans, hugo, lena, otto, sven
 from tests.conftest import World
+from tests.gateway.providers import Provider, json_answer
 from tests.hotline.kit import (
     WANG,
     acted,
@@ -23,6 +25,8 @@ from tests.hotline.kit import (
     step_emitting,
     taken,
 )
+from tests.hotline.test_links import desk_system, offering
+from tests.stories import active_grant
 
 
 def token(page: str) -> str:
@@ -362,3 +366,28 @@ def test_the_language_is_switched_on_what_a_form_answered(desk: World) -> None:
     assert f'href="{address}?lang=en"' in clear.text
     found = sent(desk.browser(otto), "/tickets/actions/lookup", {"phone": "13987654321"})
     assert 'href="/tickets?lang=en"' in found.text
+
+
+# --- data looked up for a ticket --------------------------------------------------------------------
+
+
+def test_an_operator_looks_data_up_on_the_page_of_the_ticket(desk: World) -> None:
+    plane = Provider()
+    rows = [{"code": "429005001001", "name": "新河社区"}]
+    plane.answers["/share/307001-000001/rows"] = json_answer({"rows": rows})
+    platform = replace(desk.settings.platform, gateway_url=f"http://127.0.0.1:{plane.port}")
+    desk.settings = replace(desk.settings, platform=platform)
+    offering(desk)
+    held = taken(desk).held
+    browser, address = desk.browser(otto), f"/tickets/{held.ticket.id}"
+    asked = {"ticket": held.ticket.id, "lookup": "communities", "ask.street_code": "429005001"}
+    assert sent(browser, f"{address}/lookups", asked, address).status_code == 409
+    active_grant(desk, actor=desk_system, fields=["code", "name", "street_code"])
+    wrong = sent(browser, f"{address}/lookups", {**asked, "ask.street_code": "园林"}, address)
+    assert wrong.status_code == 422
+    assert 'href="#f-street_code"' in wrong.text
+    found = sent(browser, f"{address}/lookups", asked, address)
+    assert "新河社区" in found.text
+    assert plane.headers_of()["purpose-ticket"] == held.ticket.number
+    assert plane.count == 1
+    assert sent(desk.browser(hans), f"{address}/lookups", asked).status_code == 403
