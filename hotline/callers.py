@@ -23,11 +23,10 @@ from hotline import store
 from hotline.book import UNITS
 from hotline.masking import masked_text
 from hotline.model import KIND, Caller, Held, Ticket
+from rules.check_hotline import PARTS
 from rules.rulebook import Rulebook
 from rules.visibility import masked, visible
 
-PARTS = ("name", "phone", "address", "contact", "ip")
-"""What is kept of a caller."""
 INDEX_KEY = "phone-index.key"
 LONGEST_REASON = 500
 _NOT_DIGITS = re.compile(r"[^\d+]")
@@ -196,12 +195,8 @@ def caller_seen(work: Work, held: Held) -> dict[str, Any]:
 
 
 def _shown(book: Rulebook, relation: str, told: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the rulebook lets a relation see of a caller; no screen shows any of it in the clear.
-
-    A book names the parts by themselves, or as parts of the caller (``caller.name``).
-    """
-    table = book.views["caller"]
-    seen = visible(table, relation, visible(table, relation, {"caller": told}).get("caller", {}))
+    """Return what the rulebook lets a relation see of a caller; no screen shows any of it in the clear."""
+    seen = visible(book.views["caller"], relation, told)
     return {part: masked(value) if value == told[part] else value for part, value in seen.items()}
 
 

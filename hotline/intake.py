@@ -17,12 +17,13 @@ from core.text import Text
 from core.work import Work
 from hotline import measures, store
 from hotline.book import OFFICE, coded, entry_of, hotline_book, seated, value_of
-from hotline.callers import PARTS, keyed, phone_index, plain_phone, seal_caller, seal_texts
+from hotline.callers import keyed, phone_index, plain_phone, seal_caller, seal_texts
 from hotline.masking import masked_text
 from hotline.model import DOMAIN, KIND, LONGEST_SUMMARY, WORKFLOW, Caller, Held, Taken, Ticket
 from hotline.search.find import index_ticket
 from hotline.subjects import check_data
 from hotline.tickets import ticket_by_number
+from rules.check_hotline import PARTS
 from rules.rulebook import Rulebook
 from rules.values import pointer_to, read_facts
 

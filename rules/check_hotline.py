@@ -127,6 +127,8 @@ CHOICES = {
 COUNT, RUNNING = "_count", "_running"
 RELATIONS = ("operator", "dispatcher", "handler", "co_handler", "accused", "supervisor", "leader", "auditor")
 """Who looks at a ticket; a relation that a table does not name sees nothing."""
+PARTS = ("name", "phone", "address", "contact", "ip")
+"""What is kept of a caller, as the table of the caller names it."""
 
 
 def hotline_faults(book: Rulebook) -> Iterator[Fault]:
@@ -257,9 +259,12 @@ def _prefixes(book: Rulebook) -> Iterator[Fault]:
 
 
 def _views(book: Rulebook) -> Iterator[Fault]:
-    """What nobody is said to see would be seen by nobody."""
-    for kind in ("ticket", "caller"):
-        for relation in RELATIONS:
-            if kind == "ticket" and relation not in book.views[kind]:
-                words = f"应写明“{relation}”能看到什么", f"must say what {relation!r} sees"
-                yield f"/visibility/{kind}", *words
+    """What nobody is said to see would be seen by nobody, and what is called otherwise is not hidden."""
+    for relation in RELATIONS:
+        if relation not in book.views["ticket"]:
+            words = f"应写明“{relation}”能看到什么", f"must say what {relation!r} sees"
+            yield "/visibility/ticket", *words
+    for relation, view in book.views["caller"].items():
+        for part in sorted({*view.hide, *view.mask} - {*PARTS}):
+            words = f"来电人信息没有“{part}”", f"nothing called {part!r} is kept of a caller"
+            yield f"/visibility/caller/{relation}", *words

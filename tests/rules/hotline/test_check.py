@@ -80,6 +80,10 @@ def set_flags(state: str, *flags: str) -> Callable[[Document], object]:
         ),
         (lambda d: d["visibility"]["ticket"].pop("accused"), "/visibility/ticket"),
         (
+            lambda d: d["visibility"]["caller"]["handler"].update(hide=["caller.ip"]),
+            "/visibility/caller/handler",
+        ),
+        (
             lambda d: d["workflows"]["circular"]["open"].update(prefix="HS"),
             "/workflows/circular/open/prefix",
         ),
