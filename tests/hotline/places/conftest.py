@@ -10,6 +10,16 @@ import pytest
 from tests.conftest import World
 from tests.hotline.conftest import make_city
 
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Walking through whole rulebooks takes its time; the table of rules and the stories do not."""
+    for item in items:
+        if item.path == HERE / "test_coverage.py":
+            item.add_marker(pytest.mark.long)
+
 
 @pytest.fixture
 def th_desk(tmp_path: Path, template_database: Path) -> Iterator[World]:

@@ -1,4 +1,4 @@
-"""The table from rule to test is whole for every hotline: each rule has a row, and what the row names is there."""
+"""The table from rule to test is whole for every hotline: what has to have a row has one that holds."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def is_null(book: Rulebook, leaf: str) -> bool:
     if kind == "policies":
         return book.policies[name].value is None
     rules = [raw for raw in book.document["clocks"] if kind == "clocks" and raw["name"] == name]
-    timed = ("lasts", "due_at", "by_fact")
+    timed = ("lasts", "lasts_by", "due_at", "set")
     return bool(rules) and not any(raw.get(key) for raw in rules for key in timed)
 
 
