@@ -69,7 +69,7 @@ class Deployment:
         """What the processes printed."""
         return (self.data.parent / "log.txt").read_text(encoding="utf-8")
 
-    def wait_for(self, url: str, seconds: float = 30) -> None:
+    def wait_for(self, url: str, seconds: float = 90) -> None:
         """Wait until an address answers 200."""
         import urllib.error
         import urllib.request
