@@ -23,7 +23,6 @@ from hotline import store
 from hotline.book import UNITS
 from hotline.masking import masked_text
 from hotline.model import KIND, Caller, Held, Ticket
-from rules.check_hotline import PARTS
 from rules.rulebook import Rulebook
 from rules.visibility import masked, visible
 

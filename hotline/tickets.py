@@ -18,7 +18,7 @@ from core.work import Work
 from hotline import store
 from hotline.assigning import assign
 from hotline.book import UNITS, coded, deed_of, hotline_book, seated, states_with
-from hotline.knowledge.articles import note_use
+from hotline.knowledge.reading import note_use
 from hotline.links import report_doubt
 from hotline.merging import check_merging, merge
 from hotline.model import KIND, WORKFLOW, Held, Wanted

@@ -67,6 +67,14 @@ def schema(name: str) -> Mapping[str, Any]:
     return {**document, "$id": f"{BASE}{name}"}
 
 
+def titles(name: str) -> dict[str, Text]:
+    """Return what the members of a document, and of what it holds, are called in both languages."""
+    members = schema(name)["properties"]
+    within = {n: p for holder in members.values() for n, p in holder.get("properties", {}).items()}
+    parted = {n: str(p.get("title", n)).partition(" / ") for n, p in {**within, **members}.items()}
+    return {member: Text(zh, en or zh) for member, (zh, _, en) in parted.items()}
+
+
 def _min_length(_validator: Any, least: int, text: object, _schema: Any) -> Iterator[ValidationError]:
     """Count without the blanks around a text: a title made of blanks is no title."""
     if isinstance(text, str) and len(text.strip()) < least:

@@ -16,7 +16,7 @@ from hotline.desk.taking import known_of, take_call
 from hotline.people import TAKERS
 from hotline.present import hint_view, ticket_row
 from rules.rulebook import Rulebook
-from schemas import schema
+from schemas import titles
 from web.pages import Page, Pages, Seen
 
 pages = Pages("desk")
@@ -95,7 +95,11 @@ def _named(book: Rulebook, error: FieldError) -> FieldError:
     """Return an error for the list above the form, where it must say which field it is about."""
     parts = error.pointer.strip("/").split("/")
     rules = book.dimensions if parts[0] == "facts" else book.fields
-    title = rules[parts[1]].title if len(parts) > 1 and parts[1] in rules else _titles().get(parts[-1])
+    title = (
+        rules[parts[1]].title
+        if len(parts) > 1 and parts[1] in rules
+        else titles("request/ticket").get(parts[-1])
+    )
     if title is None:
         return error
     words = Text(f"{title.zh}：{error.message.zh}", f"{title.en}: {error.message.en}")
@@ -120,11 +124,3 @@ def _known(work: Work, typed: Mapping[str, str]) -> dict[str, Any]:
             for a in found.answers
         ],
     }
-
-
-def _titles() -> dict[str, Text]:
-    """Return what the members of a draft are called, those of the caller included."""
-    members = schema("request/ticket")["properties"]
-    members = {**members, **members["caller"]["properties"]}
-    parted = {name: str(member["title"]).partition(" / ") for name, member in members.items()}
-    return {name: Text(zh, en) for name, (zh, _, en) in parted.items()}

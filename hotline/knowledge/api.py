@@ -5,18 +5,18 @@ from __future__ import annotations
 from core.errors import invalid
 from core.text import Text
 from core.work import Work
-from hotline.knowledge.articles import act_on_article, edit_article, find_article, write_article
-from hotline.knowledge.gaps import VIEWERS, assign_gap, close_gap, list_gaps
-from hotline.knowledge.lookup import look_up
+from hotline.knowledge.articles import act_on_article, edit_article, write_article
+from hotline.knowledge.gaps import DESK, VIEWERS, assign_gap, close_gap, list_gaps
+from hotline.knowledge.lookup import LOOKERS, look_up
 from hotline.knowledge.model import STAFF, Article
 from hotline.knowledge.present import article_row, article_view, found_view, gap_view, wordings_view
+from hotline.knowledge.reading import find_article
 from hotline.knowledge.search.find import find_articles
 from web.auth import SIGNED_IN
 from web.http import Call, Reply, Routes, listing
 
 routes = Routes("knowledge")
 
-DESK = frozenset({"dispatcher", "supervisor"})
 FILTERS = {
     "q": Text("关键词", "words to look for"),
     "category": Text("分类", "topic"),
@@ -66,7 +66,7 @@ def write(work: Work, call: Call) -> Reply:
 @routes.add(
     "POST",
     "/api/knowledge/lookup",
-    who={"operator", "dispatcher", "handler", "supervisor"},
+    who=LOOKERS,
     request="request/knowledge_lookup",
     response="response/knowledge_found",
     summary=Text("通话中查知识", "Look something up during a call"),

@@ -15,14 +15,14 @@ from cases.model import HANDLER, Case, roles_in
 from cases.numbers import next_number
 from cases.procedure import open_case, seats, settle, take
 from cases.timing import book_of
-from catalog.diff import Difference, differences
-from core.errors import Conflict, NotFound, NotPermitted, invalid
+from catalog.diff import differences
+from core.errors import Conflict, NotPermitted
 from core.times import local_iso, parse_instant
 from core.work import Work
-from hotline.book import hotline_book
 from hotline.knowledge import store
 from hotline.knowledge.gaps import answer_gaps, find_gap, take_up_gap
-from hotline.knowledge.model import END, KIND, STAFF, WORKFLOW, Article, Revision
+from hotline.knowledge.model import END, KIND, WORKFLOW, Article, Revision
+from hotline.knowledge.reading import find_article
 from hotline.knowledge.rules import end_of, opening_of
 from hotline.knowledge.search.find import index_article
 from hotline.knowledge.wording import checked
@@ -32,72 +32,6 @@ from schemas import validate
 
 PUBLISH, REVISE, CONFIRM, DISCARD = "publish", "revise", "confirm", "discard"
 """What the platform does along with a step, in the rulebook's word."""
-
-# --- finding --------------------------------------------------------------------------------------
-
-
-def find_article(work: Work, code: str) -> Article:
-    """Return an article that the actor may know of. Raises NotFound for every other, existing or not.
-
-    Whoever takes no part in it sees it as it is published, and only while it is an answer.
-    """
-    hotline_book(work)
-    article = store.article_by_code(work.tx, code)
-    if article is None or not (_takes_part(work, article) or _may_read(work, article)):
-        raise NotFound("没有这条知识", "there is no such article")
-    return article
-
-
-def find_open_article(work: Work, code: str) -> Article:
-    """Return an article that is open to the public and an answer now (GZ art. 17). Raises NotFound."""
-    hotline_book(work)
-    article = store.article_by_code(work.tx, code)
-    if article is None or not (article.is_open and article.is_live(work.now)):
-        raise NotFound("没有这条知识", "there is no such article")
-    return article
-
-
-def find_valid(work: Work, code: str) -> Article:
-    """Return the article that a caller is answered with. Raises Invalid unless it is an answer now."""
-    article = store.article_by_code(work.tx, code.strip())
-    if article is None or not article.is_live(work.now):
-        raise invalid(
-            "/article",
-            "不是已发布且在有效期内的知识",
-            "is not an article that is published and valid now",
-            code="not_valid",
-        )
-    return article
-
-
-def note_use(work: Work, code: str) -> None:
-    """Count that a caller was answered with an article. Raises what `find_valid` raises."""
-    store.count_use(work.tx, find_valid(work, code).id, work.now)
-
-
-def takes_part(work: Work, article: Article) -> bool:
-    """Tell whether the actor sees the wording that is being written: its unit, its reviewers, an auditor."""
-    return _takes_part(work, article)
-
-
-def _takes_part(work: Work, article: Article) -> bool:
-    return bool(roles_in(article.case, work.actor)) or work.actor.has("auditor")
-
-
-def _may_read(work: Work, article: Article) -> bool:
-    open_to_actor = article.is_open or not STAFF.isdisjoint(work.actor.roles)
-    return open_to_actor and article.is_live(work.now)
-
-
-def list_wordings(work: Work, article: Article) -> list[tuple[Revision, list[Difference]]]:
-    """Return the wordings of an article, newest first, each with what it changed; for who takes part."""
-    if not _takes_part(work, article):
-        return []
-    kept = store.revisions(work.tx, article.id)
-    before: list[Revision | None] = [None, *kept[:-1]]
-    pairs = zip(kept, before, strict=True)
-    return [(now, differences(was.document, now.document) if was else []) for now, was in pairs][::-1]
-
 
 # --- writing --------------------------------------------------------------------------------------
 

@@ -13,23 +13,16 @@ from core.errors import FieldError, invalid
 from core.text import Text
 from core.work import Work
 from hotline.book import hotline_book
-from hotline.knowledge.articles import (
-    REVISE,
-    act_on_article,
-    edit_article,
-    find_article,
-    find_open_article,
-    takes_part,
-    write_article,
-)
+from hotline.knowledge.articles import REVISE, act_on_article, edit_article, write_article
 from hotline.knowledge.forms import OPTIONAL, read_form, write_form
 from hotline.knowledge.gaps import DESK, VIEWERS, assign_gap, close_gap, find_gap, list_gaps
-from hotline.knowledge.lookup import LookedUp, look_up
+from hotline.knowledge.lookup import LOOKERS, LookedUp, look_up
 from hotline.knowledge.model import STAFF
 from hotline.knowledge.present import article_row, article_view, found_view, gap_view, wordings_view
+from hotline.knowledge.reading import find_article, find_open_article, takes_part
 from hotline.knowledge.rules import categories, flow_of, opening_of
 from hotline.knowledge.search.find import SORTS, find_articles, find_open_articles
-from schemas import schema
+from schemas import titles
 from web.auth import PUBLIC, SIGNED_IN
 from web.pages import Go, Page, Pages, Seen
 
@@ -37,7 +30,6 @@ pages = Pages("knowledge")
 
 PAGE = 25
 FILTERS = ("q", "category", "unit", "state", "sort")
-LOOKERS = frozenset({"operator", "dispatcher", "handler", "supervisor"})
 ON_THE_PHONE = frozenset({"operator", "dispatcher"})
 """Who talks to callers: what they look for is posted, for it may name somebody."""
 
@@ -158,21 +150,21 @@ def _form(work: Work, seen: Seen, document: Mapping[str, Any]) -> dict[str, Any]
         fields = MultiDict(write_form(document))
         fields.setlist("categories", list(document.get("categories", ())))
         shown = replace(shown, form=fields)
-    titles = schema("request/article")["properties"]
+    named = titles("request/article")
     return {
         "seen": shown,
-        "summary": replace(shown, errors=tuple(_named(e, titles) for e in shown.errors)),
+        "summary": replace(shown, errors=tuple(_named(e, named) for e in shown.errors)),
         "topics": categories(work),
     }
 
 
-def _named(error: FieldError, titles: Mapping[str, Any]) -> FieldError:
+def _named(error: FieldError, named: Mapping[str, Text]) -> FieldError:
     """Return the error for the list above the form, where it must say which field it is about."""
-    title = titles.get(error.pointer.removeprefix("/"), {}).get("title")
+    title = named.get(error.pointer.removeprefix("/"))
     if title is None:
         return error
-    zh, _, en = str(title).partition(" / ")
-    return replace(error, message=Text(f"{zh}：{error.message.zh}", f"{en}: {error.message.en}"))
+    words = error.message
+    return replace(error, message=Text(f"{title.zh}：{words.zh}", f"{title.en}: {words.en}"))
 
 
 def _typed(seen: Seen) -> dict[str, list[str]]:
@@ -245,7 +237,7 @@ def article(work: Work, seen: Seen, code: str, action: str = "") -> Page:
         "inside": takes_part(work, found),
         "wordings": wordings_view(work, found),
         "dataset": in_url(view["document"]["dataset"]) if view["document"].get("dataset") else None,
-        "names": _titles(),
+        "names": titles("request/article"),
     }
     return Page("knowledge/article.html", context)
 
@@ -262,13 +254,6 @@ def act_on_page(work: Work, seen: Seen, code: str, action: str) -> Go:
     title = article_view(work, changed)["state_title"]
     words = Text(f"已办理，状态为“{title['zh']}”", f"Done; the article is {title['en']}")
     return Go(f"/knowledge/{code}", words)
-
-
-def _titles() -> dict[str, Text]:
-    """Return what the members of a wording are called."""
-    properties = schema("request/article")["properties"]
-    parted = {name: str(p["title"]).partition(" / ") for name, p in properties.items()}
-    return {name: Text(zh, en) for name, (zh, _, en) in parted.items()}
 
 
 # --- the public -----------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from hotline.book import hotline_book
 from hotline.knowledge import store
 from hotline.knowledge.masking import HIDDEN, masked
 from hotline.knowledge.model import ANSWERED, DISMISSED, Gap
+from hotline.knowledge.reading import find_valid
 from notices.post import Draft, post_notice
 
 DESK = frozenset({"dispatcher", "supervisor"})
@@ -134,16 +135,9 @@ def close_gap(
     """
     gap = _open(work, gap_id, expect_version)
     _must_be_desk(work)
-    if article is not None:
-        known = store.article_by_code(work.tx, article.strip())
-        if known is None or not known.is_live(work.now):
-            raise invalid(
-                "/article",
-                "不是已发布且在有效期内的知识",
-                "is not an article that is published and valid now",
-                code="not_valid",
-            )
-    return _close(work, gap, ANSWERED if article else DISMISSED, article.strip() if article else None)
+    if article is None:
+        return _close(work, gap, DISMISSED, None)
+    return _close(work, gap, ANSWERED, find_valid(work, article).code)
 
 
 def take_up_gap(work: Work, gap: Gap, article: str) -> None:

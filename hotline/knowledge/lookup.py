@@ -12,6 +12,8 @@ from hotline.knowledge.gaps import note_unanswered
 from hotline.knowledge.model import Article
 from hotline.knowledge.search.find import Found, find_answers
 
+LOOKERS = frozenset({"operator", "dispatcher", "handler", "supervisor"})
+"""Who looks things up for somebody else."""
 ANSWERS = 10
 """How many articles a look-up shows."""
 ENOUGH = 0.4

@@ -11,9 +11,10 @@ from cases.present import case_view, label, state_now
 from cases.timing import book_of, clocks
 from core.times import local_iso
 from core.work import Work
-from hotline.knowledge.articles import PUBLISH, REVISE, list_wordings, takes_part, wrote
+from hotline.knowledge.articles import PUBLISH, REVISE, wrote
 from hotline.knowledge.lookup import LookedUp
 from hotline.knowledge.model import Article, Document, Gap
+from hotline.knowledge.reading import list_wordings, takes_part
 from hotline.knowledge.rules import categories
 from hotline.knowledge.search.excerpt import Piece, excerpt
 from hotline.knowledge.search.find import Found

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.errors import Invalid
-from hotline.knowledge.articles import find_article
+from hotline.knowledge.reading import find_article
 from hotline.model import Held
 from tests.cast import otto
 from tests.hotline import kit

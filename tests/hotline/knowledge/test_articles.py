@@ -11,16 +11,9 @@ from cases.sweep import sweep
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.times import SHANGHAI, parse_instant
 from core.work import SYSTEM
-from hotline.knowledge.articles import (
-    act_on_article,
-    edit_article,
-    find_article,
-    find_open_article,
-    find_valid,
-    note_use,
-    write_article,
-)
+from hotline.knowledge.articles import act_on_article, edit_article, write_article
 from hotline.knowledge.present import article_view
+from hotline.knowledge.reading import find_article, find_open_article, find_valid, note_use
 from notices.inbox import list_notices
 from tests.cast import carol, mallory
 from tests.hotline.knowledge.kit import (

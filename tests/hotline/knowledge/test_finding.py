@@ -11,10 +11,11 @@ import pytest
 
 from catalog.search.tokens import terms
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
-from hotline.knowledge.articles import edit_article, find_article, note_use, write_article
+from hotline.knowledge.articles import edit_article, write_article
 from hotline.knowledge.gaps import assign_gap, close_gap, list_gaps
 from hotline.knowledge.lookup import look_up
 from hotline.knowledge.masking import masked
+from hotline.knowledge.reading import find_article, note_use
 from hotline.knowledge.search.excerpt import excerpt
 from hotline.knowledge.search.find import find_articles, find_open_articles
 from tests.hotline.knowledge.kit import (
