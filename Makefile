@@ -26,7 +26,7 @@ test: install ## The default test suite (under two minutes).
 	$(BIN)/python -m pytest
 
 test-all: test ## Every test: also the long ones, a browser and the real processes.
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m 'long and not servers'
 	$(BIN)/python -m pytest -n 0 -m 'browser or servers'
 
 lint: install ## Style and types.

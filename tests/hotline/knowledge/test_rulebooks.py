@@ -17,6 +17,8 @@ from tests.conftest import World
 from tests.hotline.knowledge.conftest import make_hotline
 from tests.hotline.knowledge.kit import acted, hana, hugo, sue, written
 
+pytestmark = pytest.mark.long
+
 PLACES = sorted(path.stem for path in (SHIPPED / "hotline").glob("*.yaml"))
 
 Break = Callable[[dict[str, Any]], object]

@@ -11,13 +11,14 @@ from tests.conftest import World
 from tests.hotline.conftest import make_city
 
 HERE = Path(__file__).parent
+QUICK = ("test_table.py", "test_examples.py")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Walking through whole rulebooks takes its time; the table of rules and the stories do not."""
+    """Walking through whole rulebooks takes its time; the table of rules and the examples do not."""
     for item in items:
-        if item.path == HERE / "test_coverage.py":
+        if item.path.parent == HERE and item.path.name not in QUICK:
             item.add_marker(pytest.mark.long)
 
 

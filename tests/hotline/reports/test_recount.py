@@ -26,6 +26,8 @@ from tests.hotline.reports.city import (
 )
 from tests.hotline.reports.recount import counted, rounds
 
+pytestmark = pytest.mark.long
+
 MEASURED = ("dispatched", "signed_in_time", "sign_ahead", "due", "closed_in_time", "due_ahead")
 
 

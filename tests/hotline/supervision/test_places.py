@@ -23,6 +23,8 @@ from tests.hotline.supervision.conftest import hotline_world
 from tests.hotline.supervision.people import diego
 from tests.hotline.supervision.test_faces import token
 
+pytestmark = pytest.mark.long
+
 PLACES = sorted(path.stem for path in (SHIPPED / "hotline").glob("*.yaml"))
 
 
