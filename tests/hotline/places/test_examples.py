@@ -1,4 +1,4 @@
-"""Worked examples as tickets: when each limit ends around festivals, make-up weekends and the turn of a year."""
+"""Worked examples as tickets: when limits end around festivals, make-up weekends and the turn of a year."""
 
 from __future__ import annotations
 
