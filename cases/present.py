@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cases.model import Case, Event, roles_in
+from cases.model import Case, Event, in_role, roles_in
 from cases.procedure import is_barred
 from cases.sealed import fields_seen
 from cases.standing import facts_now
@@ -22,6 +22,17 @@ from rules.workflow import Transition, Workflow
 def label(text: Text) -> dict[str, str]:
     """Return a label as JSON: ``{"zh":, "en":}``."""
     return {"zh": text.zh, "en": text.en}
+
+
+def department_view(work: Work, id: str) -> dict[str, str]:
+    """Return a department as JSON: its id and name; one that the deployment has dropped is called by its id."""
+    known = work.settings.departments.get(id)
+    return {"id": id, **label(known.name if known is not None else Text(id, id))}
+
+
+def parties_view(work: Work, case: Case) -> dict[str, list[dict[str, str]]]:
+    """Return who takes part in a case, by role."""
+    return {role: [department_view(work, d) for d in in_role(case.parties, role)] for role in case.parties}
 
 
 def state_now(work: Work, case: Case, flow: Workflow) -> str:

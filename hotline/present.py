@@ -7,7 +7,7 @@ from typing import Any
 
 from cases.attachments import name_of
 from cases.model import Attachment, Case
-from cases.present import case_row, case_view, label
+from cases.present import case_row, case_view, department_view, label, parties_view
 from core.codes import in_url
 from core.text import Text, text_of
 from core.times import local_iso
@@ -47,7 +47,7 @@ def ticket_view(work: Work, held: Held) -> dict[str, Any]:
         "may_unmask": may_unmask(work, held),
         "masked": held.ticket.masked,
         "facts": _facts(book, held.case),
-        "parties": {role: _names(work, who) for role, who in held.case.parties.items()},
+        "parties": parties_view(work, held.case),
         "repeat": repeat_of(work, book, held.ticket),
         "attachments": [paper_view(work, held, a) for a in papers_of(work, held)],
         "ratings": [_rating(book, r) for r in store.ratings_of(work.tx, held.ticket.id)],
@@ -107,8 +107,8 @@ def _ticket(work: Work, book: Rulebook, ticket: Ticket) -> dict[str, Any]:
         "summary": ticket.summary,
         "place": {"code": ticket.place, "title": label(place) if place else None} if ticket.place else None,
         "category": _coded(book, "categories", ticket.category) if ticket.category else None,
-        "accused": _names(work, ticket.accused)[0] if ticket.accused else None,
-        "lead": _names(work, ticket.lead)[0] if ticket.lead else None,
+        "accused": department_view(work, ticket.accused) if ticket.accused else None,
+        "lead": department_view(work, ticket.lead) if ticket.lead else None,
         "matter": ticket.matter_id,
         "merged_into": ticket.merged_into,
         "dataset": in_url(ticket.dataset) if ticket.dataset else None,
@@ -142,12 +142,6 @@ def _correction(work: Work, held: Held) -> dict[str, Any] | None:
 
 def _coded(book: Rulebook, path: str, code: str) -> dict[str, Any]:
     return {"code": code, "title": label(coded(book, path).get(code, Text(code, code)))}
-
-
-def _names(work: Work, who: Any) -> list[dict[str, str]]:
-    ids = [who] if isinstance(who, str) else list(who)
-    known = work.settings.departments
-    return [{"id": d, **label(known[d].name if d in known else Text(d, d))} for d in ids]
 
 
 _YES_NO = {True: Text("是", "yes"), False: Text("否", "no")}
@@ -199,7 +193,7 @@ def _unmaskings(work: Work, held: Held, relation: str) -> list[dict[str, Any]]:
 
 def _suggested(work: Work, suggested: Suggested) -> dict[str, Any]:
     return {
-        **_names(work, suggested.unit)[0],
+        **department_view(work, suggested.unit),
         "category": suggested.duty.category,
         "place": suggested.duty.place,
         "barred": suggested.barred,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cases.model import Attachment
-from cases.present import case_row, case_view, field_view, label
+from cases.present import case_row, case_view, department_view, field_view, label, parties_view
 from cases.timing import book_of
 from core.codes import in_url
 from core.times import local_iso
@@ -22,7 +22,7 @@ def matter_view(work: Work, held: Held) -> dict[str, Any]:
     """Return a matter as JSON (schema response/matter): its parties, papers, steps and clocks."""
     return {
         **_matter(work, held),
-        "parties": {role: _names(work, who) for role, who in held.case.parties.items()},
+        "parties": parties_view(work, held.case),
         "attachments": [paper_view(held.matter.id, a) for a in papers_of(work, held.case)],
         **case_view(work, held.case),
     }
@@ -46,15 +46,9 @@ def _matter(work: Work, held: Held) -> dict[str, Any]:
         "application": matter.application,
         "client": matter.client,
         "origin": matter.origin,
-        "opened_by": _names(work, matter.opened_by)[0] if matter.opened_by else None,
+        "opened_by": department_view(work, matter.opened_by) if matter.opened_by else None,
         "created_at": local_iso(matter.created_at),
     }
-
-
-def _names(work: Work, who: Any) -> list[dict[str, str]]:
-    ids = [who] if isinstance(who, str) else list(who)
-    known = work.settings.departments
-    return [{"id": d, **(label(known[d].name) if d in known else {"zh": d, "en": d})} for d in ids]
 
 
 def paper_view(matter_id: str, paper: Attachment) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cases.present import label
 from core.text import Text
 from core.times import local_iso
 from hotline.imports.model import SOURCES, STATES, Fault, Import
@@ -15,11 +16,11 @@ def import_view(made: Import) -> dict[str, Any]:
     return {
         "id": made.id,
         "source": made.source,
-        "source_title": _label(SOURCES[made.source]),
+        "source_title": label(SOURCES[made.source]),
         "dry_run": made.dry_run,
         "format": made.format,
         "state": made.state,
-        "state_title": _label(STATES[made.state]),
+        "state_title": label(STATES[made.state]),
         "created_at": local_iso(made.created_at),
         "finished_at": local_iso(made.finished_at) if made.finished_at else None,
         "rows": made.rows,
@@ -27,7 +28,7 @@ def import_view(made: Import) -> dict[str, Any]:
         "taken": made.taken,
         "repeated": made.repeated,
         "refused": made.refused,
-        "failure": _label(made.failure) if made.failure else None,
+        "failure": label(made.failure) if made.failure else None,
     }
 
 
@@ -37,12 +38,8 @@ def fault_view(fault: Fault, titles: Mapping[str, Text]) -> dict[str, Any]:
     return {
         "row": fault.row,
         "column": fault.column,
-        "column_title": _label(title) if title else None,
+        "column_title": label(title) if title else None,
         "code": fault.code,
-        "reason": _label(fault.reason),
+        "reason": label(fault.reason),
         "value": fault.value,
     }
-
-
-def _label(text: Text) -> dict[str, str]:
-    return {"zh": text.zh, "en": text.en}

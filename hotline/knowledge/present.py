@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cases.model import HANDLER, roles_in
-from cases.present import case_view, label, state_now
+from cases.present import case_view, department_view, label, state_now
 from cases.timing import book_of, clocks
 from core.times import local_iso
 from core.work import Work
@@ -82,7 +82,7 @@ def _head(work: Work, article: Article, document: Document) -> dict[str, Any]:
         "id": article.id,
         "code": article.code,
         "address": f"/api/knowledge/{article.code}",
-        "unit": unit_view(work, article.unit),
+        "unit": department_view(work, article.unit),
         "question": document["question"],
         "topics": [{"code": c, **label(topics[c])} for c in document["categories"] if c in topics],
         "public": bool(document.get("public", False)),
@@ -116,7 +116,7 @@ def _answer(work: Work, article: Article, found: Found) -> dict[str, Any]:
     return {
         "code": article.code,
         "address": f"/api/knowledge/{article.code}",
-        "unit": unit_view(work, article.unit),
+        "unit": department_view(work, article.unit),
         "question": document["question"],
         "answer": document["answer"],
         "basis": list(document["basis"]),
@@ -147,19 +147,13 @@ def gap_view(work: Work, gap: Gap) -> dict[str, Any]:
         "count": gap.count,
         "first_at": local_iso(gap.first_at),
         "last_at": local_iso(gap.last_at),
-        "unit": unit_view(work, gap.unit) if gap.unit else None,
+        "unit": department_view(work, gap.unit) if gap.unit else None,
         "assigned_at": _iso(gap.assigned_at),
         "article": gap.article,
         "outcome": gap.outcome,
         "closed_at": _iso(gap.closed_at),
         "version": gap.version,
     }
-
-
-def unit_view(work: Work, unit: str) -> dict[str, str]:
-    """Return a department as JSON: its id and its name."""
-    known = work.settings.departments.get(unit)
-    return {"id": unit, **(label(known.name) if known else {"zh": unit, "en": unit})}
 
 
 def pieces(found: Iterable[Piece]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cases.present import department_view
 from core.errors import invalid
 from core.text import Text
 from core.times import local_iso
@@ -13,7 +14,6 @@ from hotline.supervising.opening import offers, open_supervision, open_supervisi
 from hotline.supervising.periods import flags_asked
 from hotline.supervising.present import (
     flagged_row,
-    named,
     offer_view,
     opened_view,
     supervision_row,
@@ -137,6 +137,6 @@ def flags(work: Work, call: Call) -> Reply:
     """List the tickets that a ground of accountability fits, for people to weigh."""
     found = flagged(work, flags_asked(call.query, work.now), call.limit, call.cursor)
     rows = [flagged_row(work, held, fits) for held, fits in found.rows]
-    units = [named(work, unit) for unit in units_without_liaison(work)]
+    units = [department_view(work, unit) for unit in units_without_liaison(work)]
     beside = {"grounds": grounds(hotline_book(work)), "units": units, "as_of": local_iso(work.now)}
     return listing(rows, found.next_cursor, beside)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cases.model import Case, Event, in_role
-from cases.present import clock_view, label, step_title
+from cases.present import clock_view, department_view, label, step_title
 from cases.sealed import open_fields
 from cases.store import cases_by_id
 from cases.timing import book_of, clocks
@@ -25,6 +25,7 @@ from core.times import local_iso
 from core.work import SYSTEM, Work
 from hotline import store as tickets
 from hotline.accountability import EXPLANATION, RETURN_REFUSED, findings_of, unmasked_by
+from hotline.book import coded
 from hotline.callers import open_caller
 from hotline.masking import masked_text
 from hotline.model import Held
@@ -104,15 +105,14 @@ def _ticket(work: Work, held: Held, book: Rulebook) -> dict[str, Any]:
 
 def _coded(book: Rulebook, policy: str, code: str) -> dict[str, str] | None:
     """Return what a code of the book is called; itself when the book has dropped it."""
-    found = next((entry["title"] for entry in book.policy(policy).value if entry["code"] == code), None)
-    return dict(found) if found else ({"zh": code, "en": code} if code else None)
+    return label(coded(book, policy).get(code, Text(code, code))) if code else None
 
 
 def _department(work: Work, id: str | None) -> dict[str, str] | None:
     if not id:
         return None
-    known = work.settings.departments.get(id)
-    return label(known.name) if known else {"zh": id, "en": id}
+    named = department_view(work, id)
+    return {"zh": named["zh"], "en": named["en"]}
 
 
 def _occasion(work: Work, said: Mapping[str, Any], origin: Case | None) -> dict[str, Any]:

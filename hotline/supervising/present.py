@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cases.present import case_row, case_view, field_view, label
+from cases.present import case_row, case_view, department_view, field_view, label, parties_view
 from cases.timing import book_of
 from core.errors import Refusal
 from core.times import local_iso
@@ -24,7 +24,7 @@ def supervision_view(work: Work, held: Supervised) -> dict[str, Any]:
     shown = {**_for_reader(work, held, packet.document), "digest": packet.digest} if packet else None
     return {
         **_supervision(work, held),
-        "parties": {role: _names(work, who) for role, who in held.case.parties.items()},
+        "parties": parties_view(work, held.case),
         "packet": shown,
         **case_view(work, held.case),
     }
@@ -37,7 +37,7 @@ def _for_reader(work: Work, held: Supervised, document: Mapping[str, Any]) -> Ma
     """
     if held.ticket is None or _summary(work, held.ticket):
         return document
-    mine = named(work, work.actor.department)
+    mine = department_view(work, work.actor.department)
     said = [e for e in document["explanations"] if e["by"] == {"zh": mine["zh"], "en": mine["en"]}]
     return {
         **document,
@@ -73,17 +73,6 @@ def _summary(work: Work, ticket: Ticket) -> str:
     return summaries_seen(work, [ticket])[ticket.id]
 
 
-def _names(work: Work, who: str | Sequence[str]) -> list[dict[str, str]]:
-    ids = [who] if isinstance(who, str) else who
-    return [named(work, id) for id in ids]
-
-
-def named(work: Work, id: str) -> dict[str, str]:
-    """Return a department by its id and its name."""
-    known = work.settings.departments.get(id)
-    return {"id": id, **(label(known.name) if known else {"zh": id, "en": id})}
-
-
 def offer_view(offer: Offer) -> dict[str, Any]:
     """Return a procedure that the reader may open (schema response/supervision_offer)."""
     return {
@@ -110,7 +99,7 @@ def flagged_row(work: Work, held: Held, found: Sequence[Finding]) -> dict[str, A
         "id": ticket.id,
         "number": ticket.number,
         "summary": _summary(work, ticket),
-        "unit": named(work, ticket.lead) if ticket.lead else None,
+        "unit": department_view(work, ticket.lead) if ticket.lead else None,
         "created_at": local_iso(ticket.created_at),
         "state": held.case.state,
         "state_title": label(flow.states[held.case.state].title),
