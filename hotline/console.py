@@ -22,8 +22,8 @@ from hotline.lights import LIGHTS, lights_of
 from hotline.model import Held, Wanted
 from hotline.papers import attach_paper, may_read_papers, read_paper
 from hotline.people import ACTING, DESK, READERS
-from hotline.present import ticket_row, ticket_view
-from hotline.queues import COUNTED, QUEUES, counts, narrowed, queues_of
+from hotline.present import ticket_line, ticket_row, ticket_view
+from hotline.queues import COUNTED, QUEUES, counts, narrowed, provisional, queues_of
 from hotline.replies import reply_sheet
 from hotline.supervising.console import beside_ticket
 from hotline.tickets import MOST_AT_ONCE, act_on_ticket, act_on_tickets, find_ticket, list_tickets
@@ -84,23 +84,17 @@ def _filters(work: Work, book: Rulebook) -> dict[str, Any]:
 
 def _listed(work: Work, rows: Any) -> dict[str, Any]:
     ids = [held.ticket.id for held in rows]
+    moving = provisional(work, ids)
     return {
-        "rows": [_row(work, held) for held in rows],
+        "rows": [{**_row(work, held), "provisional": held.ticket.id in moving} for held in rows],
         "lights": lights_of(work, ids),
         "light_names": LIGHTS,
     }
 
 
 def _row(work: Work, held: Held) -> dict[str, Any]:
-    """Return a row with whether it is late, and whether its limit may still move with the calendar."""
-    row = ticket_row(work, held)
-    due = row.get("due_at")
-    running = [c for c in row.get("clocks", ()) if c["due"] == due and c["stopped_at"] is None]
-    return {
-        **row,
-        "late": is_past(held.ticket.due_at, work.now),
-        "provisional": any(c["provisional"] for c in running),
-    }
+    """Return a line of a list with whether it is late."""
+    return {**ticket_line(work, held), "late": is_past(held.ticket.due_at, work.now)}
 
 
 def _units(work: Work) -> dict[str, Text]:

@@ -17,7 +17,7 @@ from hotline.book import coded, value_of
 from hotline.callers import caller_seen, may_unmask, reason_of, relation_to, summaries_seen, texts_seen
 from hotline.duplicates import repeat_of
 from hotline.links import outcome_of
-from hotline.model import Held, Hint, Rating, Suggested, Ticket
+from hotline.model import WORKFLOW, Held, Hint, Rating, Suggested, Ticket
 from hotline.papers import may_read_papers, papers_of
 from hotline.routing import suggested_units
 from rules.rulebook import Rulebook
@@ -93,6 +93,15 @@ def ticket_row(work: Work, held: Held) -> dict[str, Any]:
     """Return a ticket as a row of a list (schema response/ticket_row); nothing in it says who called."""
     book: Rulebook = work.rulebooks.get(held.case.rulebook, held.case.rulebook_version)
     document = {**_ticket(work, book, held.ticket), **case_row(work, held.case)}
+    return _seen(book, relation_to(work, held), document)
+
+
+def ticket_line(work: Work, held: Held) -> dict[str, Any]:
+    """Return a ticket as a line of a long list: a row without its limits and without what may be done."""
+    book: Rulebook = work.rulebooks.get(held.case.rulebook, held.case.rulebook_version)
+    state = book.workflow(WORKFLOW).states[held.ticket.state]
+    shown = {"state": state.name, "state_title": label(state.title)}
+    document = {**_ticket(work, book, held.ticket), **shown}
     return _seen(book, relation_to(work, held), document)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,10 +13,13 @@ from core.work import Work
 from hotline.book import OFFICE as SEATS
 from hotline.book import coded, hotline_book, value_of
 from hotline.model import Wanted
+from hotline.supervising.store import running_clocks
 from hotline.tickets import count_tickets
 from rules.durations import Duration, after
 from rules.rulebook import Rulebook
 
+PRESSING = ("turn", "to_dispatch", "returned", "extension", "due_soon", "overdue", "revisit")
+"""Queues whose length stands beside their name."""
 COUNTED = 100
 """Tickets of a queue that are counted; beyond it there are simply more."""
 SOON = Duration.parse("1wd")
@@ -44,13 +47,11 @@ def _due_soon(work: Work, book: Rulebook) -> Wanted:
     said = value_of(book, "notices.remind_before")
     lead = Duration.parse(said) if said is not None else SOON
     now = work.now.replace(microsecond=0)
-    return Wanted(
-        is_open=True, due_from=now, due_until=after(now, lead, work.rulebooks.calendar), by_due=True
-    )
+    return Wanted(due_from=now, due_until=after(now, lead, work.rulebooks.calendar), by_due=True)
 
 
 def _pending(event: str) -> Callable[[Work, Rulebook], Wanted]:
-    return lambda work, book: Wanted(pending=event, is_open=True, by_due=True)
+    return lambda work, book: Wanted(pending=event, by_due=True)
 
 
 def _returned(work: Work, book: Rulebook) -> Wanted:
@@ -59,14 +60,14 @@ def _returned(work: Work, book: Rulebook) -> Wanted:
     states = {s.target for s in leaving if s.target not in s.sources}
     if len(states) == 1:
         return Wanted(state=next(iter(states)), by_due=True)
-    return Wanted(pending="returned", is_open=True, by_due=True)
+    return Wanted(pending="returned", by_due=True)
 
 
 QUEUES: Mapping[str, Queue] = {
     "turn": Queue(
         Text("待我办理", "My turn"),
         OFFICE | UNITS | {"superior", "business_environment", "discipline", "emergency_office"},
-        lambda work, book: Wanted(turn=True, is_open=True, by_due=True),
+        lambda work, book: Wanted(turn=True, by_due=True),
     ),
     "taken": Queue(
         Text("我登记的", "Taken in by me"),
@@ -122,10 +123,20 @@ def queues_of(work: Work) -> dict[str, Queue]:
 
 
 def counts(work: Work, queues: Mapping[str, Queue]) -> dict[str, int]:
-    """Return how many tickets each queue has, up to `COUNTED`; what the actor only looks through is left."""
+    """Return how many tickets the queues have that press (`PRESSING`), each counted up to `COUNTED`."""
     book = hotline_book(work)
-    counted = [name for name in queues if name not in ("all", "taken")]
+    counted = [name for name in queues if name in PRESSING]
     return {name: count_tickets(work, queues[name].wanted(work, book), COUNTED) for name in counted}
+
+
+def provisional(work: Work, ids: Sequence[str]) -> frozenset[str]:
+    """Return those of a page of tickets whose earliest limit may still move with the calendar."""
+    running = running_clocks(work.tx, ids)
+    first = {
+        id: min((c for c in clocks if c.due and c.obliges), key=lambda c: str(c.due), default=None)
+        for id, clocks in running.items()
+    }
+    return frozenset(id for id, clock in first.items() if clock is not None and clock.provisional)
 
 
 def narrowed(work: Work, queue: Queue, asked: Mapping[str, str]) -> Wanted:

@@ -89,8 +89,12 @@ def _asked(book: Rulebook, wanted: Wanted, states: Sequence[str] | None) -> inde
         return index.Asked(wanted, states)
     flow = book.workflow(WORKFLOW)
     asking = {step.action for step in flow.transitions if wanted.pending in step.emits}
-    answers = {step.action for step in answering(flow, wanted.pending)}
-    return index.Asked(wanted, states, tuple(sorted(asking)), tuple(sorted(answers)))
+    answers = answering(flow, wanted.pending)
+    where = {state for step in answers for state in step.sources}
+    standing = sorted(where if states is None else where & set(states))
+    return index.Asked(
+        wanted, standing, tuple(sorted(asking)), tuple(sorted({step.action for step in answers}))
+    )
 
 
 def _states(book: Rulebook, wanted: Wanted) -> Sequence[str] | None:

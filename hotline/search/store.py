@@ -113,7 +113,7 @@ def tickets_page(
     What `words` find comes newest first, as do lists that are not asked for by due.
     """
     wanted = asked.wanted
-    conditions = [_visible(viewer), *_narrowed(wanted, asked.states, now), *_waiting(viewer, asked)]
+    conditions = _conditions(viewer, asked, now)
     if words:
         conditions.append(or_(_readable(viewer), tickets.c.number == (wanted.q or "").strip().upper()))
         return _found_by_words(tx, conditions, words, limit, cursor)
@@ -130,9 +130,14 @@ def tickets_page(
 
 def count_wanted(tx: Connection, viewer: Viewer, asked: Asked, now: datetime, most: int) -> int:
     """Return how many tickets of a list there are, counting no further than `most`."""
-    conditions = [*_narrowed(asked.wanted, asked.states, now), *_waiting(viewer, asked)]
-    some = select(tickets.c.id).where(_visible(viewer), *conditions).limit(most).subquery()
+    some = select(tickets.c.id).where(*_conditions(viewer, asked, now)).limit(most).subquery()
     return int(tx.execute(select(func.count()).select_from(some)).scalar_one())
+
+
+def _conditions(viewer: Viewer, asked: Asked, now: datetime) -> list[ColumnElement[bool]]:
+    """What is narrowed to, and what the viewer takes part in; whoever has the turn does."""
+    seen = _turn_of(viewer) if asked.wanted.turn else _visible(viewer)
+    return [seen, *_narrowed(asked.wanted, asked.states, now), *_waiting(viewer, asked)]
 
 
 def _found_by_words(
@@ -175,7 +180,20 @@ def _visible(viewer: Viewer) -> ColumnElement[bool]:
     """Tickets of which the department is a party in one of the viewer's roles."""
     if viewer.actor.has("auditor") or viewer.actor.has("system"):
         return true()
-    p, department = case_parties.c, viewer.actor.department
+    return _named_in(case_parties.c, viewer)
+
+
+def _turn_of(viewer: Viewer) -> ColumnElement[bool]:
+    """Tickets in which the department has the turn in one of the viewer's roles."""
+    return _named_in(case_turns.c, viewer)
+
+
+def _named_in(p: Any, viewer: Viewer) -> ColumnElement[bool]:
+    """Tickets for which a table names the viewer's department in one of the viewer's roles.
+
+    Where that is every ticket each is looked at by itself, where it is some those are listed first.
+    """
+    department = viewer.actor.department
     dense = exists().where(
         p.case_id == tickets.c.id, p.department == department, p.role.in_(sorted(viewer.everywhere))
     )
@@ -240,10 +258,6 @@ def _waiting(viewer: Viewer, asked: Asked) -> list[ColumnElement[bool]]:
     """Tickets that wait for the viewer, for the answer to a request, or under supervision."""
     wanted, roles = asked.wanted, sorted(viewer.everywhere | viewer.elsewhere)
     found: list[ColumnElement[bool]] = []
-    if wanted.turn:
-        c = case_turns.c
-        mine = select(c.case_id).where(c.department == viewer.actor.department, c.role.in_(roles))
-        found.append(tickets.c.id.in_(mine))
     if asked.asking:
         found.append(_is_pending(asked.asking, asked.answers))
     if wanted.supervised:
