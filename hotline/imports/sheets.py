@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
@@ -21,10 +23,13 @@ MOST_ENTRIES = 500
 MOST_UNPACKED = 150 * 1024 * 1024
 MOST_RATIO = 200
 """How much smaller than its content a part of a workbook may be; ordinary sheets stay under 40."""
+MOST_TEXTS, MOST_CELLS = 400_000, 1_500_000
+"""Texts and cells of a workbook: each costs its reader far more time than the bytes in which it is packed."""
 MOST_BLANK = 100_000
 """Rows without a word that are skipped before a sheet is taken for endless."""
 _ZIP = b"PK\x03\x04"
 _DELIMITERS = ",;\t"
+_TEXT, _CELL = re.compile(rb"<(?:\w+:)?si[\s>/]"), re.compile(rb"<(?:\w+:)?c[\s>/]")
 
 Cells = tuple[int, list[str]]
 """A row's number, as a spreadsheet counts, and its cells without the blanks around them."""
@@ -36,7 +41,7 @@ def format_of(content: bytes) -> str:
         return "xlsx"
     if not content.strip():
         raise _unreadable("文件是空的", "the file is empty")
-    if b"\0" in content[:4096] or content.startswith(b"%PDF-") or content.startswith(b"\xd0\xcf\x11\xe0"):
+    if b"\0" in content or content.startswith(b"%PDF-") or content.startswith(b"\xd0\xcf\x11\xe0"):
         raise _unreadable("只接受 CSV 或 XLSX 文件", "must be a CSV or XLSX file")
     return "csv"
 
@@ -142,6 +147,29 @@ def _check_archive(content: bytes) -> None:
         raise _unreadable("XLSX 解压后过大", "the XLSX file unpacks to too much", "too_large")
     if any(part.flag_bits & 1 for part in parts):
         raise _unreadable("XLSX 文件已加密", "the XLSX file is encrypted")
+    _check_numbers(content)
+
+
+def _check_numbers(content: bytes) -> None:
+    """Refuse a workbook of more texts or cells than a table of our size has. Raises Invalid."""
+    texts = cells = 0
+    for piece in _unpacked(content):
+        texts += len(_TEXT.findall(piece))
+        cells += len(_CELL.findall(piece))
+        if texts > MOST_TEXTS or cells > MOST_CELLS:
+            raise _unreadable("XLSX 的单元格过多", "the XLSX file has too many cells", "too_large")
+
+
+def _unpacked(content: bytes) -> Iterator[bytes]:
+    """Yield every part of an archive piece by piece, whatever the parts are called."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for part in archive.infolist():
+                with archive.open(part) as file:
+                    while piece := file.read(1024 * 1024):
+                        yield piece
+    except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, OSError, EOFError) as wrong:
+        raise _unreadable("不是有效的 XLSX 文件", "not a valid XLSX file") from wrong
 
 
 def _word(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import zipfile
 from contextlib import suppress
 from datetime import datetime
@@ -83,6 +84,23 @@ def test_a_workbook_that_would_swell_is_not_unpacked() -> None:
     bomb = archive({"xl/workbook.xml": b"<workbook/>", "xl/sharedStrings.xml": b"a" * 60_000_000})
     assert len(bomb) < 100_000
     assert refusal(bomb) == "XLSX 解压后过大"
+
+
+@pytest.mark.parametrize(
+    "element", [b"<si><t>%d</t></si>", b"<x:si/><!-- %d -->", b'<c r="A1"><v>%d</v></c>']
+)
+def test_a_workbook_of_endless_texts_or_cells_is_refused_before_it_is_read(element: bytes) -> None:
+    many = b"".join(element % random.getrandbits(40) for _ in range(1_600_000))
+    assert refusal(archive({"xl/workbook.xml": b"<workbook/>", "xl/any.xml": many})) == "XLSX 的单元格过多"
+
+
+def test_a_part_that_cannot_be_unpacked_is_refused() -> None:
+    whole = archive({"xl/workbook.xml": b"<workbook/>" * 50})
+    assert refusal(whole.replace(whole[60:70], b"\0" * 10)) == "不是有效的 XLSX 文件"
+
+
+def test_a_table_with_a_nul_anywhere_is_none() -> None:
+    assert refusal(csv_of([row(1)]) + b" " * 5000 + b"\0") == "只接受 CSV 或 XLSX 文件"
 
 
 def test_an_archive_that_is_no_workbook_is_refused() -> None:
