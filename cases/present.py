@@ -25,7 +25,7 @@ def label(text: Text) -> dict[str, str]:
 
 
 def department_view(work: Work, id: str) -> dict[str, str]:
-    """Return a department as JSON: its id and name; one that the deployment has dropped is called by its id."""
+    """Return a department as JSON: its id and name, or its id again when there is no such"""
     known = work.settings.departments.get(id)
     return {"id": id, **label(known.name if known is not None else Text(id, id))}
 

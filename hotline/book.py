@@ -10,6 +10,7 @@ from core.text import Text, text_of
 from core.work import Work
 from hotline.model import DOMAIN, WORKFLOW
 from rules.rulebook import Rulebook
+from rules.values import FieldRule
 from rules.workflow import Transition, Workflow
 
 OFFICE = ("operator", "dispatcher", "supervisor", "leader")
@@ -39,6 +40,12 @@ def coded(book: Rulebook, path: str) -> dict[str, Text]:
 def entry_of(book: Rulebook, path: str, code: str) -> Mapping[str, Any] | None:
     """Return the entry of a listing policy with a code, or None."""
     return next((e for e in value_of(book, path) or () if e["code"] == code), None)
+
+
+def dimensions(book: Rulebook) -> list[FieldRule]:
+    """Return the facts by which a rulebook has people classify a ticket, but those that a table derives."""
+    chosen = value_of(book, "classify.dimensions") or ()
+    return [book.dimensions[name] for name in chosen if name not in book.tables]
 
 
 def states_with(book: Rulebook, flag: str) -> tuple[str, ...]:

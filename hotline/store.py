@@ -306,11 +306,6 @@ _ITS_CODE = (
 )
 
 
-def update_caller(tx: Connection, ticket_id: str, **columns: Any) -> None:
-    """Write some columns of a caller."""
-    tx.execute(update(ticket_callers).where(ticket_callers.c.ticket_id == ticket_id).values(**columns))
-
-
 def insert_texts(tx: Connection, ticket_id: str, sealed: str) -> None:
     """Keep the sealed texts of a ticket."""
     tx.execute(ticket_texts.insert(), {"ticket_id": ticket_id, "sealed": sealed})

@@ -10,8 +10,8 @@ from audit.log import record
 from core.errors import FieldError, invalid
 from core.text import Text
 from core.work import Work
-from hotline.book import coded, hotline_book
-from hotline.desk.forms import dimensions, outcomes, read_draft, required, step_fields
+from hotline.book import coded, dimensions, hotline_book
+from hotline.desk.forms import outcomes, read_draft, required, step_fields
 from hotline.desk.taking import known_of, take_call
 from hotline.people import TAKERS
 from hotline.present import hint_view, ticket_row

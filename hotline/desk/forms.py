@@ -9,11 +9,10 @@ from cases.present import field_view, label
 from core.errors import FieldError, Invalid
 from core.settings_hotline import Hotline
 from core.work import Work
-from hotline.book import coded, value_of
+from hotline.book import coded, dimensions, value_of
 from hotline.desk.typed import pick
 from hotline.model import WORKFLOW
 from rules.rulebook import Rulebook
-from rules.values import FieldRule
 from rules.workflow import Transition
 
 CALLER = ("name", "phone", "address", "contact")
@@ -41,12 +40,6 @@ _REQUIRED = {
     "content": "description",
 }
 """What rulebooks require of an intake, to the field of the form where that is not called the same."""
-
-
-def dimensions(book: Rulebook) -> list[FieldRule]:
-    """Return the dimensions by which a rulebook has people classify a ticket."""
-    chosen = value_of(book, "classify.dimensions")
-    return [book.dimensions[name] for name in chosen if name not in book.tables]
 
 
 def required(book: Rulebook) -> frozenset[str]:

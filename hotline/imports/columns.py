@@ -11,7 +11,7 @@ from core.cells import MARK, safe
 from core.errors import FieldError, Invalid
 from core.text import Text
 from core.work import Work
-from hotline.book import coded, hotline_book, value_of
+from hotline.book import coded, dimensions, hotline_book
 from rules.rulebook import Rulebook
 from rules.values import FieldRule
 
@@ -64,7 +64,7 @@ def columns_of(work: Work) -> tuple[Column, ...]:
 
 
 def _facts(book: Rulebook) -> Iterable[Column]:
-    return (_fact(book.dimensions[name]) for name in value_of(book, "classify.dimensions") or ())
+    return (_fact(rule) for rule in dimensions(book))
 
 
 def _fact(rule: FieldRule) -> Column:

@@ -13,9 +13,10 @@ from core.errors import FieldError, Invalid, NotFound, invalid
 from core.text import Text
 from core.times import local_iso
 from core.whole import whole
+from hotline.book import dimensions
 from hotline.model import LONGEST_SUMMARY
 from hotline.open311.model import Filters, Submission
-from hotline.open311.services import CONFIDENTIAL, dimensions, topic_of
+from hotline.open311.services import CONFIDENTIAL, topic_of
 from rules.rulebook import Rulebook
 from rules.values import FALSE_WORDS, TRUE_WORDS
 

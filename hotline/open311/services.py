@@ -7,7 +7,7 @@ from typing import Any
 
 from core.errors import NotFound
 from core.text import Text, text_of
-from hotline.book import coded, value_of
+from hotline.book import coded, dimensions, value_of
 from hotline.open311.documents import Document, Many
 from rules.rulebook import Rulebook
 from rules.values import FieldRule
@@ -86,11 +86,6 @@ _ORDER = (
     *("variable", "code", "datatype", "required", "datatype_description", "order", "description", "values"),
 )
 """The elements of an attribute in the order of the specification."""
-
-
-def dimensions(book: Rulebook) -> list[FieldRule]:
-    """Return the facts by which the book classifies a ticket and that other systems may state."""
-    return [book.dimensions[name] for name in value_of(book, "classify.dimensions") or ()]
 
 
 def demanded(book: Rulebook) -> frozenset[str]:

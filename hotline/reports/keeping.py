@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from cases.model import Case
 from cases.store import cases_by_id
 from core.work import Work
@@ -31,12 +29,3 @@ def keep_again(work: Work, after: str = "") -> str | None:
     for case in cases_by_id(work.tx, ids).values():
         store.put_turns(work.tx, case.id, turns_of(work, case))
     return ids[-1] if ids else None
-
-
-def all_turns(work: Work) -> Iterator[tuple[Case, tuple[Turn, ...]]]:
-    """Yield every ticket's case with its turns, worked out from the events on the spot."""
-    after = ""
-    while ids := store.tickets_after(work.tx, after, BATCH):
-        after = ids[-1]
-        for case in cases_by_id(work.tx, ids).values():
-            yield case, turns_of(work, case)

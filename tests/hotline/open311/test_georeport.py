@@ -14,7 +14,7 @@ from cases.store import attachments_of as papers_of
 from core.errors import Conflict, Invalid, NotFound
 from core.work import SYSTEM
 from hotline.open311.keys import list_keys, make_key, revoke_key
-from hotline.store import ticket_by_number, update_caller, update_ticket
+from hotline.store import ticket_by_number, ticket_callers, update_ticket
 from tests.conftest import World
 from tests.hotline.open311.town import MAIL, NAME, PHONE, REQUEST, SAID, errors, get, system, xml
 
@@ -243,7 +243,8 @@ def test_what_must_not_be_published_is_not_there(hotline: World, hidden: str) ->
         ticket = ticket_by_number(work.tx, number)
         assert ticket is not None
         if hidden in ("confidential", "anonymous"):
-            update_caller(work.tx, ticket.id, **{hidden: True})
+            own = ticket_callers.c.ticket_id == ticket.id
+            work.tx.execute(ticket_callers.update().where(own).values({hidden: True}))
         else:
             update_ticket(work.tx, ticket.id, **{hidden: "health" if hidden == "accused" else True})
     assert told(hotline) == []

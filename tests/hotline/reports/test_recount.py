@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from cases.store import cases_by_id
 from core.periods import day_of, period_of, read_period
 from hotline.reports import store
-from hotline.reports.keeping import all_turns, keep_again
+from hotline.reports.keeping import keep_again, turns_of
 from hotline.reports.model import Wanted
 from hotline.reports.report import read_report
+from hotline.tickets import find_ticket
 from tests.cast import dave
 from tests.hotline.reports.city import (
     ANSWER,
@@ -42,7 +44,8 @@ def figures(world: Any, period: Any, by: str = "unit") -> dict[str, dict[str, in
 
 def recounted(world: Any, period: Any) -> dict[str, dict[str, int]]:
     with world.read(lea) as work:
-        held = [case for case, _ in all_turns(work)]
+        ids = store.tickets_after(work.tx, "", 1000)
+        held = list(cases_by_id(work.tx, ids).values())
         books = {c.id: work.rulebooks.get(c.rulebook, c.rulebook_version) for c in held}
         found = {c.id: rounds(c, books[c.id], work.rulebooks.calendar) for c in held}
         return counted(held, found, period, work.now)
@@ -118,7 +121,7 @@ def test_a_limit_is_late_from_the_first_second_after_it(city: Any) -> None:
     held = dispatched(city)
     act(city, held, hans, "sign_in")
     with city.read(dave) as work:
-        turn = next(turns for case, turns in all_turns(work) if case.id == held.ticket.id)[0]
+        [turn] = turns_of(work, find_ticket(work, held.ticket.id).case)
     assert turn.late_at is not None
     month = period_of("month", day_of(turn.late_at - timedelta(seconds=1)))
     city.now = turn.late_at - timedelta(microseconds=1)
