@@ -203,7 +203,7 @@ def _callers(book: Rulebook, draft: Draft, told: Mapping[str, str]) -> Iterator[
             yield FieldError(pointer_to("caller", part), words, "anonymous")
 
 
-_WHERE = {
+WHERE = {
     "name": "/caller/name",
     "phone": "/caller/phone",
     "address": "/caller/address",
@@ -223,7 +223,7 @@ def _required(
     known = {**told, **texts, "content": texts.get("description"), "category": draft.get("category")}
     for name in fields["required"]:
         if name not in spared and not known.get(name):
-            yield FieldError(_WHERE[name], Text("规定要求填写此项", "the rulebook requires it"), "required")
+            yield FieldError(WHERE[name], Text("规定要求填写此项", "the rulebook requires it"), "required")
 
 
 def _place(work: Work, draft: Draft) -> Iterator[FieldError]:

@@ -27,12 +27,12 @@ from hotline.refusing import check_refusal
 from hotline.search import store as index
 from hotline.search.find import LONGEST, asked
 from matters.references import check_deadlines, check_references
+from rules.check_hotline import FLAGS
 from rules.rulebook import Rulebook
 from rules.values import pointer_to, read_value
 
 MOST_AT_ONCE = 200
 """Tickets of one batch."""
-FLAGS = ("intake", "handling", "answered", "resting", "hung", "held")
 
 
 # --- found ----------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def _states(book: Rulebook, wanted: Wanted) -> Sequence[str] | None:
         names = ", ".join(known)
         raise invalid("/state", f"应为 {names} 之一", f"must be one of {names}")
     if wanted.flag is not None and wanted.flag not in FLAGS:
-        names = ", ".join(FLAGS)
+        names = ", ".join(sorted(FLAGS))
         raise invalid("/flag", f"应为 {names} 之一", f"must be one of {names}")
     if wanted.state is not None:
         return [wanted.state]

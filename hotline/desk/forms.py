@@ -11,6 +11,7 @@ from core.settings_hotline import Hotline
 from core.work import Work
 from hotline.book import coded, dimensions, value_of
 from hotline.desk.typed import pick
+from hotline.intake import WHERE
 from hotline.model import WORKFLOW
 from rules.rulebook import Rulebook
 from rules.workflow import Transition
@@ -33,18 +34,12 @@ WORDS = (
 BOXES = ("anonymous", "confidential", "consent")
 NOT_AT_ONCE = ("withdraw", "aside", "correct")
 """What steps do that end no call."""
-_REQUIRED = {
-    "name": "caller.name",
-    "phone": "caller.phone",
-    "address": "caller.address",
-    "content": "description",
-}
-"""What rulebooks require of an intake, to the field of the form where that is not called the same."""
 
 
 def required(book: Rulebook) -> frozenset[str]:
     """Return the fields of the form that the rulebook requires of somebody who gives their name."""
-    return frozenset(_REQUIRED.get(name, name) for name in value_of(book, "intake.fields")["required"])
+    asked = value_of(book, "intake.fields")["required"]
+    return frozenset(WHERE[name].removeprefix("/").replace("/", ".") for name in asked)
 
 
 def read_draft(typed: Mapping[str, str], book: Rulebook, hotline: Hotline) -> dict[str, Any]:
