@@ -9,6 +9,7 @@ from core.times import local_iso
 from core.work import Work
 from hotline.accountability import OVERSEERS, flagged, grounds, units_without_liaison
 from hotline.book import hotline_book
+from hotline.supervising.acting import act_on_supervision, find_supervision, list_supervisions
 from hotline.supervising.model import Supervised, Wanted
 from hotline.supervising.opening import offers, open_supervision, open_supervisions
 from hotline.supervising.periods import flags_asked
@@ -19,7 +20,6 @@ from hotline.supervising.present import (
     supervision_row,
     supervision_view,
 )
-from hotline.supervisions import act_on_supervision, find_supervision, list_supervisions
 from web.auth import SIGNED_IN
 from web.http import Call, Reply, Routes, listing
 

@@ -15,6 +15,7 @@ from hotline.callers import summaries_seen
 from hotline.lights import LIGHTS, lights_of
 from hotline.model import Held
 from hotline.model import Wanted as TicketsWanted
+from hotline.supervising.acting import act_on_supervision, find_supervision, list_supervisions, of_ticket
 from hotline.supervising.model import Offer, Wanted
 from hotline.supervising.opening import (
     MOST_AT_ONCE,
@@ -26,7 +27,6 @@ from hotline.supervising.opening import (
 )
 from hotline.supervising.periods import first_day, flags_asked
 from hotline.supervising.present import flagged_row, offer_view, supervision_row, supervision_view
-from hotline.supervisions import act_on_supervision, find_supervision, list_supervisions, of_ticket
 from hotline.tickets import find_ticket, list_tickets
 from matters.forms import field_shown, form_shown, read_form
 from rules.rulebook import Rulebook

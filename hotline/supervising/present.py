@@ -13,8 +13,8 @@ from core.work import Work
 from hotline.accountability import Finding
 from hotline.callers import summaries_seen
 from hotline.model import Held, Ticket
+from hotline.supervising.acting import packet_of
 from hotline.supervising.model import Offer, Supervised
-from hotline.supervisions import packet_of
 from web.problems import problem
 
 

@@ -15,8 +15,8 @@ from core.work import Actor
 from hotline.duplicates import hints, tickets_of_phone
 from hotline.model import Held, Wanted
 from hotline.present import hint_view, ticket_view
+from hotline.supervising.acting import act_on_supervision
 from hotline.supervising.opening import open_supervision
-from hotline.supervisions import act_on_supervision
 from hotline.tickets import find_ticket, list_tickets
 from tests.cast import _actor, dora, hans, otto, sven
 from tests.conftest import World

@@ -10,8 +10,8 @@ from cases.sweep import sweep
 from cases.timing import clocks
 from core.work import SYSTEM, Actor
 from hotline.model import Held
+from hotline.supervising.acting import list_supervisions
 from hotline.supervising.model import Wanted
-from hotline.supervisions import list_supervisions
 from rules.clocks import ClockState
 from tests.cast import beth, dora, hans, otto
 from tests.conftest import World

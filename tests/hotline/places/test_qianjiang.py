@@ -8,8 +8,8 @@ import pytest
 
 from core.errors import Conflict, Invalid
 from hotline.model import Held
+from hotline.supervising.acting import act_on_supervision
 from hotline.supervising.opening import open_supervision
-from hotline.supervisions import act_on_supervision
 from tests.cast import dora, hans, hugo, lena, otto, sven
 from tests.conftest import World
 from tests.hotline.kit import acted, taken

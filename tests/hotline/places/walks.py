@@ -25,8 +25,8 @@ from core.work import SYSTEM, Actor
 from hotline.intake import take_in
 from hotline.knowledge.articles import act_on_article, write_article
 from hotline.model import Held
+from hotline.supervising.acting import act_on_supervision
 from hotline.supervising.opening import offered, open_supervision
-from hotline.supervisions import act_on_supervision
 from hotline.tickets import act_on_ticket
 from rules.routing import matches
 from rules.rulebook import Rulebook

@@ -8,9 +8,9 @@ from cases.sweep import sweep
 from core.work import SYSTEM, Actor
 from hotline.intake import take_in
 from hotline.model import Held
+from hotline.supervising.acting import act_on_supervision, list_supervisions
 from hotline.supervising.model import Supervised, Wanted
 from hotline.supervising.opening import open_supervision
-from hotline.supervisions import act_on_supervision, list_supervisions
 from hotline.tickets import act_on_ticket
 from tests.conftest import World
 

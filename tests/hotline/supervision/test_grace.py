@@ -11,9 +11,9 @@ import pytest
 
 from core.errors import NotFound
 from hotline.model import Held
+from hotline.supervising.acting import find_supervision, packet_of
 from hotline.supervising.model import Supervised
 from hotline.supervising.opening import open_supervision
-from hotline.supervisions import find_supervision, packet_of
 from tests.conftest import World
 from tests.hotline.supervision.conftest import hotline_world
 from tests.hotline.supervision.people import (

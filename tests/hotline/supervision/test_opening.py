@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from cases.store import cases
 from core.errors import Conflict, Invalid, NotFound, NotPermitted, Refusal
+from hotline.supervising.acting import find_supervision, of_ticket, packet_of
 from hotline.supervising.model import Supervised
 from hotline.supervising.opening import open_supervisions
-from hotline.supervisions import find_supervision, of_ticket, packet_of
 from notices.store import notices
 from tests.cast import carol, dave
 from tests.conftest import World

@@ -15,9 +15,9 @@ from audit.store import audit_outbox
 from core.errors import NotFound, Unavailable
 from core.work import SYSTEM
 from hotline.callers import unmask
+from hotline.supervising.acting import find_supervision, packet_of
 from hotline.supervising.packet import rewrap_packets
 from hotline.supervising.store import packets
-from hotline.supervisions import find_supervision, packet_of
 from hotline.tickets import find_ticket
 from tests.conftest import World
 from tests.hotline.supervision.people import (

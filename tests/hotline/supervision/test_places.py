@@ -11,9 +11,9 @@ import pytest
 from cases.procedure import seats
 from core.times import local_iso
 from core.work import Actor
+from hotline.supervising.acting import find_supervision, list_supervisions
 from hotline.supervising.model import INVITED, Wanted
 from hotline.supervising.opening import offered, open_supervision
-from hotline.supervisions import find_supervision, list_supervisions
 from rules.rulebook import SHIPPED, Rulebook
 from rules.values import FieldRule
 from rules.workflow import Opening
