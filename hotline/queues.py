@@ -67,7 +67,7 @@ QUEUES: Mapping[str, Queue] = {
     "turn": Queue(
         Text("待我办理", "My turn"),
         OFFICE | UNITS | {"superior", "business_environment", "discipline", "emergency_office"},
-        lambda work, book: Wanted(turn=True, by_due=True),
+        lambda work, book: Wanted(turn=True, is_open=True, by_due=True),
     ),
     "taken": Queue(
         Text("我登记的", "Taken in by me"),
