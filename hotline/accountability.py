@@ -171,7 +171,7 @@ def _unanswered(work: Work, ticket_id: str) -> int:
 
 def _strange(work: Work, held: Held, accused: Collection[str | None]) -> int:
     """Return how often the caller was shown to people of an accused department, or of one without a part."""
-    seen = unmasked_by(work, held.ticket.id)
+    seen = store.unmaskings_by_department(work.tx, held.ticket.id)
     parties = took_part(held.case)
     return sum(n for department, n in seen.items() if department in accused or department not in parties)
 
@@ -181,11 +181,6 @@ def took_part(case: Case) -> set[str]:
     now = {d for role in case.parties for d in in_role(case.parties, role)}
     acted = {event.actor_department for event in case.events}
     return now | acted | {str(e.fields["unit"]) for e in case.events if "unit" in e.fields}
-
-
-def unmasked_by(work: Work, ticket_id: str) -> Mapping[str, int]:
-    """Return how often the caller of a ticket was shown in the clear, by the department of the reader."""
-    return store.unmaskings_by_department(work.tx, ticket_id)
 
 
 def findings_of(work: Work, held: Held) -> list[Finding]:

@@ -24,7 +24,7 @@ from core.text import Text
 from core.times import local_iso
 from core.work import SYSTEM, Work
 from hotline import store as tickets
-from hotline.accountability import EXPLANATION, RETURN_REFUSED, findings_of, unmasked_by
+from hotline.accountability import EXPLANATION, RETURN_REFUSED, findings_of
 from hotline.book import coded
 from hotline.callers import open_caller
 from hotline.masking import masked_text
@@ -191,7 +191,7 @@ def _ratings(work: Work, held: Held, book: Rulebook) -> Iterator[dict[str, Any]]
 
 
 def _unmaskings(work: Work, held: Held) -> dict[str, Any]:
-    seen = unmasked_by(work, held.ticket.id)
+    seen = store.unmaskings_by_department(work.tx, held.ticket.id)
     departments = [{"department": _department(work, d), "times": n} for d, n in sorted(seen.items())]
     return {"times": sum(seen.values()), "departments": departments}
 
