@@ -64,6 +64,7 @@ from gateway.store import users_of
 from hotline.callers import INDEX_KEY
 from hotline.measures import moved
 from hotline.model import DOMAIN
+from hotline.reports.export import forget_exports
 from hotline.store import is_open_number
 from hotline.supervising.opening import follow_up
 from matters.filings import filings_of
@@ -152,6 +153,7 @@ def create_app(
         )
     if DOMAIN in settings.platform.rulebooks:
         settings.key(INDEX_KEY)  # without it no call can be taken in
+        forget_exports(settings)
     app = Flask("web", template_folder="templates", static_folder="static")
     app.config.update(
         SECRET_KEY=settings.key("session.key"),

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, cast
 
 from xlsxwriter import Workbook
 
 from audit.log import record
 from core.cells import MARK, Cell, safe
+from core.settings import Settings
 from core.text import Text
 from core.times import local_iso
 from core.work import Work
@@ -99,10 +102,19 @@ def overdue_table(work: Work, wanted: Wanted, book: Rulebook) -> Table:
     return Table(name, head, map(cells, every_overdue(work, wanted)))
 
 
+def _folder(settings: Settings) -> Path:
+    return settings.data / "run" / "exports"
+
+
+def forget_exports(settings: Settings) -> None:
+    """Remove what exports left behind when the process ended in their middle; to be called at its start."""
+    shutil.rmtree(_folder(settings), ignore_errors=True)
+
+
 def written(work: Work, table: Table, form: str) -> IO[bytes]:
     """Write a table as CSV or XLSX and return the file; whoever reads it to its end closes it."""
-    folder = work.settings.data / "run"
-    folder.mkdir(exist_ok=True)
+    folder = _folder(work.settings)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = cast(IO[bytes], tempfile.SpooledTemporaryFile(IN_MEMORY, "w+b", dir=str(folder)))  # noqa: SIM115
     write = _write_csv if form == CSV else _write_xlsx
     write(file, table, str(folder))

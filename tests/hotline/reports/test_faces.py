@@ -11,6 +11,7 @@ from zipfile import ZipFile
 import pytest
 from sqlalchemy import select
 
+from app import create_app
 from audit.store import audit_outbox
 from tests.cast import dave, mallory
 from tests.hotline.reports.city import (
@@ -299,3 +300,11 @@ def test_a_bulletin_without_a_month_is_of_the_last_one_that_is_over(city: Any) -
     busy(city)
     page = city.browser(lea).get("/hotline/reports/bulletin").get_data(as_text=True)
     assert "2026年2月热线运行月报" in page
+
+
+def test_what_an_export_left_behind_is_gone_at_the_next_start(city: Any) -> None:
+    left = city.settings.data / "run" / "exports" / "tmp-rows"
+    left.parent.mkdir(parents=True)
+    left.write_text("王建国", encoding="utf-8")
+    create_app(city.settings, city.database)
+    assert not left.exists()
