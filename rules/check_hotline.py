@@ -129,6 +129,10 @@ RELATIONS = ("operator", "dispatcher", "handler", "co_handler", "accused", "supe
 """Who looks at a ticket; a relation that a table does not name sees nothing."""
 PARTS = ("name", "phone", "address", "contact", "ip")
 """What is kept of a caller, as the table of the caller names it."""
+WORDS_OF_PEOPLE = ("summary", "description", "location", "occurred_at", "accused_person", "recording")
+"""What a ticket says in people's words: it can be masked or left out."""
+WHOLE = ("accused", "caller")
+"""What a ticket shows as more than a text: it can be left out, and not be masked."""
 
 
 def hotline_faults(book: Rulebook) -> Iterator[Fault]:
@@ -264,6 +268,14 @@ def _views(book: Rulebook) -> Iterator[Fault]:
         if relation not in book.views["ticket"]:
             words = f"应写明“{relation}”能看到什么", f"must say what {relation!r} sees"
             yield "/visibility/ticket", *words
+    texts = {*WORDS_OF_PEOPLE, *(f"caller.{part}" for part in PARTS)}
+    for relation, view in book.views["ticket"].items():
+        for part in sorted({*view.hide} - texts - {*WHOLE} | {*view.mask} - texts):
+            words = (
+                f"工单没有可以这样隐去的“{part}”",
+                f"nothing called {part!r} of a ticket can be kept back so",
+            )
+            yield f"/visibility/ticket/{relation}", *words
     for relation, view in book.views["caller"].items():
         for part in sorted({*view.hide, *view.mask} - {*PARTS}):
             words = f"来电人信息没有“{part}”", f"nothing called {part!r} is kept of a caller"

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from rules.check import check
+from rules.check_hotline import PARTS, WHOLE, WORDS_OF_PEOPLE
 from rules.rulebook import Rulebook
-from schemas import errors
+from schemas import errors, schema
 from tests.rules.books import of_domain
 from tests.rules.hotline.asking import hotline
 
@@ -80,6 +81,15 @@ def set_flags(state: str, *flags: str) -> Callable[[Document], object]:
         ),
         (lambda d: d["visibility"]["ticket"].pop("accused"), "/visibility/ticket"),
         (
+            lambda d: d["visibility"]["ticket"]["auditor"].update(hide=["descripton"]),
+            "/visibility/ticket/auditor",
+        ),
+        (
+            lambda d: d["visibility"]["ticket"]["auditor"].update(mask=["caller.fone"]),
+            "/visibility/ticket/auditor",
+        ),
+        (lambda d: d["visibility"]["ticket"]["leader"].update(mask=["accused"]), "/visibility/ticket/leader"),
+        (
             lambda d: d["visibility"]["caller"]["handler"].update(hide=["caller.ip"]),
             "/visibility/caller/handler",
         ),
@@ -138,6 +148,21 @@ def test_a_book_that_does_not_fit_its_schema_is_told_where(
     change: Callable[[Document], object], pointer: str
 ) -> None:
     assert faults(change) == [pointer]
+
+
+def test_what_can_be_kept_back_is_what_an_answer_may_leave_out() -> None:
+    shape = schema("response/ticket")
+    assert {*WORDS_OF_PEOPLE, *WHOLE} == shape["properties"].keys() - {*shape["required"]}
+    assert {*PARTS} < shape["properties"]["caller"]["properties"].keys()
+    assert {shape["properties"][part].get("type") for part in WORDS_OF_PEOPLE} == {"string"}
+
+
+def test_every_part_that_can_be_kept_back_may_be_named() -> None:
+    kept = [*WORDS_OF_PEOPLE, *WHOLE, *(f"caller.{part}" for part in PARTS)]
+    assert faults(lambda d: d["visibility"]["ticket"]["auditor"].update(hide=kept)) == []
+    assert (
+        faults(lambda d: d["visibility"]["ticket"]["auditor"].update(mask=["summary", "caller.name"])) == []
+    )
 
 
 def test_a_bad_rating_needs_a_way_as_a_good_one_does() -> None:
