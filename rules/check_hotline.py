@@ -22,6 +22,7 @@ from rules import check_articles as articles
 from rules.check_flow import Fault
 from rules.check_signing import signing_faults
 from rules.check_tickets import ticket_faults
+from rules.citation import SILENT
 from rules.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def hotline_faults(book: Rulebook) -> Iterator[Fault]:
     yield from articles.article_faults(book)
     yield from _named_workflows(book)
     yield from _codes(book)
+    yield from _silences(book)
     yield from _prefixes(book)
     yield from _views(book)
     yield from signing_faults(book)
@@ -253,6 +255,17 @@ def _codes(book: Rulebook) -> Iterator[Fault]:
 
 def _is_coded(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(e, dict) for e in value)
+
+
+def _silences(book: Rulebook) -> Iterator[Fault]:
+    """Where a policy has no value the text says nothing, and the citation says so."""
+    for path, leaf in book.policies.items():
+        if leaf.value is None and leaf.cite.kind != SILENT:
+            words = (
+                "没有值的应引用“条文未作规定”的条目",
+                "has no value, so it must cite an entry that is silent",
+            )
+            yield f"/policies/{path.replace('.', '/')}/cite", *words
 
 
 def _prefixes(book: Rulebook) -> Iterator[Fault]:

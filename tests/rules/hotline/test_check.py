@@ -114,6 +114,7 @@ def set_flags(state: str, *flags: str) -> Callable[[Document], object]:
             "/policies/close/requires/value",
         ),
         (lambda d: d["policies"]["withdraw"].update(value=None), "/policies/withdraw/value"),
+        (lambda d: d["policies"]["lights"].update(value=None), "/policies/lights/cite"),
         (lambda d: d["policies"]["hang"]["approver"].update(value=None), "/policies/hang/approver/value"),
         (
             lambda d: d["policies"]["extension"]["max_count"].update(value=3),
