@@ -256,6 +256,11 @@ def test_what_is_not_in_the_text_is_not_put_in_its_mouth() -> None:
     assert rules.document["status"] == "in_force"
 
 
+def test_units_solve_matters_at_the_root() -> None:
+    leaf = qianjiang().policy("root_causes")
+    assert (leaf.value, leaf.cite.kind, leaf.cite.article, leaf.cite.item) == (True, "text", "5", "(二)")
+
+
 def test_eight_grounds_are_answered_for_and_ten_are_refused() -> None:
     rules = qianjiang()
     assert len(rules.policy("accountability").value) == 8

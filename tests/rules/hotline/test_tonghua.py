@@ -208,6 +208,12 @@ def test_what_the_text_does_not_say_is_not_put_in_its_mouth() -> None:
     assert tonghua().document["status"] == "trial"
 
 
+def test_callers_look_up_the_progress_and_may_know_the_result() -> None:
+    query, know = tonghua().policy("progress_query"), tonghua().policy("right_to_know")
+    assert (query.value, query.cite.kind, query.cite.article) == ("self_service", "text", "13")
+    assert (know.value, know.cite.kind, know.cite.article) == (["progress", "result"], "text", "24")
+
+
 def test_satisfied_and_fairly_satisfied_close_a_ticket() -> None:
     scale = {e["code"]: e["satisfied"] for e in tonghua().policy("satisfaction.scale").value}
     assert {code for code, good in scale.items() if good} == {"satisfied", "fairly_satisfied"}
