@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,3 +29,17 @@ def th_desk(tmp_path: Path, template_database: Path) -> Iterator[World]:
     made = make_city(tmp_path, template_database, "tonghua")
     yield made
     made.database.close()
+
+
+@pytest.fixture
+def cities(tmp_path: Path, template_database: Path) -> Iterator[Any]:
+    """Make a city of a place."""
+    made: list[World] = []
+
+    def make(place: str) -> World:
+        made.append(make_city(tmp_path, template_database, place))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.database.close()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from core.errors import Conflict, Invalid
 from hotline.model import Held
 from tests.cast import dora, hans
 from tests.conftest import World
-from tests.hotline.conftest import make_city
 from tests.hotline.kit import acted, taken
 from tests.hotline.places.steps import at
 
@@ -38,20 +36,6 @@ EXTENSIONS = [
     ("ganzhou", "2026-02-13T16:40", "2026-02-27T23:59:59", {}),
 ]
 """Place, when it was dispatched, the last second to ask for more time, and what is asked."""
-
-
-@pytest.fixture
-def cities(tmp_path: Path, template_database: Path) -> Iterator[Any]:
-    """Make a city of a place."""
-    made: list[World] = []
-
-    def make(place: str) -> World:
-        made.append(make_city(tmp_path, template_database, place))
-        return made[-1]
-
-    yield make
-    for world in made:
-        world.database.close()
 
 
 def sent(world: World, place: str, when: str) -> Held:
