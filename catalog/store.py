@@ -280,5 +280,3 @@ def _distributions(tx: Connection, ids: Iterable[str]) -> Mapping[str, list[Dist
             )
         )
     return found
-
-

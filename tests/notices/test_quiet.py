@@ -1,4 +1,4 @@
-"""At night the inbox fills and nobody's telephone rings, unless what is told of would be late by the morning."""
+"""At night the inbox fills and no telephone rings, unless it would be too late by the morning."""
 
 from __future__ import annotations
 

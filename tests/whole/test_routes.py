@@ -92,6 +92,6 @@ def test_no_role_gets_past_a_page_that_does_not_name_it(world: World, role: str)
 
 def test_every_route_with_a_body_names_its_schema_or_checks_the_rulebook(world: World) -> None:
     for endpoint, route in world.app.extensions["shuxiang_routes"].items():
-        forms = "/actions/" in route.rule or route.rule.startswith(("/oauth/", "/open311/"))  # forms of others
+        forms = "/actions/" in route.rule or route.rule.startswith(("/oauth/", "/open311/"))
         if route.method in ("POST", "PATCH", "PUT") and not forms:
             assert route.request or route.takes_bytes, endpoint
