@@ -35,8 +35,8 @@ from hotline.tickets import act_on_ticket, find_ticket
 OFFICE = "hotline_office"
 OPERATOR = Actor("bench.operator", "bench", OFFICE, frozenset({"operator"}), "bench-operator")
 DISPATCHER = Actor("bench.dispatcher", "bench", OFFICE, frozenset({"dispatcher"}), "bench-dispatcher")
-LIVES = ("registered", "dispatched", "handling", "fed_back", "dissatisfied", "closed")
-"""How far a ticket has come; of all but the last it is still open."""
+LIVES = ("registered", "dispatched", "handling", "fed_back", "dissatisfied", "closed", "archived")
+"""How far a ticket has come; of all but the last two it is still open."""
 OPEN_DAYS, YEAR = 40, 365
 HOUR = timedelta(hours=1)
 
@@ -97,9 +97,10 @@ def tell(world: Any, random: Random, life: str, at: datetime) -> Held:
         ("fed_back", handler, "fed_back", {"reply": "已派人到现场核实并处理完毕。"}),
         ("dissatisfied", OPERATOR, "revisited", {"satisfaction": "dissatisfied"}),
         ("closed", OPERATOR, "revisited", {"satisfaction": "satisfied"}),
+        ("archived", OPERATOR, "archived", {}),
     )
     for reached, actor, event, fields in steps[: max(0, LIVES.index(life))]:
-        if reached == "dissatisfied" and life == "closed":
+        if reached == "dissatisfied" and life in ("closed", "archived"):
             continue
         world.now += HOUR * random.randint(1, 5)
         held = _step(world, actor, held, event, fields)
@@ -267,8 +268,10 @@ def _renamed(row: Mapping[str, Any], changed: Mapping[str, str]) -> dict[str, An
 def fill(world: Any, seed: int, *, tickets: int, still_open: int, told: int, end: datetime) -> None:
     """Fill a deployment with a year of tickets up to `end`, so many of them still open."""
     random = Random(seed)
-    closed = tell_many(world, random, ("closed",), end - timedelta(days=YEAR), end - timedelta(days=5), told)
-    lives = tell_many(world, random, LIVES[:-1], end - timedelta(days=OPEN_DAYS), end - 30 * HOUR, told)
+    closed = tell_many(
+        world, random, ("archived",), end - timedelta(days=YEAR), end - timedelta(days=5), told
+    )
+    lives = tell_many(world, random, LIVES[:-2], end - timedelta(days=OPEN_DAYS), end - 30 * HOUR, told)
     sweep_all(world, end)
     copier = Copier(world, random)
     copier.many([original(world, h.ticket.id) for h in closed], tickets - still_open - len(closed))

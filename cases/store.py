@@ -63,7 +63,7 @@ case_parties = Table(
     Column("case_id", ForeignKey("cases.id"), primary_key=True),
     Column("role", String(40), primary_key=True),
     Column("department", String(80), primary_key=True),
-    Index("ix_case_parties_department_role", "department", "role"),
+    Index("ix_case_parties_department_role", "department", "role", "case_id"),
 )
 
 case_turns = Table(
@@ -72,7 +72,7 @@ case_turns = Table(
     Column("case_id", ForeignKey("cases.id"), primary_key=True),
     Column("role", String(40), primary_key=True),
     Column("department", String(80), primary_key=True),
-    Index("ix_case_turns_department_role", "department", "role"),
+    Index("ix_case_turns_department_role", "department", "role", "case_id"),
 )
 
 case_events = Table(
@@ -486,7 +486,11 @@ def recent(tx: Connection, whose: Party | None, limit: int, cursor: str | None =
 
 def count_tasks(tx: Connection, whose: Party) -> int:
     """Return how many open cases wait for a department."""
-    return tx.execute(select(func.count()).select_from(cases).where(_has_turn(whose))).scalar_one()
+    c = case_turns.c
+    query = select(func.count(func.distinct(c.case_id))).where(
+        c.department == whose.department, c.role.in_(sorted(whose.roles))
+    )
+    return tx.execute(query).scalar_one()
 
 
 def count_late(tx: Connection, now: datetime, whose: Party | None) -> int:
