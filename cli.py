@@ -191,12 +191,20 @@ def check(place: Place, as_json: bool) -> None:
 def _warn(settings: Settings) -> None:
     """Tell on the error stream what is allowed to run and should not stay as it is."""
     from cases.books import tenancy_warning
+    from hotline.routing import unknown_topics
     from rules.rulebook import SHIPPED, load_rulebooks
 
-    book = load_rulebooks(SHIPPED, settings.platform.rulebooks).current("sharing")
-    warning = tenancy_warning(settings, book)
+    books = load_rulebooks(SHIPPED, settings.platform.rulebooks)
+    warning = tenancy_warning(settings, books.current("sharing"))
     if warning is not None:
         err.print(f"警告 WARNING: {warning.zh} / {warning.en}", style="yellow", markup=False)
+    if "hotline" not in settings.platform.rulebooks:
+        return
+    unknown = unknown_topics(settings.hotline.duties, books.current("hotline"))
+    if unknown:
+        zh = f"hotline.yaml 的 duties 中有热线规则没有的类别，这些行不起作用：{'、'.join(unknown)}"
+        en = f"duties of hotline.yaml name topics that the hotline's rulebook lacks: {', '.join(unknown)}"
+        err.print(f"警告 WARNING: {zh} / {en}", style="yellow", markup=False)
 
 
 @main.command()
@@ -989,7 +997,9 @@ def hotline_import(place: Place, file: Path, source: str, dry_run: bool, as_json
         told = partial(progress.update, task)
         done = import_file(begin, file, source, dry_run, lambda n, all_: told(completed=n, total=all_))
     names = ("行 row", "列 column", "原因 reason", "所填 value")
-    _print(done.document, as_json, lambda: _table(done.summary, names, done.rows))
+    _print(
+        done.document, as_json, lambda: _table(done.summary, names, done.rows) if done.rows else done.summary
+    )
     if not done.sound:
         sys.exit(1)
 

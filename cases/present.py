@@ -8,7 +8,7 @@ from typing import Any
 from cases.model import Case, Event, in_role, roles_in
 from cases.procedure import is_barred
 from cases.sealed import fields_seen
-from cases.standing import facts_now
+from cases.standing import facts_before, facts_now
 from cases.timing import book_of, clocks
 from core.text import Text
 from core.times import local_iso
@@ -55,7 +55,7 @@ def case_view(work: Work, case: Case) -> dict[str, Any]:
     return {
         **_row(work, case, offered),
         "forms": {t.action: _form(t, book.fields) for t in offered},
-        "history": [_step(work, case, e, flow) for e in case.events],
+        "history": [_step(work, case, e) for e in case.events],
     }
 
 
@@ -133,10 +133,10 @@ def field_view(rule: FieldRule, forbidden: Sequence[str] = ()) -> dict[str, Any]
     }
 
 
-def _step(work: Work, case: Case, event: Event, flow: Workflow) -> dict[str, Any]:
+def _step(work: Work, case: Case, event: Event) -> dict[str, Any]:
     return {
         "action": event.action,
-        "title": label(step_title(event, flow, case.facts)),
+        "title": label(step_title(work, case, event)),
         "at": local_iso(event.at),
         "state": event.to_state,
         "by": event.actor_department,
@@ -146,12 +146,15 @@ def _step(work: Work, case: Case, event: Event, flow: Workflow) -> dict[str, Any
     }
 
 
-def step_title(event: Event, flow: Workflow, facts: Mapping[str, Any]) -> Text:
+def step_title(work: Work, case: Case, event: Event) -> Text:
     """Return what a step is called: of several transitions of one action, the one that it was."""
+    book, flow = book_of(work, case)
     named = [t for t in flow.transitions if t.action == event.action]
     moved = [t for t in named if event.from_state in t.sources and t.target == event.to_state]
     taken = [t for t in moved if t.emits == event.names and _fits(t, event)]
-    taken.sort(key=lambda t: excluded(t.when, facts))
+    if len({t.title for t in taken}) > 1:
+        facts = facts_before(book, flow, case, event)
+        taken.sort(key=lambda t: excluded(t.when, facts))
     opened = flow.opens_by.title if flow.opens_by else Text("建立", "Open")
     return next((t.title for t in (*taken, *moved, *named)), opened)
 

@@ -12,9 +12,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
-from cases.model import Case, in_role
+from cases.model import Case, Event, in_role
 from cases.timing import book_of, clocks
 from core.work import Work
 from notices.post import told
@@ -39,6 +40,14 @@ def facts_now(work: Work, case: Case) -> dict[str, Any]:
         **_counts(book, case, asked),
         **_of_users(work, case, asked),
     }
+
+
+def facts_before(book: Rulebook, flow: Workflow, case: Case, event: Event) -> dict[str, Any]:
+    """Return the case's facts and what its earlier events tell, as they were when a step was taken."""
+    then = replace(case, events=tuple(e for e in case.events if e.seq < event.seq))
+    asked = {fact for step in flow.transitions for fact in step.when}
+    waiting = {name: is_pending(then, flow, name) for name in asked & book.events.keys()}
+    return {**case.facts, **waiting, **_counts(book, then, asked)}
 
 
 def _of_clocks(work: Work, case: Case, asked: set[str]) -> dict[str, bool]:

@@ -6,7 +6,7 @@ from core.errors import Conflict, invalid
 from core.text import Text
 from core.work import Work
 from hotline import store
-from hotline.model import Held
+from hotline.model import WORKFLOW, Held
 from rules.rulebook import Rulebook
 
 _AFTER = {
@@ -32,6 +32,16 @@ def after_reply(book: Rulebook) -> Text:
     return Text(words.zh + _NEW_FACTS.zh, words.en + _NEW_FACTS.en)
 
 
+_UNANSWERED = frozenset({"withdraw", "refuse", "hand_off"})
+"""What ends a ticket without an answer, as the rulebook's steps name it."""
+
+
+def _ended_unanswered(book: Rulebook, target: Held) -> bool:
+    steps = book.workflow(WORKFLOW).transitions
+    ended = any(t.does in _UNANSWERED and t.target == target.ticket.state for t in steps)
+    return ended and target.ticket.fed_back_at is None
+
+
 def check_merging(work: Work, book: Rulebook, held: Held, target: Held | None) -> None:
     """Raise Invalid or Conflict unless a ticket may join the other one.
 
@@ -46,6 +56,12 @@ def check_merging(work: Work, book: Rulebook, held: Held, target: Held | None) -
             "不能并入自身或已被并案的工单",
             "must be another ticket, and one that is not merged itself",
             code="merged",
+        )
+    if _ended_unanswered(book, target):
+        raise Conflict(
+            "该工单未经答复已了结（撤单、不予受理或已转紧急热线），不能并入；请单独办理本工单",
+            "that ticket ended without an answer: withdrawn, refused or handed on; handle this one by itself",
+            code="ended_unanswered",
         )
     if is_answered(target):
         policy = book.policy("merge.after_reply")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.settings_hotline import Duty, lies_within, significant
 from core.work import Work
-from hotline.book import hotline_book, states_with, value_of
+from hotline.book import coded, hotline_book, states_with, value_of
 from hotline.model import Held, Suggested
 from rules.rulebook import Rulebook
 
@@ -36,6 +36,12 @@ def suggest(work: Work, category: str, place: str, accused: str | None = None) -
     first = {duty.unit: duty for duty in reversed(fitting)}
     units = list(dict.fromkeys(duty.unit for duty in fitting))[:MOST]
     return [Suggested(unit, first[unit], unit == accused) for unit in units]
+
+
+def unknown_topics(duties: Sequence[Duty], book: Rulebook) -> list[str]:
+    """Return the topics of the duty table that the rulebook does not have: such a row suggests nobody."""
+    known = coded(book, "categories")
+    return sorted({d.category for d in duties if d.category is not None and d.category not in known})
 
 
 def _upwards(book: Rulebook, category: str) -> list[str]:

@@ -94,6 +94,15 @@ def _bound(zh: str, en: str, size: bool) -> Callable[[ValidationError], Text]:
     return say
 
 
+_too_short = _bound(
+    "至少 {limit} 个字，现为 {now} 个", "must have at least {limit} characters, has {now}", True
+)
+
+
+def _empty(error: ValidationError) -> Text | None:
+    return Text("不能为空", "must not be empty") if error.validator_value == 1 else None
+
+
 _SENTENCES: dict[str, Callable[[ValidationError], Text]] = {
     "required": _required,
     "additionalProperties": _additional,
@@ -105,9 +114,7 @@ _SENTENCES: dict[str, Callable[[ValidationError], Text]] = {
     "pattern": lambda e: Text(
         f"“{_show(e.instance)}”格式不对", f"{_show(e.instance)!r} is not in the required form"
     ),
-    "minLength": _bound(
-        "至少 {limit} 个字，现为 {now} 个", "must have at least {limit} characters, has {now}", True
-    ),
+    "minLength": lambda e: _empty(e) or _too_short(e),
     "maxLength": _bound(
         "最多 {limit} 个字，现为 {now} 个", "must have at most {limit} characters, has {now}", True
     ),

@@ -45,14 +45,14 @@ def assemble(work: Work, held: Held, said: Mapping[str, Any], origin: Case | Non
     `origin` is the case that calls for it, `said` what was said there, such as the clock that ran out.
     """
     own = work.acting_as(SYSTEM)
-    book, flow = book_of(own, held.case)
+    book, _ = book_of(own, held.case)
     document = {
         "assembled_at": local_iso(work.now),
         "ticket": _ticket(own, held, book),
         "occasion": _occasion(own, said, origin),
         "clocks": [clock_view(c, book.events) for c in clocks(own, held.case)],
         "breaches": list(_breaches(own, held.case, book)),
-        "steps": [_step(own, e, step_title(e, flow, held.case.facts), book) for e in held.case.events],
+        "steps": [_step(own, e, step_title(own, held.case, e), book) for e in held.case.events],
         "counts": _counts(held.case),
         "ratings": list(_ratings(own, held, book)),
         "unmaskings": _unmaskings(own, held),

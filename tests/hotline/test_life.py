@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 
 from app import create_app
+from cases.present import case_view
 from core.errors import ConfigError, Conflict, Invalid, NotFound
 from hotline.callers import INDEX_KEY
+from hotline.model import Held
 from tests.cast import carol, dave, dora, hans, hugo, otto
 from tests.conftest import World
 from tests.hotline.kit import (
     acted,
     answered_ticket,
+    classified,
     dispatched_ticket,
     rated_ticket,
     seen,
@@ -65,6 +68,19 @@ def test_an_answer_is_noted_beside_the_ticket(desk: World) -> None:
     held = answered_ticket(desk)
     assert held.ticket.fed_back_at == desk.now
     assert held.ticket.due_at is None or held.ticket.due_at > desk.now
+
+
+def test_an_answer_is_named_after_an_extension_only_where_one_was_asked_for(desk: World) -> None:
+    def named(held: Held) -> str:
+        with desk.read(hans) as work:
+            return str(case_view(work, held.case)["history"][-1]["title"]["zh"])
+
+    assert named(answered_ticket(desk)) == "反馈办理结果"
+    held = dispatched_ticket(desk, facts={**classified(desk), "level": "special"})
+    held = acted(desk, hans, held, step_emitting(desk, held, "signed_in"))
+    held = acted(desk, hans, held, step_emitting(desk, held, "extension_requested"), reason="待料", by=3)
+    held = acted(desk, hans, held, step_emitting(desk, held, "fed_back"), reply="路灯已修复。")
+    assert named(held) == "反馈结果，延期申请随之了结"
 
 
 def test_a_control_plane_without_the_key_for_phone_numbers_does_not_start(desk: World) -> None:

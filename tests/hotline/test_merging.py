@@ -67,6 +67,14 @@ def test_what_is_answered_is_joined_by_nothing_any_more(desk: World) -> None:
     assert refused.value.cite
 
 
+def test_what_ended_without_an_answer_is_not_called_answered(desk: World) -> None:
+    first, second = taken(desk).held, taken(desk).held
+    acted(desk, otto, first, step_doing(desk, first, "withdraw"), reason="来电人撤回")
+    with pytest.raises(Conflict) as refused:
+        merged(desk, second, first.ticket.number)
+    assert refused.value.code == "ended_unanswered"
+
+
 def test_a_ticket_joins_neither_itself_nor_one_that_was_merged_nor_nothing(desk: World) -> None:
     first, second = dispatched_ticket(desk), taken(desk).held
     third = merged(desk, taken(desk).held, first.ticket.number)

@@ -24,6 +24,11 @@ def test_every_missing_field_has_an_entry_of_its_own() -> None:
     assert set(faults("request/client", {})) == {"/name", "/networks"}
 
 
+def test_what_may_not_be_empty_is_said_to_be_empty_without_counting() -> None:
+    (fault,) = schemas.errors("request/ticket", {"channel": "phone", "summary": ""})
+    assert (fault.message.zh, fault.message.en) == ("不能为空", "must not be empty")
+
+
 def test_a_text_of_blanks_is_no_text() -> None:
     assert faults("request/client", {"name": "    ", "networks": ["10.0.0.0/8"]}) == {"/name": "minLength"}
 

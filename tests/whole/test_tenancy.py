@@ -40,6 +40,18 @@ def test_qianjiang_has_a_platform_of_its_own(tmp_path: Path) -> None:
     assert "WARNING" not in checked(tmp_path, "sharing/qianjiang").output
 
 
+def test_duties_that_another_hotlines_book_does_not_know_are_warned_of(tmp_path: Path) -> None:
+    shutil.copytree(CONFIG, tmp_path / "config")
+    platform = tmp_path / "config" / "platform.yaml"
+    text = platform.read_text(encoding="utf-8").replace("hotline/qianjiang", "hotline/ganzhou")
+    platform.write_text(text, encoding="utf-8")
+    line = ["--config", str(tmp_path / "config"), "--data", str(tmp_path), "check"]
+    result = CliRunner().invoke(main, line)
+    assert result.exit_code == 0
+    assert "WARNING" in result.output
+    assert "street_lights" in result.output
+
+
 def test_every_page_says_on_which_platform_it_runs(ganzhou: Any) -> None:
     assert "依托" not in ganzhou.app.test_client().get("/sign-in").text
     upper = Text("张掖市政务数据共享平台", "Zhangye sharing platform")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cases.present import case_view
 from core.errors import Conflict, Invalid
 from hotline.model import Held
 from tests.cast import dora, hans, lena, otto
@@ -116,6 +117,10 @@ def test_a_second_dissatisfied_rating_is_investigated(th_desk: World) -> None:
     held = acted(th_desk, dora, held, "redo", explanation="诉求合理，应办未办")
     held = rated(th_desk, held, "dissatisfied")
     assert held.case.state == "dissatisfied"
+    with th_desk.read(otto) as work:
+        history = case_view(work, held.case)["history"]
+    ratings = [step["title"]["en"] for step in history if step["action"] == "revisit"]
+    assert ratings == ["Dissatisfied", "Dissatisfied a second time"]
     assert supervised(th_desk) == ["investigation"]
     held = acted(th_desk, otto, held, "close_conforming", basis="物业管理条例", explanation="答复符合规定")
     assert held.case.state == "closed"
