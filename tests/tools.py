@@ -1,0 +1,86 @@
+"""Other people's programs and packages that tests hold our answers against.
+
+A test asks for what it needs. Where that is missing the test is skipped, with the command that would bring
+it; in CI, which installs everything, it fails: a check that silently stopped running would be worth nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+APT = {
+    "/usr/bin/chromium": "chromium fonts-noto-cjk",
+    "/usr/share/gocode/src/golang.org/x/mod": "golang-golang-x-mod-dev",
+    "go": "golang-go",
+    "java": "openjdk-17-jre-headless",
+    "openssl": "openssl",
+    "postgres": "postgresql",
+    "strace": "strace",
+}
+"""What Debian calls the packages of programs and files."""
+EXTRAS = {
+    "node": "oracles",
+    "npm": "oracles",
+    "pymerkle": "oracles",
+    "sigstore": "oracles",
+    "pyspark": "spark",
+}
+"""Which extra of ours brings a program or module; `dev` brings all others."""
+FOLDERS = (str(Path(sys.executable).parent), *map(str, Path("/usr/lib/postgresql").glob("*/bin")))
+"""Where programs lie beside those on the search path."""
+CLIENTS = Path(__file__).parent / "clients"
+"""The JavaScript packages that tests use, as package.json and package-lock.json pin them."""
+
+
+def need(name: str) -> str:
+    """Return the path of a program, a file given by its path, or a Python module; skip or fail without it."""
+    found = _find(name)
+    if found is None:
+        missing(f"{name} is missing: {_remedy(name)}")
+    return found
+
+
+def need_npm() -> Path:
+    """Return the folder below which Node finds the packages of `CLIENTS`; CI installs them there once."""
+    npm, installed = need("npm"), CLIENTS / "node_modules" / ".package-lock.json"
+    if not installed.exists() and not os.environ.get("CI"):
+        missing(f"the packages are missing: npm ci --prefix {CLIENTS}")
+    with (CLIENTS / "package.json").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # tests run side by side
+        if not installed.exists():
+            path = os.pathsep.join((str(Path(npm).parent), os.environ.get("PATH", os.defpath)))
+            command = (npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(CLIENTS))
+            subprocess.run(command, check=True, env={**os.environ, "PATH": path}, timeout=300)
+    return CLIENTS
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test that asks, or fail it in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _find(name: str) -> str | None:
+    if name.startswith("/"):
+        return name if Path(name).exists() else None
+    program = shutil.which(name, path=os.pathsep.join((*FOLDERS, os.environ.get("PATH", os.defpath))))
+    if program is not None:
+        return program
+    module = importlib.util.find_spec(name)
+    return module.origin if module is not None else None
+
+
+def _remedy(name: str) -> str:
+    if name in APT:
+        return f"apt-get install {APT[name]}"
+    return f"pip install -c constraints.txt -e '.[{EXTRAS.get(name, 'dev')}]'"
