@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -16,56 +15,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
 
 import schemas
-from core.errors import ConfigError, Invalid, Refusal
+from audit.commands import audit
+from core.errors import ConfigError
 from core.settings import Settings, load_settings
+from core.terminal import Told, as_json_option, err, explained, facts_table, out, print_facts
 from core.times import parse_instant, utc_now
 from core.work import SYSTEM, Work
 
 DEMO_CONFIG = Path(__file__).parent / "config" / "demo"
-
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
-
-
-class _Told(click.ClickException):
-    """An error that has been put into words for the person at the terminal."""
-
-    def show(self, file: Any = None) -> None:
-        err.print(self.message, style="red", markup=False)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Turn refusals and configuration faults into sentences and exit status 1."""
-    try:
-        yield
-    except ConfigError as wrong:
-        raise _Told(str(wrong)) from wrong
-    except Invalid as wrong:
-        lines = [f"{e.pointer or '/'}: {e.message.zh} / {e.message.en}" for e in wrong.errors]
-        raise _Told("\n".join(lines)) from wrong
-    except Refusal as wrong:
-        raise _Told(f"{wrong.message.zh} / {wrong.message.en}") from wrong
-    except OperationalError as wrong:
-        raise _Told(f"数据库无法使用：{wrong.orig} / the database cannot be used: {wrong.orig}") from wrong
-
-
-def explained(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorate a command so that what goes wrong is explained, not traced."""
-
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with _explained():
-            return command(*args, **kwargs)
-
-    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
-    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    return wrapped
 
 
 class Place:
@@ -91,7 +52,7 @@ class Place:
         settings = self.settings()
         database = Database(settings.database_url)
         if not settings.data.is_dir() or not at_head(database):
-            raise _Told("数据库尚未建立，请先运行 shuxiang init / no database yet: run shuxiang init")
+            raise Told("数据库尚未建立，请先运行 shuxiang init / no database yet: run shuxiang init")
         counter = PolicyCounter(settings.data / "run" / "policy")
         books = open_rulebooks(settings, database, utc_now())
 
@@ -116,26 +77,6 @@ class Place:
 
 
 place_of = click.make_pass_decorator(Place)
-
-
-def _print(document: Any, as_json: bool, table: Callable[[], Table | str]) -> None:
-    if as_json:
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
-    else:
-        shown = table()
-        click.echo(shown) if isinstance(shown, str) else out.print(shown)
-
-
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*("" if v is None else str(v) for v in row))
-    return table
-
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -163,6 +104,9 @@ def main(context: click.Context, config: Path, data: Path) -> None:
     context.obj = Place(config, data)
 
 
+main.add_command(audit)
+
+
 # --- set-up ---------------------------------------------------------------------------------------
 
 
@@ -185,7 +129,11 @@ def check(place: Place, as_json: bool) -> None:
         "datasets": len(settings.manifests),
         "rulebooks": dict(settings.platform.rulebooks),
     }
-    _print(facts, as_json, lambda: _table("配置无误 / configuration is sound", ("", ""), list(facts.items())))
+    print_facts(
+        facts,
+        as_json,
+        lambda: facts_table("配置无误 / sound", ("", ""), list(facts.items())),
+    )
 
 
 def _warn(settings: Settings) -> None:
@@ -221,7 +169,7 @@ def init(place: Place, passwords: Path | None, as_json: bool) -> None:
     made = _initialised(place.settings())
     if passwords is not None and made:
         _write_private(passwords, "".join(f"{login}\t{password}\n" for login, password in made.items()))
-    _print(made, as_json, lambda: _sign_ins(made))
+    print_facts(made, as_json, lambda: _sign_ins(made))
 
 
 def _initialised(settings: Settings) -> dict[str, str]:
@@ -245,7 +193,7 @@ def _write_private(path: Path, text: str) -> None:
 def _sign_ins(made: Mapping[str, str]) -> Table | str:
     if not made:
         return "已初始化，没有新账号 / initialised before; no new account"
-    return _table(
+    return facts_table(
         "一次性密码，首次登录须更改 / one-time passwords",
         ("登录名 login", "密码 password"),
         list(made.items()),
@@ -271,13 +219,13 @@ def apply(place: Place, folder: Path, dry_run: bool, as_json: bool) -> None:
         else:
             changes = apply_manifests(work, settings.manifests, reports)
     rows = [c.as_json() for c in changes]
-    _print(rows, as_json, lambda: _changes_table(rows, dry_run))
+    print_facts(rows, as_json, lambda: _changes_table(rows, dry_run))
 
 
 def _changes_table(rows: Sequence[Mapping[str, Any]], dry_run: bool) -> Table:
     title = "将要进行的变更 / what would change" if dry_run else "已完成的变更 / what changed"
     shown = [(r["manifest"], r.get("code"), r["change"], "\n".join(r.get("diff", ()))) for r in rows]
-    return _table(title, ("清单 manifest", "代码 code", "变更 change", "差异 diff"), shown)
+    return facts_table(title, ("清单 manifest", "代码 code", "变更 change", "差异 diff"), shown)
 
 
 # --- running --------------------------------------------------------------------------------------
@@ -303,14 +251,14 @@ def _serve(place: Place, once_ready: Callable[[], None]) -> None:
     try:
         held = lock(settings.data)
     except BlockingIOError as busy:
-        raise _Told(
+        raise Told(
             f"{settings.data} 上已有一个 serve 在运行 / another serve runs on this data folder"
         ) from busy
     supervisor = Supervisor(children(settings), lambda line: err.print(line, markup=False))
     supervisor.start()
     try:
         if not wait_until_ready(supervisor, settings, 60):
-            raise _Told("服务未能在 60 秒内就绪 / the services did not become ready within 60 s")
+            raise Told("服务未能在 60 秒内就绪 / the services did not become ready within 60 s")
         out.print(
             f"控制面 control plane  {settings.platform.control_url}\n"
             f"数据面 data plane     {settings.platform.gateway_url}",
@@ -444,7 +392,7 @@ def sweep(place: Place, as_json: bool) -> None:
 
     with place.work() as work:
         moved = sweep_cases(work)
-    _print({"cases": moved}, as_json, lambda: f"{moved} 件 / cases")
+    print_facts({"cases": moved}, as_json, lambda: f"{moved} 件 / cases")
 
 
 @main.command()
@@ -468,7 +416,7 @@ def demo(place: Place, story_only: bool) -> None:
             with place.open() as begin:
                 tell(settings, begin, out)
         except Unexpected as wrong:
-            raise _Told(str(wrong)) from wrong
+            raise Told(str(wrong)) from wrong
         shown = _shown(sign_ins)
         out.print(
             f"\n登录名和一次性密码 sign-ins: {shown}  (首次登录须更改 / change at first sign-in)",
@@ -520,7 +468,7 @@ def notices_send(place: Place, once: bool, as_json: bool) -> None:
     outbox, sent = Outbox(database, utc_now), 0
     while count := send_once(settings, outbox):
         sent += count
-    _print({"tried": sent}, as_json, lambda: f"{sent} 条已处理 / tried")
+    print_facts({"tried": sent}, as_json, lambda: f"{sent} 条已处理 / tried")
 
 
 @notices.command("status")
@@ -533,7 +481,9 @@ def notices_status(place: Place, as_json: bool) -> None:
 
     with place.work() as work:
         facts = status(work)
-    _print(facts, as_json, lambda: _table("通知发送 / notices sent on", ("", ""), list(facts.items())))
+    print_facts(
+        facts, as_json, lambda: facts_table("通知发送 / notices sent on", ("", ""), list(facts.items()))
+    )
 
 
 # --- data ---------------------------------------------------------------------------------------
@@ -559,7 +509,7 @@ def quality_check(place: Place, code: str | None, kind: str | None, every: bool,
     from core.codes import code_in
 
     if (code is None) != every:
-        raise _Told("请给出数据集代码，或用 --all / name a dataset, or use --all")
+        raise Told("请给出数据集代码，或用 --all / name a dataset, or use --all")
     columns = (TextColumn("{task.description}"), TextColumn("{task.completed:,} rows"), TimeElapsedColumn())
     with place.open() as begin, Progress(*columns, console=err, transient=True, disable=as_json) as progress:
         with begin() as work:
@@ -574,7 +524,7 @@ def quality_check(place: Place, code: str | None, kind: str | None, every: bool,
     documents = [{"dataset": one, "id": run.id, **run.document} for one, run in runs]
     rows = [(one, run.kind, run.rows, run.failed_rules, run.duration_ms / 1000) for one, run in runs]
     names = ("数据集 dataset", "类型 kind", "行 rows", "有问题的规则 broken rules", "秒 s")
-    _print(documents, as_json, lambda: _table("数据质量 / quality of data", names, rows))
+    print_facts(documents, as_json, lambda: facts_table("数据质量 / quality of data", names, rows))
     if any(run.failed_rules for _, run in runs):
         sys.exit(1)
 
@@ -599,7 +549,7 @@ def accounts_token(place: Place, login: str, hours: int, as_json: bool) -> None:
 
     with place.work() as work:
         token = issue_token(work, login, hours=hours)
-    _print({"login": login, "token": token, "hours": hours}, as_json, lambda: token)
+    print_facts({"login": login, "token": token, "hours": hours}, as_json, lambda: token)
 
 
 @accounts.command("add")
@@ -618,7 +568,7 @@ def accounts_add(
 
     with place.work() as work:
         password = create_account(work, login, name, department, frozenset(roles))
-    _print({"login": login, "password": password}, as_json, lambda: password)
+    print_facts({"login": login, "password": password}, as_json, lambda: password)
 
 
 @accounts.command("list")
@@ -632,10 +582,10 @@ def accounts_list(place: Place, as_json: bool) -> None:
     with place.work() as work:
         rows = [(a.login, a.name, a.department, sorted(a.roles), a.state) for a in list_accounts(work)]
     names = ("login", "name", "department", "roles", "state")
-    _print(
+    print_facts(
         [dict(zip(names, row, strict=True)) for row in rows],
         as_json,
-        lambda: _table("账号 / accounts", names, [(*r[:3], ", ".join(r[3]), r[4]) for r in rows]),
+        lambda: facts_table("账号 / accounts", names, [(*r[:3], ", ".join(r[3]), r[4]) for r in rows]),
     )
 
 
@@ -650,7 +600,7 @@ def accounts_disable(place: Place, login: str, as_json: bool) -> None:
 
     with place.work() as work:
         disable_account(work, login)
-    _print({"login": login, "state": "disabled"}, as_json, lambda: f"{login} 已停用 / disabled")
+    print_facts({"login": login, "state": "disabled"}, as_json, lambda: f"{login} 已停用 / disabled")
 
 
 @accounts.command("enable")
@@ -664,7 +614,7 @@ def accounts_enable(place: Place, login: str, as_json: bool) -> None:
 
     with place.work() as work:
         enable_account(work, login)
-    _print({"login": login, "state": "active"}, as_json, lambda: f"{login} 已启用 / enabled")
+    print_facts({"login": login, "state": "active"}, as_json, lambda: f"{login} 已启用 / enabled")
 
 
 @accounts.command("reset")
@@ -678,7 +628,7 @@ def accounts_reset(place: Place, login: str, as_json: bool) -> None:
 
     with place.work() as work:
         password = reset_password(work, login)
-    _print({"login": login, "password": password}, as_json, lambda: password)
+    print_facts({"login": login, "password": password}, as_json, lambda: password)
 
 
 # --- keys -----------------------------------------------------------------------------------------
@@ -714,7 +664,7 @@ def keys_renew(place: Place, as_json: bool) -> None:
             number = add_personal_key(work)
         written = {name: _wrapped_anew(begin, rewrap) for name, (rewrap, _) in kept.items()}
     told = "，".join(f"{words}: {written[name]}" for name, (_, words) in kept.items())
-    _print({"key": number, **written}, as_json, lambda: f"personal-{number}.key：{told}")
+    print_facts({"key": number, **written}, as_json, lambda: f"personal-{number}.key：{told}")
 
 
 def _wrapped_anew(begin: Callable[[], AbstractContextManager[Work]], rewrap: Callable[..., Any]) -> int:
@@ -769,7 +719,7 @@ def rulebook_check(book: str | None, as_json: bool) -> None:
         except ConfigError as wrong:
             faults += [str(f) for f in wrong.findings]
     checked = [book] if book else _all_books()
-    _print(
+    print_facts(
         {"checked": checked, "faults": faults},
         as_json,
         lambda: "\n".join(faults) or f"{len(checked)} 份规则手册无误 / rulebooks are sound",
@@ -788,7 +738,9 @@ def rulebook_show(book: str, as_json: bool) -> None:
 
     rows = list(show(_book(book)[0]))
     names = ("path", "value", "article", "kind", "reading", "summary")
-    _print([dict(zip(names, r, strict=True)) for r in rows], as_json, lambda: _table(book, names, rows))
+    print_facts(
+        [dict(zip(names, r, strict=True)) for r in rows], as_json, lambda: facts_table(book, names, rows)
+    )
 
 
 @rulebook.command("glossary")
@@ -799,7 +751,7 @@ def rulebook_glossary(as_json: bool) -> None:
     from rules.glossary import glossary
 
     lines = list(glossary([_book(name)[0] for name in _all_books()]))
-    _print(lines, as_json, lambda: "\n".join(lines))
+    print_facts(lines, as_json, lambda: "\n".join(lines))
 
 
 @rulebook.command("due")
@@ -822,7 +774,7 @@ def rulebook_due(book: str, facts: tuple[str, ...], events: tuple[str, ...], as_
         (name, d["due"], "provisional" if d["provisional"] else "", _cite(d["cite"]))
         for name, d in due.items()
     ]
-    _print(due, as_json, lambda: _table(book, ("时限 clock", "到期 due", "", "依据 cite"), rows))
+    print_facts(due, as_json, lambda: facts_table(book, ("时限 clock", "到期 due", "", "依据 cite"), rows))
 
 
 def _cite(cite: Mapping[str, Any]) -> str:
@@ -832,7 +784,7 @@ def _cite(cite: Mapping[str, Any]) -> str:
 def _pair(item: str, option: str) -> tuple[str, str]:
     key, equals, value = item.partition("=")
     if not equals or not key:
-        raise _Told(f"{option} 应写作 KEY=VALUE:{item} / {option} takes KEY=VALUE: {item}")
+        raise Told(f"{option} 应写作 KEY=VALUE:{item} / {option} takes KEY=VALUE: {item}")
     return key, value
 
 
@@ -840,7 +792,7 @@ def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for key, value in (_pair(item, option) for item in given):
         if key in pairs:
-            raise _Told(f"{option} {key} 重复 / {option} {key} is given twice")
+            raise Told(f"{option} {key} 重复 / {option} {key} is given twice")
         pairs[key] = value
     return pairs
 
@@ -852,65 +804,8 @@ def _instants(given: Sequence[str]) -> list[tuple[str, datetime]]:
         try:
             instants.append((event, parse_instant(text)))
         except ValueError as wrong:
-            raise _Told(f"--at {event}: “{text}”不是时间 / {text!r} is not an ISO 8601 time") from wrong
+            raise Told(f"--at {event}: “{text}”不是时间 / {text!r} is not an ISO 8601 time") from wrong
     return instants
-
-
-# --- audit ----------------------------------------------------------------------------------------
-
-
-@main.group()
-def audit() -> None:
-    """The access log."""
-
-
-@audit.command("verify")
-@click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--vkey", help="The log's verifier key; default: <data>/keys/log.vkey.")
-@as_json_option
-@place_of
-@explained
-def audit_verify(place: Place, folder: Path | None, vkey: str | None, as_json: bool) -> None:
-    """Check a log folder offline: bodies, envelopes, tree, signature. FOLDER defaults to <data>/audit."""
-    from rich.progress import Progress
-
-    from audit.verify import verify
-
-    folder = folder or place.data / "audit"
-    key_file = folder.parent / "keys" / "log.vkey"
-    vkey = vkey or (key_file.read_text().strip() if key_file.is_file() else None)
-    with Progress(console=err, transient=True, disable=as_json) as progress:
-        task = progress.add_task("verify", total=None)
-        report = verify(folder, vkey, lambda done, total: progress.update(task, completed=done, total=total))
-    _print(report.as_json(), as_json, lambda: str(report))
-    if not report.sound:
-        sys.exit(1)
-
-
-@audit.command("seal")
-@as_json_option
-@place_of
-@explained
-def audit_seal(place: Place, as_json: bool) -> None:
-    """Seal what waits in journals and outbox now; refused while another sealer runs."""
-    from audit.sealer import seal_once
-    from core.db import Database
-
-    settings = place.settings()
-    sealed = seal_once(settings, Database(settings.database_url))
-    _print({"sealed": sealed.count, "size": sealed.size}, as_json, lambda: f"{sealed.count} → {sealed.size}")
-
-
-@audit.command("status")
-@as_json_option
-@place_of
-@explained
-def audit_status(place: Place, as_json: bool) -> None:
-    """Show the log's size, checkpoint time and what waits to be sealed."""
-    from audit.sealer import status
-
-    facts = status(place.settings())
-    _print(facts, as_json, lambda: _table("存取日志 / access log", ("", ""), list(facts.items())))
 
 
 # --- statistics -----------------------------------------------------------------------------------
@@ -949,7 +844,7 @@ def statistics_show(
         click.echo(sheet(found), nl=False)
         return
     columns = ("统计 family", "指标 figure", "数值 value", "单位 unit", "算法 formula")
-    _print(document, as_json, lambda: _table(found.wanted.period.title.zh, columns, rows))
+    print_facts(document, as_json, lambda: facts_table(found.wanted.period.title.zh, columns, rows))
 
 
 @statistics.command("rebuild")
@@ -967,7 +862,7 @@ def statistics_rebuild(place: Place, as_json: bool) -> None:
     tally = rebuild(Database(settings.database_url), log_folder(settings), origin)
     facts = {"records": tally.records, "unreadable": tally.unreadable}
     words = f"{tally.records} 条 / records; {tally.unreadable} 条无法读取 / unreadable"
-    _print(facts, as_json, lambda: words)
+    print_facts(facts, as_json, lambda: words)
 
 
 # --- hotline --------------------------------------------------------------------------------------
@@ -997,8 +892,10 @@ def hotline_import(place: Place, file: Path, source: str, dry_run: bool, as_json
         told = partial(progress.update, task)
         done = import_file(begin, file, source, dry_run, lambda n, all_: told(completed=n, total=all_))
     names = ("行 row", "列 column", "原因 reason", "所填 value")
-    _print(
-        done.document, as_json, lambda: _table(done.summary, names, done.rows) if done.rows else done.summary
+    print_facts(
+        done.document,
+        as_json,
+        lambda: facts_table(done.summary, names, done.rows) if done.rows else done.summary,
     )
     if not done.sound:
         sys.exit(1)
@@ -1043,7 +940,7 @@ def hotline_rebuild_reports(place: Place, as_json: bool) -> None:
     with place.open() as begin, Progress(console=err, transient=True, disable=as_json) as progress:
         task = progress.add_task("报表 / reports", total=None)
         done = rebuild(begin, lambda n, all_: progress.update(task, completed=n, total=all_))
-    _print(done, as_json, lambda: f"{done['tickets']} 件 / tickets; {done['rows']} 行统计 / rows")
+    print_facts(done, as_json, lambda: f"{done['tickets']} 件 / tickets; {done['rows']} 行统计 / rows")
 
 
 @hotline.command("open311-key")
@@ -1059,7 +956,7 @@ def hotline_open311_key(place: Place, name: str, channel: str, batch: bool, as_j
 
     with place.work() as work:
         made, secret = make_key(work, name, channel, batch=batch)
-    _print({"name": made.name, "channel": made.channel, "api_key": secret}, as_json, lambda: secret)
+    print_facts({"name": made.name, "channel": made.channel, "api_key": secret}, as_json, lambda: secret)
 
 
 @hotline.command("open311-keys")
@@ -1075,7 +972,7 @@ def hotline_open311_keys(place: Place, as_json: bool) -> None:
     names = ("name", "channel", "batch", "created_at", "revoked_at")
     shown = [(*r[:3], r[3].isoformat(), r[4].isoformat() if r[4] else None) for r in rows]
     documents = [dict(zip(names, row, strict=True)) for row in shown]
-    _print(documents, as_json, lambda: _table("Open311", names, shown))
+    print_facts(documents, as_json, lambda: facts_table("Open311", names, shown))
 
 
 @hotline.command("open311-revoke")
@@ -1089,7 +986,7 @@ def hotline_open311_revoke(place: Place, name: str, as_json: bool) -> None:
 
     with place.work() as work:
         revoke_key(work, name)
-    _print({"name": name, "state": "revoked"}, as_json, lambda: f"{name} 已吊销 / revoked")
+    print_facts({"name": name, "state": "revoked"}, as_json, lambda: f"{name} 已吊销 / revoked")
 
 
 if __name__ == "__main__":

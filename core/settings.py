@@ -4,6 +4,7 @@
                   departments.yaml  who takes part
                   connections.yaml  the named upstreams that distributions may be mounted on
                   accounts.yaml     the people to create at first start
+                  audit.yaml        witnesses, time stamps and retention of the access log
                   hotline.yaml      divisions and duties, where the deployment runs a hotline
                   datasets/*.yaml   manifests for `shuxiang apply`
 
@@ -25,6 +26,7 @@ import yaml
 
 from core.errors import ConfigError, FieldError, Finding
 from core.networks import Network
+from core.settings_audit import Audit, audit_faults, audit_of
 from core.settings_hotline import Hotline, hotline_faults, hotline_of
 from core.settings_notify import INBOX_ONLY, Notify, Smtp, notify_faults, notify_of, signing_key, smtp_of
 from core.text import Text, text_of
@@ -149,6 +151,7 @@ class Settings:
     accounts: tuple[Account, ...]
     manifests: tuple[Manifest, ...]
     hotline: Hotline = field(default_factory=Hotline)
+    audit: Audit = field(default_factory=Audit)
 
     @property
     def database_url(self) -> str:
@@ -247,8 +250,9 @@ def load_settings(folder: Path, data: Path, check: Check) -> Settings:
         name: _read(folder, name, check, findings)
         for name in ("platform", "departments", "connections", "accounts")
     }
-    if (folder / "hotline.yaml").exists():
-        raw["hotline"] = _read(folder, "hotline", check, findings)
+    for name in ("hotline", "audit"):
+        if (folder / f"{name}.yaml").exists():
+            raw[name] = _read(folder, name, check, findings)
     manifests = tuple(_manifests(folder, check, findings))
     if findings:
         raise ConfigError(findings)
@@ -262,6 +266,7 @@ def load_settings(folder: Path, data: Path, check: Check) -> Settings:
         tuple(_account(a) for a in raw["accounts"]["accounts"]),
         manifests,
         hotline_of(raw.get("hotline")),
+        audit_of(raw.get("audit"), folder, data),
     )
     findings += _cross_check(settings, raw)
     if findings:
@@ -438,6 +443,7 @@ def _cross_check(settings: Settings, raw: Mapping[str, Any]) -> Iterable[Finding
                 yield _unknown(folder / f"{file}.yaml", f"/{file}/{i}/department", entry["department"])
     units = {d.id: d.hotline_unit for d in known.values()}
     yield from hotline_faults(folder / "hotline.yaml", raw.get("hotline") or {}, units)
+    yield from audit_faults(folder / "audit.yaml", settings.audit)
     for manifest in settings.manifests:
         yield from _manifest_points_somewhere(settings, manifest)
 
