@@ -240,12 +240,13 @@ def serve(place: Place) -> None:
 
 
 def _serve(place: Place, once_ready: Callable[[], None]) -> None:
+    from audit.signing import log_signers
     from core.envelope import check_sealing
     from serve import Supervisor, children, lock, wait_until_ready
 
     settings = place.settings()
     settings.check_secrets()
-    settings.key("log.key")
+    log_signers(settings)
     check_sealing(settings)
     _warn(settings)
     try:

@@ -7,7 +7,8 @@ import secrets
 from pathlib import Path
 
 from audit.log import record
-from audit.note import NoteSigner
+from audit.note import Cosigner, NoteSigner
+from audit.signing import LOG_KEY, LOG_MLDSA_KEY
 from core.envelope import KEY_BYTES, has_key, key_name, newest_key
 from core.settings import Settings
 from core.work import Work
@@ -25,8 +26,10 @@ def make_keys(settings: Settings) -> None:
         _write(folder / name, secrets.token_bytes(32))
     if not has_key(settings):
         _write(folder / key_name("1"), secrets.token_bytes(KEY_BYTES))
-    _signing_key(folder, "log", settings.platform.log_origin)
-    _signing_key(folder, "receipt", f"{settings.platform.log_origin}/receipts")
+    origin = settings.platform.log_origin
+    _signing_key(folder / LOG_KEY, NoteSigner, origin)
+    _signing_key(folder / LOG_MLDSA_KEY, Cosigner, origin)
+    _signing_key(folder / "receipt.key", NoteSigner, f"{origin}/receipts")
 
 
 def add_personal_key(work: Work) -> str:
@@ -40,12 +43,12 @@ def add_personal_key(work: Work) -> str:
     return number
 
 
-def _signing_key(folder: Path, name: str, origin: str) -> None:
-    """Make an Ed25519 key pair in the form of C2SP signed-note: `name`.key is secret, `name`.vkey public."""
-    if not (folder / f"{name}.key").exists():
-        signer = NoteSigner.generate(origin)
-        _write(folder / f"{name}.key", f"{signer.export()}\n".encode())
-        (folder / f"{name}.vkey").write_text(f"{signer.verifier}\n", encoding="utf-8")
+def _signing_key(path: Path, sort: type[NoteSigner] | type[Cosigner], name: str) -> None:
+    """Make a key pair in the form of C2SP signed-note: the file .key is secret, .vkey beside it public."""
+    if not path.exists():
+        signer = sort.generate(name)
+        _write(path, f"{signer.export()}\n".encode())
+        path.with_suffix(".vkey").write_text(f"{signer.verifier}\n", encoding="utf-8")
 
 
 def _write(path: Path, content: bytes) -> None:

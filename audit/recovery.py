@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from audit.bodies import drop_bodies
 from audit.files import TEMPORARY, Inconsistent
 from audit.merkle import root
-from audit.note import Checkpoint, NoteVerifier, open_note
+from audit.note import BadNote, Checkpoint, NoteVerifier, signatures_of, split_note
 from audit.segments import NEW_SUFFIX, is_abandoned
 from audit.state import State
 from audit.tiles import WIDTH, ReadTile, hash_reader, hashes_at, parse_path
@@ -38,17 +40,36 @@ def check_past(what: str, size: int, expected: bytes, state: State, read_tile: R
         raise Inconsistent(f"the {what} of {size} entries has another root than the log")
 
 
-def read_checkpoint(path: Path, verifier: NoteVerifier, origin: str) -> Checkpoint | None:
-    """Return the published checkpoint, if any. Raises Inconsistent when it is not of this log and key."""
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The checkpoint that the last start left, and whether every key of the log has signed it.
+
+    A key that was made after it has not.
+    """
+
+    size: int
+    root: bytes
+    by_all: bool
+
+
+def read_checkpoint(path: Path, verifiers: Collection[NoteVerifier], origin: str) -> Published | None:
+    """Return the published checkpoint, if any. Raises Inconsistent when it is not of this log and its keys.
+
+    One of the keys is enough, so that a log goes on when it is given another key.
+    """
     if not path.exists():
         return None
     try:
-        checkpoint = Checkpoint.parse(open_note(path.read_text(encoding="utf-8"), [verifier]))
+        note = path.read_text(encoding="utf-8")
+        signed = signatures_of(note, verifiers)
+        if not signed:
+            raise BadNote("no signature of a known key")
+        checkpoint = Checkpoint.parse(split_note(note)[0])
     except ValueError as wrong:
         raise Inconsistent(f"the checkpoint cannot be trusted: {wrong}") from wrong
     if checkpoint.origin != origin:
         raise Inconsistent(f"the checkpoint is of {checkpoint.origin}, not of {origin}")
-    return checkpoint
+    return Published(checkpoint.size, checkpoint.root, len(signed) == len(verifiers))
 
 
 def drop_beyond(folder: Path, state: State) -> None:

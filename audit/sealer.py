@@ -13,9 +13,9 @@ from pathlib import Path
 from audit import store
 from audit.beat import beat_path
 from audit.drain import unsealed_frames
-from audit.note import NoteSigner
 from audit.proofs import published_checkpoint
 from audit.sealing import Sealed, Sealer
+from audit.signing import log_signers
 from audit.state import load_state
 from core.db import Database
 from core.errors import NotFound, Unavailable
@@ -32,9 +32,9 @@ def log_folder(settings: Settings) -> Path:
 
 
 def open_sealer(settings: Settings, database: Database, now: datetime) -> Sealer:
-    """Take over the deployment's log. Raises what `Sealer` raises, and ConfigError without a key."""
-    signer = NoteSigner.parse(settings.key("log.key").decode())
-    return Sealer(log_folder(settings), database, signer, settings.platform.log_origin, now)
+    """Take over the deployment's log. Raises what `Sealer` raises, and ConfigError without its keys."""
+    origin = settings.platform.log_origin
+    return Sealer(log_folder(settings), database, log_signers(settings), origin, now)
 
 
 def run(settings: Settings, database: Database, clock: Callable[[], datetime] = utc_now) -> None:

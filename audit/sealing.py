@@ -29,10 +29,11 @@ from audit.bodies import append_bodies
 from audit.drain import Drained, Gap, drain_journal, find_journals
 from audit.files import Inconsistent, write_file, write_files
 from audit.index import catch_up, ready_index
-from audit.note import Checkpoint, NoteSigner
+from audit.note import Checkpoint
 from audit.record import make_record
 from audit.recovery import check_past, check_state, drop_beyond, read_checkpoint
 from audit.segments import segment_path
+from audit.signing import LogSigners
 from audit.state import Place, State, load_state, save_state
 from audit.tiles import ENTRIES, WIDTH, hashes_at, levels_of, tile_path
 from audit.tree import Edge, check_growth, grow
@@ -63,7 +64,7 @@ class Sealer:
     """The holder of the log's lock. After an exception of `step`, close it and make a new one."""
 
     def __init__(
-        self, folder: Path, database: Database, signer: NoteSigner, origin: str, now: datetime | None = None
+        self, folder: Path, database: Database, signers: LogSigners, origin: str, now: datetime | None = None
     ) -> None:
         """Take over the log in the audit folder and bring it in order.
 
@@ -73,7 +74,7 @@ class Sealer:
         self._folder = folder
         self._log = folder / "log"
         self._database = database
-        self._signer = signer
+        self._signers = signers
         self._origin = origin
         (self._log / ".state").mkdir(mode=0o755, parents=True, exist_ok=True)
         for private in ("bodies", "journal", "query"):
@@ -108,7 +109,7 @@ class Sealer:
             entries += [self._report(gap, now) for gap in part.gaps]
         places = {journal: part.place for journal, part in drained.items()}
         if entries or places != self._state.journals:
-            self._commit(entries, places, tuple(row.seq for row in rows))
+            self._commit(entries, places, tuple(row.seq for row in rows), now)
         self._delete_drained()
         more = len(rows) == STEP_RECORDS or any(part.more for part in drained.values())
         if entries:
@@ -149,7 +150,11 @@ class Sealer:
     # --- writing ----------------------------------------------------------------------------------
 
     def _commit(
-        self, entries: Sequence[_Entry], places: Mapping[str, Place], outbox: tuple[int, ...]
+        self,
+        entries: Sequence[_Entry],
+        places: Mapping[str, Place],
+        outbox: tuple[int, ...],
+        now: datetime,
     ) -> None:
         """Write bodies, bundles and tiles, check them as written, commit to them, and sign."""
         old = self._state
@@ -162,12 +167,12 @@ class Sealer:
         save_state(self._folder, state)
         self._state, self._edge = state, edge
         if edge.size != old.size:
-            self._publish()
+            self._publish(now)
             self._drop_partials(old.size)
 
-    def _publish(self) -> None:
+    def _publish(self, now: datetime) -> None:
         checkpoint = Checkpoint(self._origin, self._state.size, self._state.root)
-        write_file(self._log / "checkpoint", self._signer.sign_note(checkpoint.text).encode())
+        write_file(self._log / "checkpoint", self._signers.sign_checkpoint(checkpoint, now).encode())
 
     def _settle(self, now: datetime) -> None:
         """Do what follows from the state and may be done twice: outbox, anchor, index."""
@@ -199,7 +204,7 @@ class Sealer:
     def _recover(self, now: datetime) -> Edge:
         state = self._state
         edge = check_state(state, self._read_tile)
-        published = read_checkpoint(self._log / "checkpoint", self._signer.verifier, self._origin)
+        published = read_checkpoint(self._log / "checkpoint", self._signers.verifiers, self._origin)
         if published is not None:
             check_past("checkpoint", published.size, published.root, state, self._read_tile)
         with self._database.read() as tx:
@@ -207,8 +212,8 @@ class Sealer:
         if anchor is not None:
             check_past("anchor", anchor[0], base64.b64decode(anchor[1]), state, self._read_tile)
         drop_beyond(self._folder, state)
-        if published is None or published.size != state.size:
-            self._publish()
+        if published is None or published.size != state.size or not published.by_all:
+            self._publish(now)
         self._settle(now)
         return edge
 

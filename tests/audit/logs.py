@@ -11,9 +11,10 @@ from pathlib import Path
 
 from audit import store
 from audit.journal import Journal
-from audit.note import NoteSigner
+from audit.note import Cosigner, NoteSigner
 from audit.record import Record, make_record
 from audit.sealing import Sealed, Sealer
+from audit.signing import LogSigners
 from audit.verify import Report, verify
 from core.db import Database, metadata
 from core.settings import Settings
@@ -21,6 +22,8 @@ from tests.warm import demo_settings, opened
 
 ORIGIN = "audit.example.cn/log"
 SIGNER = NoteSigner(ORIGIN, bytes(range(32)))
+LASTING = Cosigner(ORIGIN, "ml-dsa-44", bytes(range(32, 64)))
+SIGNERS = LogSigners(SIGNER, LASTING)
 VKEY = str(SIGNER.verifier)
 START = datetime(2026, 2, 10, 2, 0, tzinfo=UTC)
 SEGMENT = 64 * 1024
@@ -42,12 +45,12 @@ def access(at: datetime = START, source: str = "w", **body: object) -> Record:
 
 
 def settings_of(folder: Path) -> Settings:
-    """The demo deployment around an audit folder, with our key and a sealer in a hurry."""
-    key = folder.parent / "keys" / "log.key"
-    if not key.exists():
-        key.parent.mkdir()
-        key.touch(0o600)
-        key.write_text(SIGNER.export())
+    """The demo deployment around an audit folder, with our keys and a sealer in a hurry."""
+    keys = folder.parent / "keys"
+    keys.mkdir(exist_ok=True)
+    for name, signer in (("log.key", SIGNER), ("log-mldsa.key", LASTING)):
+        (keys / name).touch(0o600)
+        (keys / name).write_text(signer.export())
     settings = demo_settings(folder.parent)
     return replace(settings, platform=replace(settings.platform, log_origin=ORIGIN, seal_seconds=0.01))
 
@@ -58,7 +61,7 @@ class Log:
 
     folder: Path
     now: datetime = START
-    signer: NoteSigner = SIGNER
+    signers: LogSigners = SIGNERS
     database: Database = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,7 +77,7 @@ class Log:
 
     def sealer(self) -> Sealer:
         """The sealer, to be closed."""
-        return Sealer(self.folder, self.database, self.signer, ORIGIN, self.now)
+        return Sealer(self.folder, self.database, self.signers, ORIGIN, self.now)
 
     def seal(self) -> Sealed:
         """Seal all that is durable."""

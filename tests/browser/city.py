@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from audit.journal import Journal
-from audit.note import NoteSigner
 from audit.query import Filters, find_records
 from audit.record import make_record
 from audit.sealer import Sealer
+from audit.signing import log_signers
 from catalog.datasets import find_dataset, register_dataset
 from core.settings import Settings
 from gateway.applications import act_on_application
@@ -143,8 +143,8 @@ def _told(world: Any) -> None:
 def _sealed_record(world: Any) -> str:
     settings: Settings = world.settings
     folder = settings.data / "audit"
-    signer = NoteSigner.parse(settings.key("log.key").decode())
-    sealer = Sealer(folder, world.database, signer, settings.platform.log_origin, world.now)
+    origin = settings.platform.log_origin
+    sealer = Sealer(folder, world.database, log_signers(settings), origin, world.now)
     sealer.step(world.now)
     sealer.close()
     with world.database.read() as tx:
