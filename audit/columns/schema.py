@@ -1,0 +1,127 @@
+"""The one table `records` that searches and questions see: a row for each entry of the log.
+
+Kind, time and source come from the envelope, which is kept for ever; the rest from the body. So a record
+whose body was erased or cannot be read keeps its row, and a count over the log's indexes shows that none is
+left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from audit.bodies import Line
+
+VERSION = b"1"
+"""Counts up when a column changes; blocks of another version are made again."""
+
+TEXTS = (
+    *("consumer", "provider", "department", "actor", "client", "grant", "dataset", "operation", "method"),
+    *("purpose", "decision", "reason", "case", "ticket", "trace", "address", "subject"),
+)
+"""Columns that are taken from the body as they stand, where they hold a text."""
+NUMBERS: Mapping[str, pa.DataType] = {
+    "status": pa.int32(),
+    "rows": pa.int64(),
+    "bytes": pa.int64(),
+    "ms": pa.float64(),
+}
+
+SCHEMA = pa.schema(
+    [
+        ("log_index", pa.int64()),  # null while the record is not sealed
+        ("id", pa.string()),  # a UUID of version 7, so that ids sort by time
+        ("kind", pa.string()),
+        ("at", pa.timestamp("us")),  # UTC, without a zone
+        ("source", pa.string()),
+        *((name, pa.string()) for name in TEXTS),
+        *NUMBERS.items(),
+        ("erased", pa.bool_()),
+        ("offset", pa.int64()),  # where the body lies in its file
+        ("length", pa.int32()),
+    ]
+)
+
+_BODY = pa.schema(
+    [("id", pa.string()), *((n, pa.string()) for n in TEXTS), *NUMBERS.items(), ("erased", pa.string())]
+)
+_ENVELOPE = pa.schema([("k", pa.string()), ("t", pa.int64()), ("s", pa.string())])
+
+
+def table_of(lines: Sequence[Line], envelopes: Sequence[bytes]) -> pa.Table:
+    """Return the rows of sealed records. Raises ValueError when an envelope is none."""
+    places = {
+        "log_index": pa.array([line.at for line in lines], pa.int64()),
+        "offset": pa.array([line.offset for line in lines], pa.int64()),
+        "length": pa.array([len(line.body) for line in lines], pa.int32()),
+    }
+    return _joined(places, envelopes, [line.body for line in lines])
+
+
+def unsealed_table(records: Sequence[tuple[bytes, bytes]]) -> pa.Table:
+    """Return the rows of records that have no place in the log yet, from envelope and body."""
+    nowhere = {name: pa.nulls(len(records), SCHEMA.field(name).type) for name in ("log_index", "offset")}
+    places = {**nowhere, "length": pa.nulls(len(records), pa.int32())}
+    return _joined(places, [envelope for envelope, _ in records], [body for _, body in records])
+
+
+def _joined(places: Mapping[str, pa.Array], envelopes: Sequence[bytes], bodies: Sequence[bytes]) -> pa.Table:
+    if not bodies:
+        return SCHEMA.empty_table()
+    stamps, texts = _read(envelopes, _ENVELOPE), _read_bodies(bodies)
+    columns = {name: texts.column(name) for name in ("id", *TEXTS, *NUMBERS)}
+    erased = pc.and_(pc.is_valid(texts.column("erased")), pc.is_null(texts.column("id")))
+    at = pc.cast(pc.multiply(stamps.column("t"), 1000), pa.timestamp("us"))
+    whole = {**places, **columns, "kind": stamps.column("k"), "at": at, "source": stamps.column("s")}
+    return pa.table({name: {**whole, "erased": erased}[name] for name in SCHEMA.names}, schema=SCHEMA)
+
+
+def _read_bodies(bodies: Sequence[bytes]) -> pa.Table:
+    """Read bodies in one pass; where one holds something unforeseen, one by one."""
+    try:
+        return _read(bodies, _BODY)
+    except ValueError:
+        return pa.Table.from_pylist([_fields(body) for body in bodies], schema=_BODY)
+
+
+def _read(documents: Sequence[bytes], schema: pa.Schema) -> pa.Table:
+    """Read one JSON document a line. Raises ValueError, also when a value is not of its column's type."""
+    raw = b"\n".join(documents) + b"\n"
+    read = pj.read_json(
+        pa.BufferReader(raw),
+        read_options=pj.ReadOptions(use_threads=False, block_size=len(raw) + 1),
+        parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+    )
+    if read.num_rows != len(documents):
+        raise ValueError(f"{len(documents)} lines hold {read.num_rows} documents")
+    return read
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    """Return what the columns take from one body; a value of another type counts as missing."""
+    try:
+        document = orjson.loads(body)
+    except ValueError:
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    texts = {name: document.get(name) for name in ("id", "erased", *TEXTS)}
+    numbers = {name: _number(document.get(name), kind) for name, kind in NUMBERS.items()}
+    return {**{k: v for k, v in texts.items() if isinstance(v, str)}, **numbers}
+
+
+def _number(value: Any, kind: pa.DataType) -> float | int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if kind == pa.float64():
+        return float(value)
+    return (
+        value
+        if isinstance(value, int) and -(2 ** (kind.bit_width - 1)) <= value < 2 ** (kind.bit_width - 1)
+        else None
+    )

@@ -1,0 +1,70 @@
+"""A snapshot of the whole log for one question: the blocks to read, and all rows that lie in none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection
+
+from audit.columns.blocks import Block, chosen, kept_from, uncovered
+from audit.columns.footers import find_ids, footer_of, sound
+from audit.columns.hot import Waiting, sealed_rows, waiting, waiting_rows
+from audit.state import load_state
+from core.errors import Unavailable
+
+MOST = 1_048_576
+"""How many sealed records may lie in no block before a question is refused: they are held in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a question sees: `size` sealed records, in `blocks` and in `hot`, which holds the others too."""
+
+    size: int
+    blocks: tuple[Block, ...]
+    hot: pa.Table
+
+
+def take(folder: Path, tx: Connection | None) -> Snapshot:
+    """Take stock of the log, each record once. Raises Unavailable while too much of it lies in no block."""
+    found = waiting(tx, folder)  # before the sealed ones: see `hot`
+    size = load_state(folder).size
+    blocks = tuple(chosen(sound(folder), size))
+    sealed = _tail(folder, blocks, size)
+    rest = _not_sealed(folder, found, blocks, sealed)
+    return Snapshot(size, blocks, pa.concat_tables([sealed, rest]))
+
+
+def _tail(folder: Path, blocks: tuple[Block, ...], size: int) -> pa.Table:
+    ranges = uncovered(blocks, size, kept_from(folder))
+    if sum(end - first for first, end in ranges) > MOST:
+        raise Unavailable(
+            "日志的列文件正在建立，请稍后再试", "the columns of the log are being made; try again in a moment"
+        )
+    offsets = {block.end: _next_offset(folder, block) for block in blocks}
+    return pa.concat_tables(
+        sealed_rows(folder, first, end, size, offsets.get(first)) for first, end in [*ranges, (size, size)]
+    )
+
+
+def _next_offset(folder: Path, block: Block) -> int | None:
+    footer = footer_of(block.path(folder))
+    return None if footer is None else footer.next_offset
+
+
+def _not_sealed(folder: Path, found: Waiting, blocks: tuple[Block, ...], sealed: pa.Table) -> pa.Table:
+    """Return the rows that wait, without those that were sealed while we looked or since `tx` began."""
+    rows = waiting_rows(found)
+    if rows.num_rows == 0:
+        return rows
+    ids = pc.unique(rows.column("id").drop_null()).to_pylist()
+    known = [sealed.column("id")]
+    for block in blocks:
+        footer = footer_of(block.path(folder))
+        if ids and footer is not None and footer.least <= max(ids) and footer.greatest >= min(ids):
+            known.append(find_ids(folder, block, ids).column("id"))
+    twice = pa.chunked_array([chunk for column in known for chunk in column.chunks], pa.string())
+    return rows.filter(pc.invert(pc.is_in(rows.column("id"), twice)))
