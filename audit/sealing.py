@@ -16,7 +16,7 @@ import fcntl
 import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -79,6 +79,10 @@ class Sealer:
         (self._log / ".state").mkdir(mode=0o755, parents=True, exist_ok=True)
         for private in ("bodies", "journal", "query"):
             (folder / private).mkdir(mode=0o700, exist_ok=True)
+        self.deletable: Callable[[State], Mapping[str, Place]] = lambda state: state.journals
+        """How far the journals may be deleted, once they are sealed."""
+        self.beats = True
+        """Whether steps tell the data plane that all is sealed; it stops soon when they don't."""
         self._lock = _take_lock(self._log / ".state" / "lock")
         self._index: Database | None = None
         try:
@@ -99,6 +103,11 @@ class Sealer:
         """How many records the log holds."""
         return self._state.size
 
+    @property
+    def state(self) -> State:
+        """What the sealer has committed to."""
+        return self._state
+
     def step(self, now: datetime) -> Sealed:
         """Seal what is durable by now, at most about STEP_RECORDS records, and publish the checkpoint."""
         drained = self._drain()
@@ -114,7 +123,8 @@ class Sealer:
         more = len(rows) == STEP_RECORDS or any(part.more for part in drained.values())
         if entries:
             self._settle(now)
-        beat(self._folder, _oldest(entries) if more else now)
+        if self.beats:
+            beat(self._folder, _oldest(entries) if more else now)
         return Sealed(len(entries), self._state.size, more)
 
     # --- reading ----------------------------------------------------------------------------------
@@ -192,9 +202,10 @@ class Sealer:
                 shutil.rmtree((self._log / tile_path(level, index, width)).parent, ignore_errors=True)
 
     def _delete_drained(self) -> None:
-        """Delete the segments whose every record is in bodies that the state holds."""
+        """Delete the segments whose every record is in bodies that the state holds, and as far as is due."""
+        places = self.deletable(self._state)
         for name, segments in find_journals(self._folder / "journal").items():
-            place = self._state.journals.get(name)
+            place = places.get(name)
             for number, path in segments.items():
                 if place is not None and (number < place.segment or (place.done and number == place.segment)):
                     path.unlink()
