@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from audit.segments import sync_folder
 
 PER_FILE = 16_384
 """How many bodies a file holds."""
+
+_ERASED = re.compile(rb'\{"erased":"[0-9a-f-]{36}"(?:,"id":"[0-9a-f-]{36}")?\} *')
 
 
 class Line(NamedTuple):
@@ -103,3 +106,21 @@ def read_body(folder: Path, index: int, offset: int, length: int) -> bytes:
     with bodies_path(folder, index).open("rb") as file:
         file.seek(offset)
         return file.read(length)
+
+
+def erased_line(length: int, record_id: str, own_id: str | None = None) -> bytes:
+    """Return what stands in place of an erased body of `length` bytes, as long as that was.
+
+    It names `record_id`, the `body.erased` record, and keeps the erased record's own id, so that who asks
+    for that is told why it is gone. No true body looks like it, since each of them has a nonce.
+    """
+    own = "" if own_id is None else f',"id":"{own_id}"'
+    line = f'{{"erased":"{record_id}"{own}}}'.encode().ljust(length)
+    if len(line) != length or not is_erased(line):
+        raise ValueError(f"a body of {length} bytes cannot be replaced by {line!r}")
+    return line
+
+
+def is_erased(line: bytes) -> bool:
+    """Tell whether this stands in place of an erased body."""
+    return line.startswith(b'{"erased":"') and _ERASED.fullmatch(line) is not None

@@ -1,0 +1,1 @@
+"""How long the log keeps what: retention, erasure by decision, archive units, and a new log each year."""

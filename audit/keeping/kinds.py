@@ -1,0 +1,57 @@
+"""The records by which the log itself says what it no longer holds, or where it came from.
+
+body.erased        before the body at `index`, that of the record `record`, is overwritten; erasure, basis
+retention.pruned   before files of bodies are deleted; first, last, since, bodies_sha256, basis, until
+archive.made       after a unit was written and read back; first, last, file, sha256, checkpoint_size
+log.rotated        entry 0 of a log that follows another; previous, and in the envelope the same as `p`
+
+What is gone can be told apart from a fault as long as these records have their own bodies. Files of bodies
+go oldest first, so `body.erased` goes with or after what was erased; and `retention.pruned` names all that is
+gone by then (`first` is 0, what goes now begins at `since`), so the newest one is enough.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from audit.record import Record, canonical, make_record
+from core.text import Text
+from core.times import local_iso
+
+SOURCE = "sealer"
+BODY_ERASED, PRUNED, ARCHIVED, ROTATED = "body.erased", "retention.pruned", "archive.made", "log.rotated"
+
+
+def body_erased(index: int, record_id: str | None, erasure: str, basis: str, now: datetime) -> Record:
+    """Make the record that the body at `index` is about to be erased by the decision `erasure`."""
+    body = {"index": index, "record": record_id, "erasure": erasure, "basis": basis}
+    return make_record(BODY_ERASED, now, SOURCE, body)
+
+
+def pruned(since: int, last: int, sha256: str, basis: Text, until: datetime, now: datetime) -> Record:
+    """Make the record that the bodies from `since` to `last` will be deleted, as those before were.
+
+    `sha256` (hex) is over their files, one behind the other; none of their records is of `until` or later.
+    """
+    span = {"first": 0, "last": last, "since": since, "bodies_sha256": sha256}
+    body = {**span, "basis": basis._asdict(), "until": local_iso(until)}
+    return make_record(PRUNED, now, SOURCE, body)
+
+
+def archived(first: int, last: int, file: str, sha256: str, checkpoint_size: int, now: datetime) -> Record:
+    """Make the record that an archive unit was written; `sha256` (hex) is over its file."""
+    span = {"first": first, "last": last, "file": file, "sha256": sha256}
+    return make_record(ARCHIVED, now, SOURCE, {**span, "checkpoint_size": checkpoint_size})
+
+
+def rotated(previous: str, now: datetime) -> Record:
+    """Make entry 0 of a log that follows the one whose last checkpoint is the note `previous`.
+
+    Its envelope holds the note as `p`, so that anybody can follow from the one log to the other.
+    """
+    made = make_record(ROTATED, now, SOURCE, {"previous": previous})
+    envelope: dict[str, Any] = orjson.loads(made.envelope)
+    return Record(made.id, made.kind, made.at, canonical({**envelope, "p": previous}), made.body)
