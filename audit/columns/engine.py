@@ -9,7 +9,7 @@ of the log's own.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +30,9 @@ SECONDS = 60.0
 """How long one question may take."""
 _TRIES = 5
 _SPILL = ".spill"
+Given = Mapping[str, pa.Table]
+"""Small tables that a question joins the log with, by name."""
+NOTHING: Given = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,34 +65,47 @@ class Engine:
         """Let go of memory and temporary files."""
         self._database.close()
 
-    def run(self, question: Any, tx: Connection | None = None, *, seconds: float = SECONDS) -> pa.Table:
+    def run(
+        self, question: Any, tx: Connection | None = None, *, given: Given = NOTHING, seconds: float = SECONDS
+    ) -> pa.Table:
         """Answer SQL, or an Ibis expression over the unbound table `records`.
 
-        Sees every record that is durable; those in the outbox as `tx` sees it. Raises Unavailable when the
-        question takes too much time or memory, or while most of the log lies in no block.
+        Sees every record that is durable; those in the outbox as `tx` sees it; and the tables that are
+        `given` beside it. Raises Unavailable when the question takes too much time or memory, or while most
+        of the log lies in no block.
         """
-        return self.ask(question, tx, seconds=seconds).rows
+        return self.ask(question, tx, given=given, seconds=seconds).rows
 
-    def ask(self, question: Any, tx: Connection | None = None, *, seconds: float = SECONDS) -> Answer:
+    def ask(
+        self, question: Any, tx: Connection | None = None, *, given: Given = NOTHING, seconds: float = SECONDS
+    ) -> Answer:
         """As `run`, together with the snapshot of the log that was asked."""
         sql = question if isinstance(question, str) else _compiled(question)
         for _ in range(_TRIES):
             snapshot = take(self.folder, tx)
             try:
-                return Answer(self.select(sql, snapshot.blocks, snapshot.hot, seconds=seconds), snapshot)
+                rows = self.select(sql, snapshot.blocks, snapshot.hot, given=given, seconds=seconds)
+                return Answer(rows, snapshot)
             except duckdb.IOException:  # sixteen blocks became one meanwhile
                 continue
         raise Unavailable("日志的列文件无法读取", "the blocks of the log cannot be read")
 
     def select(
-        self, sql: str, blocks: tuple[Block, ...], hot: pa.Table, *, seconds: float = SECONDS
+        self,
+        sql: str,
+        blocks: tuple[Block, ...],
+        hot: pa.Table,
+        *,
+        given: Given = NOTHING,
+        seconds: float = SECONDS,
     ) -> pa.Table:
         """Answer SQL over a view `records` of blocks and rows.
 
         Raises Unavailable as `run` does, and duckdb.IOException when a block is lost.
         """
         with closing(self._database.cursor()) as cursor, _within(cursor, seconds):
-            cursor.register("hot", hot)
+            for name, table in {**given, "hot": hot}.items():
+                cursor.register(name, table)
             cursor.execute(f"CREATE TEMP VIEW records AS {_union(self.folder, blocks)}")
             return cursor.sql(sql).to_arrow_table()
 

@@ -22,7 +22,7 @@ VERSION = b"1"
 
 TEXTS = (
     *("consumer", "provider", "department", "actor", "client", "grant", "dataset", "operation", "method"),
-    *("purpose", "decision", "reason", "case", "ticket", "trace", "address", "subject"),
+    *("purpose", "decision", "reason", "case", "ticket", "trace", "address", "subject", "intent"),
 )
 """Columns that are taken from the body as they stand, where they hold a text."""
 NUMBERS: Mapping[str, pa.DataType] = {
