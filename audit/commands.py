@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from audit.checking.commands import check, prove
 from core.terminal import Place, as_json_option, err, explained, facts_table, print_facts
 
 
@@ -63,3 +64,7 @@ def audit_status(place: Place, as_json: bool) -> None:
 
     facts = status(place.settings())
     print_facts(facts, as_json, lambda: facts_table("存取日志 / access log", ("", ""), list(facts.items())))
+
+
+for command in (check, prove):
+    audit.add_command(command)

@@ -58,6 +58,7 @@ TO_OTHERS = {
     "gateway/wire.py": "reads what it receives",
     "gateway/http1.py": "the server of the data plane",
     "catalog/selfcheck/addresses.py": "tells whether a provider's address answers",
+    "audit/checking/fetch.py": "asks a platform's public log for a proof, at the terminal",
     "notices/smtp.py": "hands e-mail to the deployment's mail server (docs/decisions/0013)",
     "notices/webhooks.py": "posts webhooks to the departments' own systems (docs/decisions/0013)",
     "hotline/inquiries/road.py": "asks our own data plane for an operator (docs/decisions/0016)",
