@@ -5,6 +5,7 @@ Refusal
   Unauthenticated   nobody is signed in, or the credentials are wrong
   NotPermitted      signed in, but not allowed to do this
   NotFound          no such object, or none that the caller may know of
+  Gone              it was there and was deleted as the rules want it; the basis is told
   Conflict          the object's state does not allow it, or somebody else changed it meanwhile
   TooLarge          the body exceeds the bound that is stated
   TooMany           too many attempts; try again after `retry_after` seconds
@@ -80,6 +81,13 @@ class NotFound(Refusal):
 
     code = "not_found"
     title = Text("没有找到", "Not found")
+
+
+class Gone(Refusal):
+    """It was there and was deleted by rule or decision; the message tells on what basis."""
+
+    code = "gone"
+    title = Text("已依规定删除", "Deleted as the rules want it")
 
 
 class Conflict(Refusal):

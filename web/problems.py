@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from core.errors import (
     Conflict,
+    Gone,
     Invalid,
     NotFound,
     NotPermitted,
@@ -30,6 +31,7 @@ _STATUS: dict[type[Refusal], int] = {
     NotPermitted: 403,
     NotFound: 404,
     Conflict: 409,
+    Gone: 410,
     TooLarge: 413,
     TooMany: 429,
     Unavailable: 503,
