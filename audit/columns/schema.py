@@ -1,7 +1,7 @@
 """The one table `records` that searches and questions see: a row for each entry of the log.
 
 Kind, time and source come from the envelope, which is kept for ever; the rest from the body. So a record
-whose body was erased or cannot be read keeps its row, and a count over the log's indexes shows that none is
+whose body was erased or cannot be read keeps its row (the former its id, too), and a count over the log's indexes shows that none is
 left out.
 """
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from audit.bodies import Line
+from audit.bodies import Line, is_erased
 
 VERSION = b"1"
 """Counts up when a column changes; blocks of another version are made again."""
@@ -47,9 +47,7 @@ SCHEMA = pa.schema(
     ]
 )
 
-_BODY = pa.schema(
-    [("id", pa.string()), *((n, pa.string()) for n in TEXTS), *NUMBERS.items(), ("erased", pa.string())]
-)
+_BODY = pa.schema([("id", pa.string()), *((n, pa.string()) for n in TEXTS), *NUMBERS.items()])
 _ENVELOPE = pa.schema([("k", pa.string()), ("t", pa.int64()), ("s", pa.string())])
 
 
@@ -75,7 +73,7 @@ def _joined(places: Mapping[str, pa.Array], envelopes: Sequence[bytes], bodies: 
         return SCHEMA.empty_table()
     stamps, texts = _read(envelopes, _ENVELOPE), _read_bodies(bodies)
     columns = {name: texts.column(name) for name in ("id", *TEXTS, *NUMBERS)}
-    erased = pc.and_(pc.is_valid(texts.column("erased")), pc.is_null(texts.column("id")))
+    erased = pa.array([is_erased(body) for body in bodies], pa.bool_())
     at = pc.cast(pc.multiply(stamps.column("t"), 1000), pa.timestamp("us"))
     whole = {**places, **columns, "kind": stamps.column("k"), "at": at, "source": stamps.column("s")}
     return pa.table({name: {**whole, "erased": erased}[name] for name in SCHEMA.names}, schema=SCHEMA)
@@ -110,7 +108,7 @@ def _fields(body: bytes) -> dict[str, Any]:
         return {}
     if not isinstance(document, dict):
         return {}
-    texts = {name: document.get(name) for name in ("id", "erased", *TEXTS)}
+    texts = {name: document.get(name) for name in ("id", *TEXTS)}
     numbers = {name: _number(document.get(name), kind) for name, kind in NUMBERS.items()}
     return {**{k: v for k, v in texts.items() if isinstance(v, str)}, **numbers}
 
