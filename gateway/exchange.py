@@ -22,6 +22,7 @@ from gateway.records import Recorder, call_fields, grant_fields
 from gateway.reply import Reply
 from gateway.snapshot import Permits
 from gateway.sources import Ask, Sources
+from gateway.subjects import subject_field
 from gateway.tickets import HEADER, named_ticket
 from gateway.tokens import token_digest, well_formed
 
@@ -36,6 +37,8 @@ class Desk:
     token_key: bytes
     request_key: bytes
     """Of the request digests in the records."""
+    subject_key: bytes
+    """Of the digests of whose record a call asks for."""
     permits: Permits
     recorder: Recorder
     delivery: Delivery
@@ -85,6 +88,7 @@ class Exchange:
         self._fields |= grant_fields(permit, source, version)
         if call is None:
             raise Refused(wrong or no.NO_SUCH_PATH)
+        self._fields |= subject_field(desk.subject_key, permit, call)
         against = objection(permit, call, source, time.time())
         if against is not None:
             raise Refused(against)

@@ -21,6 +21,7 @@ import uvloop
 from audit.beat import lag_of
 from audit.journal import Journal, JournalFailed
 from audit.note import NoteSigner
+from audit.questions.subject import subject_key
 from core.db import Database
 from core.settings import Settings
 from core.times import utc_now
@@ -85,6 +86,7 @@ class Worker:
             settings,
             settings.key("token.key"),
             request_key(settings.key("pseudonym.key")),
+            subject_key(settings.key("pseudonym.key")),
             self._permits,
             self._recorder,
             self._delivery,

@@ -5,9 +5,10 @@
     access.start    before the first byte of a stream
     access.end      before its last piece; `start` names the record of its beginning
 
-Fields of a body: the call (method, operation, request_digest, trace, file), the grant (grant,
-grant_number, client, consumer, provider, dataset, purpose, address, policy_version), the outcome (decision,
+Fields of a body: the call (method, operation, request_digest, subject, trace, file), the grant
+(grant, client, consumer, provider, dataset, purpose, address, policy_version), the outcome (decision,
 reason, status, rows, bytes, response_digest, ms, and `disputed`: the open corrections that the answer named).
+`subject` is whose record was asked for, as keyed digests (`gateway/subjects.py`).
 A call whose token is unknown has no grant fields, and of the call only the method and the operation's
 template, so that nothing a stranger typed is kept.
 """

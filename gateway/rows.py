@@ -147,6 +147,20 @@ def _filter(permit: Permit, name: str, text: str) -> Filter:
     return Filter(name, op, (typed(kind, value, wrong),))
 
 
+def named_values(text: str) -> tuple[str, ...]:
+    """Return the values that a filter asks for one by one: eq and in, and a pattern without a gap in it.
+
+    A pattern counts by what is left between its outer stars. Raises Refused for a list that is none.
+    """
+    op, _, value = text.partition(".")
+    if op == "eq":
+        return (value,)
+    if op == "in" and value[:1] == "(" and value[-1:] == ")":
+        return tuple(_listed(value[1:-1], no.BAD_RANGE))
+    core = value.strip("*")
+    return (core,) if op in ("like", "ilike") and core and "*" not in core else ()
+
+
 def _listed(text: str, wrong: Objection) -> list[str]:
     """Split `a,"b,c"`: a quoted item may hold commas, and quotes and backslashes behind a backslash."""
     items: list[str] = []

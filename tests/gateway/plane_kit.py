@@ -54,7 +54,7 @@ CODES = {"table": TABLE, "api": API, "file": FILE}
 
 ATTRIBUTES: list[dict[str, Any]] = [
     {"name": "code", "title": "代码", "type": "string", "primary_key": True},
-    {"name": "name", "title": "名称", "type": "string"},
+    {"name": "name", "title": "名称", "type": "string", "sensitivity": "personal"},
     {"name": "level", "title": "级别", "type": "integer"},
     {"name": "active", "title": "有效", "type": "boolean"},
     {"name": "secret", "title": "内部", "type": "string"},

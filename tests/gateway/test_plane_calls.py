@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
+from urllib.parse import quote
 
 import pytest
 
 from audit.note import NoteVerifier
+from audit.questions.subject import subject_digest, subject_key
 from audit.receipt import check_receipt
 from tests.gateway.plane_kit import Kit, until, url
 from tests.gateway.providers import json_answer
@@ -80,6 +82,23 @@ def test_the_digest_of_a_request_can_be_confirmed_only_with_the_platforms_key(ki
     assert first["request_digest"] == hmac.digest(key, b"GET " + target.encode(), "sha256").hex()
     assert first["request_digest"] == again["request_digest"]
     assert "salt" not in first
+
+
+def test_whose_record_was_asked_for_is_on_record_as_a_digest_and_the_value_is_nowhere(kit: Kit) -> None:
+    value, target = "赵铁柱", url("table", f"rows?name=eq.{quote('赵铁柱')}")
+    answered = kit.record(kit.call(target, kit.grant("table", sensitive=True)).record)
+    refused = kit.record(kit.call(target, kit.grant("table", networks=["10.0.0.0/8"])).record)
+    plain = kit.record(kit.call(url("table", "rows?level=eq.3"), kit.grant("table")).record)
+    digest = subject_digest(subject_key(kit.settings.key("pseudonym.key")), "name", value)
+    assert (answered["decision"], answered["subject"]) == ("permitted", digest)
+    assert (refused["decision"], refused["subject"]) == ("refused", digest)
+    assert kit.record(answered["intent"])["subject"] == digest
+    assert "subject" not in plain
+    kept = [path.read_bytes() for path in kit.settings.data.rglob("*") if path.is_file()]
+    assert any(digest.encode() in content for content in kept)
+    assert not any(
+        spelled in content for content in kept for spelled in (value.encode(), quote(value).encode())
+    )
 
 
 # --- tokens -----------------------------------------------------------------------------------------
