@@ -69,6 +69,11 @@ def nothing_filed(work: Work, datasets: Sequence[str]) -> Mapping[str, Any]:
     return {}
 
 
+def no_grants(tx: Connection, now: datetime) -> Sequence[Any]:
+    """Answer which grants are in force where nobody grants any."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """One unit of work: everything that a use case may touch, in sight."""
@@ -96,6 +101,9 @@ class Work:
 
     ticket_open: Callable[[Connection, str, str], bool] = no_tickets
     """Whether the ticket with this number is open and a department takes part in it."""
+
+    grants_in_force: Callable[[Connection, datetime], Sequence[Any]] = no_grants
+    """The grants (`audit.questions.grants.InForce`) under which data may flow at an instant."""
 
     known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     """What was worked out in this unit of work and is asked for again; who puts something in keeps it few."""

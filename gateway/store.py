@@ -26,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from audit.questions.grants import InForce
 from cases.store import cases
 from catalog.corrections import open_disputes
 from catalog.store import datasets, distributions
@@ -516,6 +517,18 @@ def live_grants(tx: Connection, client_id: str, now: datetime) -> Sequence[Grant
         or_(grants.c.valid_until.is_(None), grants.c.valid_until > now),
     )
     return [_grant(row) for row in tx.execute(query.order_by(grants.c.number))]
+
+
+def grants_in_force(tx: Connection, now: datetime) -> Sequence[InForce]:
+    """Return every grant under which data may flow at `now`, by number."""
+    g = grants.c
+    columns = (g.number, g.consumer, g.provider, g.client_id, datasets.c.code, g.granted_at, g.valid_until)
+    query = (
+        _GRANT.with_only_columns(*columns, maintain_column_froms=True)
+        .where(_grant_case.c.serves, or_(g.valid_until.is_(None), g.valid_until > now))
+        .order_by(g.number)
+    )
+    return [InForce(*row) for row in tx.execute(query)]
 
 
 def users_of(tx: Connection, code: str) -> tuple[str, ...]:
