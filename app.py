@@ -19,6 +19,7 @@ import accounts.console
 import accounts.tokens
 import audit.api
 import audit.console
+import audit.public
 import cases.console
 import catalog.api
 import catalog.console
@@ -52,6 +53,7 @@ import supervision.api
 import supervision.console
 import web.pages
 from accounts.sessions import actor_of_session
+from audit.alarms import alarms
 from cases.books import open_rulebooks
 from core.db import Database
 from core.errors import ConfigError, Finding, Refusal
@@ -60,7 +62,7 @@ from core.settings import Settings
 from core.text import Text
 from core.times import utc_now
 from gateway.policy import PolicyCounter, change_policy
-from gateway.store import users_of
+from gateway.store import grants_in_force, users_of
 from hotline.callers import INDEX_KEY
 from hotline.measures import moved
 from hotline.model import DOMAIN
@@ -85,6 +87,7 @@ ROUTES = (
     matters.api.routes,
     notices.api.routes,
     audit.api.routes,
+    audit.public.routes,
     supervision.api.routes,
     hotline.api.routes,
     hotline.citizen.api.routes,
@@ -114,6 +117,7 @@ PAGES = (
 )
 TIES: dict[str, Any] = {
     "users_of": users_of,
+    "grants_in_force": grants_in_force,
     "last_call": last_call,
     "follow_up": follow_up,
     "filings_of": filings_of,
@@ -198,7 +202,6 @@ def _faces(app: Flask, settings: Settings) -> None:
     for pages in PAGES:
         pages.register(app)
     gateway.oauth.register(app)
-    audit.api.register(app)
     hotline.open311.api.register(app)
     protect(app, csrf, settings)
     app.add_url_rule("/openapi.json", "openapi", _described(settings))
@@ -267,4 +270,9 @@ def _health(app: Flask, settings: Settings, database: Database) -> None:
     app.add_url_rule(
         "/livez", "livez", lambda: Response('{"status":"pass"}', content_type="application/health+json")
     )
-    app.add_url_rule("/readyz", "readyz", lambda: readiness(settings, database, app.extensions["shuxiang"]))
+    kit = app.extensions["shuxiang"]
+
+    def readyz() -> Response:
+        return readiness(settings, database, kit, lambda: alarms(settings, kit.clock()))
+
+    app.add_url_rule("/readyz", "readyz", readyz)

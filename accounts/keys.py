@@ -8,7 +8,7 @@ from pathlib import Path
 
 from audit.log import record
 from audit.note import Cosigner, NoteSigner
-from audit.signing import LOG_KEY, LOG_MLDSA_KEY
+from audit.signing import LOG_KEY, LOG_MLDSA_KEY, RECEIPT_KEY
 from core.envelope import KEY_BYTES, has_key, key_name, newest_key
 from core.settings import Settings
 from core.work import Work
@@ -29,7 +29,7 @@ def make_keys(settings: Settings) -> None:
     origin = settings.platform.log_origin
     _signing_key(folder / LOG_KEY, NoteSigner, origin)
     _signing_key(folder / LOG_MLDSA_KEY, Cosigner, origin)
-    _signing_key(folder / "receipt.key", NoteSigner, f"{origin}/receipts")
+    _signing_key(folder / RECEIPT_KEY, NoteSigner, f"{origin}/receipts")
 
 
 def add_personal_key(work: Work) -> str:

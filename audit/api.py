@@ -1,8 +1,4 @@
-"""The audit log over HTTP: for auditors the records, for everybody the log that proves itself.
-
-`/audit/checkpoint` and `/audit/tile/...` are the public files of C2SP tlog-tiles. They hold envelopes and
-hashes only.
-"""
+"""The audit log over HTTP for auditors: the records. What everybody may see is in audit/public.py."""
 
 from __future__ import annotations
 
@@ -11,28 +7,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import Flask
-
-from audit.files import tile_reader
-from audit.proofs import entry_at, prove_inclusion, published_checkpoint
+from audit.proofs import entry_at, not_sealed_yet, prove_inclusion
 from audit.query import Filters, Found
 from audit.reading import open_record, search_records
 from audit.record import FIELDS
 from audit.sealer import log_folder
-from audit.tiles import WIDTH, hashes_at, parse_path
 from core.codes import code_in
 from core.errors import Conflict, FieldError, Invalid, NotFound
 from core.text import Text
 from core.times import local_iso, parse_instant
 from core.work import Work
-from web.auth import PUBLIC
 from web.http import Call, Reply, Routes, listing
 
 routes = Routes("audit")
-public = Routes("log")
 
 AUDITOR = frozenset({"auditor"})
-_FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 FILTERS = {
     "since": Text("起始时刻", "from this instant on"),
@@ -88,43 +77,10 @@ def proof(work: Work, call: Call, record_id: str) -> Reply:
     """Return a C2SP tlog-proof, which anybody can check with the record's envelope and the log's key."""
     found = open_record(work, _record_id(record_id))
     if found.log_index is None:
-        raise Conflict(
-            "记录已保存，尚未封入日志，请稍后再试",
-            "the record is kept but not sealed into the log yet; try again in a moment",
-            code="not_sealed_yet",
-        )
+        raise not_sealed_yet()
     text = prove_inclusion(log_folder(work.settings), found.log_index)
     name = f'attachment; filename="{found.id}.tlog-proof"'
     return Reply(text, media_type="text/plain; charset=utf-8", headers={"Content-Disposition": name})
-
-
-@public.add("GET", "/audit/checkpoint", who=PUBLIC, summary=Text("日志检查点", "The log's signed checkpoint"))
-def checkpoint(work: Work, call: Call) -> Reply:
-    """Return the latest checkpoint as a signed note."""
-    note, _ = published_checkpoint(log_folder(work.settings))
-    return Reply(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
-
-
-@public.add(
-    "GET", "/audit/tile/<path:tile>", who=PUBLIC, summary=Text("日志分块", "A tile or an entry bundle")
-)
-def tile(work: Work, call: Call, tile: str) -> Reply:
-    """Return a tile of hashes or a bundle of entries that the checkpoint covers."""
-    folder = log_folder(work.settings)
-    _, signed = published_checkpoint(folder)
-    try:
-        level, index, width = parse_path(f"tile/{tile}")
-        if index * WIDTH + width > hashes_at(level, signed.size):
-            raise ValueError("beyond the checkpoint")
-        raw = tile_reader(folder / "log")(level, index, width)
-    except (ValueError, OSError):
-        raise NotFound("日志中没有这个分块", "the log has no such tile") from None
-    return Reply(raw, media_type="application/octet-stream", headers=_FOR_EVER)
-
-
-def register(app: Flask) -> None:
-    """Give the public files of the log to a Flask application."""
-    public.register(app)
 
 
 def _filters(query: Mapping[str, str]) -> Filters:

@@ -14,7 +14,7 @@ from core.errors import ConfigError, Finding
 from core.settings import Settings
 from core.text import Text
 
-LOG_KEY, LOG_MLDSA_KEY = "log.key", "log-mldsa.key"
+LOG_KEY, LOG_MLDSA_KEY, RECEIPT_KEY = "log.key", "log-mldsa.key", "receipt.key"
 
 
 class LogSigners:

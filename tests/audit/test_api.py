@@ -1,4 +1,4 @@
-"""The log over HTTP: auditors search it, everybody can check it."""
+"""The log over HTTP, for auditors."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ from sqlalchemy import event
 import schemas
 from audit import store
 from audit.log import record
-from audit.merkle import leaf_hash, root_of_list
-from audit.note import Checkpoint, NoteVerifier, open_note
+from audit.note import NoteVerifier
 from audit.proofs import check_inclusion
 from audit.sealer import seal_once, status
 from audit.sealing import Sealed
-from audit.tiles import decode_bundle
 from core.work import SYSTEM
 from tests.audit.logs import access
 from tests.cast import alice, carol, dave
@@ -204,31 +202,6 @@ def test_an_unknown_record_is_not_found(world: World) -> None:
     for name in ("nonsense", access().id):
         assert auditor.get(f"/api/audit/records/{name}").status_code == 404
         assert auditor.get(f"/api/audit/records/{name}/proof").status_code == 404
-
-
-def test_anybody_can_rebuild_the_tree_from_the_public_files(world: World) -> None:
-    anybody = world.app.test_client()
-    assert anybody.get("/audit/checkpoint").status_code == 404
-    put(world, *(access(world.now) for _ in range(300)))
-    seal(world)
-    note = anybody.get("/audit/checkpoint").text
-    signed = Checkpoint.parse(open_note(note, [verifier(world)]))
-    assert signed.size == 300
-    bundles = [anybody.get(f"/audit/tile/entries/{n}").data for n in ("000", "001.p/44")]
-    entries = [e for bundle in bundles for e in decode_bundle(bundle)]
-    assert root_of_list([leaf_hash(e) for e in entries]) == signed.root
-    assert anybody.get("/audit/tile/0/000").data == b"".join(leaf_hash(e) for e in entries[:256])
-    assert "immutable" in anybody.get("/audit/tile/1/000.p/1").headers["Cache-Control"]
-
-
-@pytest.mark.parametrize(
-    "tile",
-    ["0/001", "0/000.p/2", "1/000.p/1", "0/x", "entries/../../checkpoint", "9/000", ".state/state.json"],
-)
-def test_what_the_checkpoint_does_not_cover_is_not_served(world: World, tile: str) -> None:
-    put(world, access(world.now))
-    seal(world)
-    assert world.app.test_client().get(f"/audit/tile/{tile}").status_code == 404
 
 
 def test_the_status_tells_what_waits(world: World) -> None:
