@@ -11,6 +11,7 @@ from pathlib import Path
 from prometheus_client import REGISTRY
 
 from app import create_app
+from audit.metrics import LogFigures
 from core.db import Database
 from core.settings import load_settings
 from notices.metrics import Deliveries
@@ -23,5 +24,7 @@ _settings = load_settings(
     errors,
 )
 app = create_app(_settings)
-REGISTRY.register(Deliveries(Database(_settings.database_url)))
+_database = Database(_settings.database_url)
+REGISTRY.register(Deliveries(_database))
+REGISTRY.register(LogFigures(_settings, _database))
 serve_metrics(_settings.platform.control_private_listen)

@@ -17,6 +17,7 @@ from audit.proofs import published_checkpoint
 from audit.sealing import Sealed, Sealer
 from audit.signing import log_signers
 from audit.state import load_state
+from audit.witness.outside import Outside
 from core.db import Database
 from core.errors import NotFound, Unavailable
 from core.settings import Settings
@@ -52,15 +53,20 @@ def run(settings: Settings, database: Database, clock: Callable[[], datetime] = 
         except Unavailable:
             stop.wait(_RETRY_SECONDS)
             continue
-        with closing(sealer):
-            _seal_until(stop, sealer, settings.platform.seal_seconds, clock)
+        with closing(sealer), closing(Outside(settings, database, sealer)) as outside:
+            outside.begin(clock())
+            _seal_until(stop, sealer, outside, settings.platform.seal_seconds, clock)
 
 
-def _seal_until(stop: threading.Event, sealer: Sealer, seconds: float, clock: Callable[[], datetime]) -> None:
+def _seal_until(
+    stop: threading.Event, sealer: Sealer, outside: Outside, seconds: float, clock: Callable[[], datetime]
+) -> None:
     try:
         while True:
             last = stop.is_set()
-            if sealer.step(clock()).more:
+            sealed = sealer.step(clock())
+            outside.turn(clock())
+            if sealed.more:
                 continue
             if last:
                 return
@@ -71,13 +77,21 @@ def _seal_until(stop: threading.Event, sealer: Sealer, seconds: float, clock: Ca
 
 
 def seal_once(settings: Settings, database: Database, now: datetime | None = None) -> Sealed:
-    """Seal all that waits. Raises Unavailable while another process seals."""
+    """Seal all that waits and show it to the witnesses. Raises Unavailable while another process seals.
+
+    Raises Inconsistent when the log must not be continued.
+    """
     instant = now or utc_now()
-    with closing(open_sealer(settings, database, instant)) as sealer:
+    with (
+        closing(open_sealer(settings, database, instant)) as sealer,
+        closing(Outside(settings, database, sealer)) as outside,
+    ):
+        outside.begin(instant)
         sealed, count = sealer.step(instant), 0
         while sealed.more:
             count += sealed.count
             sealed = sealer.step(instant)
+        outside.finish(instant)
         return Sealed(count + sealed.count, sealed.size)
 
 

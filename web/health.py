@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import orjson
@@ -12,24 +12,33 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.db import Database
 from core.migrate import at_head
 from core.settings import Settings
+from core.text import Text
 from web.kit import Kit
 
 CALENDAR_WARNING = timedelta(days=60)
 """Say so when the published calendars end sooner than this."""
 
 
-def readiness(settings: Settings, database: Database, kit: Kit) -> Response:
-    """Return 200 with every check passed, or 503 naming what fails; a warning alone keeps 200."""
+def readiness(
+    settings: Settings, database: Database, kit: Kit, warnings: Callable[[], Sequence[Text]]
+) -> Response:
+    """Return 200 with every check passed, or 503 naming what fails; a warning alone keeps 200.
+
+    `warnings` tells what somebody must look at although calls are let through.
+    """
     checks: dict[str, Callable[[], tuple[str, str]]] = {
         "database": lambda: _database(database),
         "data_folder": lambda: _data_folder(settings),
         "calendar": lambda: _calendar(kit),
     }
     results = {name: check() for name, check in checks.items()}
+    told = warnings()
+    results["access_log"] = ("warn", "; ".join(w.en for w in told)) if told else ("pass", "")
     worst = "fail" if any(r[0] == "fail" for r in results.values()) else "pass"
     body = {
         "status": worst,
         "checks": {name: {"status": status, "output": output} for name, (status, output) in results.items()},
+        "warnings": [{"zh": w.zh, "en": w.en} for w in told],
     }
     return Response(
         orjson.dumps(body), 503 if worst == "fail" else 200, content_type="application/health+json"

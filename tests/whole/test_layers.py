@@ -61,6 +61,8 @@ TO_OTHERS = {
     "audit/checking/fetch.py": "asks a platform's public log for a proof, at the terminal",
     "notices/smtp.py": "hands e-mail to the deployment's mail server (docs/decisions/0013)",
     "notices/webhooks.py": "posts webhooks to the departments' own systems (docs/decisions/0013)",
+    "audit/witness/client.py": "shows checkpoints to witnesses (docs/decisions/0025)",
+    "audit/stamping/stamper.py": "asks the time-stamp authority (docs/decisions/0025)",
     "hotline/inquiries/road.py": "asks our own data plane for an operator (docs/decisions/0016)",
     "serve.py": "asks its own processes whether they are ready",
     "demo/http.py": "the parties' scripts of the demo",
