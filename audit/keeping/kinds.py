@@ -3,6 +3,7 @@
 body.erased        before the body at `index`, that of the record `record`, is overwritten; erasure, basis
 retention.pruned   before files of bodies are deleted; first, last, since, bodies_sha256, basis, until
 archive.made       after a unit was written and read back; first, last, file, sha256, checkpoint_size
+erasure.carried_out    after all that an erasure names is gone; erasure, records, units
 log.rotated        entry 0 of a log that follows another; previous, and in the envelope the same as `p`
 
 What is gone can be told apart from a fault as long as these records have their own bodies. Files of bodies
@@ -12,6 +13,7 @@ gone by then (`first` is 0, what goes now begins at `since`), so the newest one 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,12 +25,27 @@ from core.times import local_iso
 
 SOURCE = "sealer"
 BODY_ERASED, PRUNED, ARCHIVED, ROTATED = "body.erased", "retention.pruned", "archive.made", "log.rotated"
+CARRIED_OUT = "erasure.carried_out"
+KEPT = frozenset(
+    {
+        *(BODY_ERASED, PRUNED, ARCHIVED, ROTATED, CARRIED_OUT, "erasure.asked", "decision.erasure"),
+        *("journal.gap", "segment.sealed", "heartbeat", "timestamp", "witness.refused"),
+    }
+)
+"""Kinds by which the log explains itself; they hold nothing of anybody and are never erased one by one."""
 
 
 def body_erased(index: int, record_id: str | None, erasure: str, basis: str, now: datetime) -> Record:
     """Make the record that the body at `index` is about to be erased by the decision `erasure`."""
     body = {"index": index, "record": record_id, "erasure": erasure, "basis": basis}
     return make_record(BODY_ERASED, now, SOURCE, body)
+
+
+def carried_out(erasure: str, records: int, units: Sequence[str], now: datetime) -> Record:
+    """Make the record that the bodies of an erasure are gone; `units` of the archive must be made anew."""
+    return make_record(
+        CARRIED_OUT, now, SOURCE, {"erasure": erasure, "records": records, "units": list(units)}
+    )
 
 
 def pruned(since: int, last: int, sha256: str, basis: Text, until: datetime, now: datetime) -> Record:
