@@ -59,10 +59,12 @@ class Held:
         """The receipt of the call that a record is of."""
         return make_receipt(RECEIPTS, ORIGIN, self.records[index], Position("w", index))
 
-    def cosigned(self, note: str, *witnesses: Cosigner) -> str:
-        """The note with the lines of witnesses."""
-        text = verifier.parse_checkpoint(note).text
-        return add_signatures(note, [witness.cosign(text, self.log.now) for witness in witnesses])
+    def cosigned(self, given: str, *witnesses: Cosigner) -> str:
+        """A checkpoint, or a proof that ends in one, with the lines of witnesses."""
+        head, mark, note = given.rpartition("\n\n")[0].rpartition("\n\n")
+        text = f"{note}\n"
+        lines = [witness.cosign(text, self.log.now) for witness in witnesses]
+        return head + mark + add_signatures(given.removeprefix(head + mark), lines)
 
 
 def hold(log: Log, desk: Path, count: int) -> Held:
