@@ -1,4 +1,4 @@
-"""Whatever a file holds, the verifier says what is so: nothing altered is taken for true, and nothing trips it."""
+"""Whatever a file holds: nothing altered is taken for true, and nothing trips the verifier."""
 
 from __future__ import annotations
 

@@ -4,12 +4,14 @@
 //	proof FILE              check a .tlog-proof that the platform made
 //	grown SIZE              make the consistency proof from the tiles, and check it
 //	consistency FILE ROOT   check a consistency proof that the platform made, from the old root in base64
+//	tiles                   make all tiles anew from the entries, and compare each byte, and the root
 //
 // The arguments are a folder or an http address with checkpoint and tile/ below it, and the log's verifier key.
 package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -28,6 +30,16 @@ import (
 const width = 256
 
 type source string
+
+// hashes are stored in the order that tlog.StoredHashIndex gives.
+type hashes []tlog.Hash
+
+func (h hashes) ReadHashes(indexes []int64) (found []tlog.Hash, err error) {
+	for _, index := range indexes {
+		found = append(found, h[index])
+	}
+	return found, nil
+}
 
 func (s source) read(path string) ([]byte, error) {
 	if !strings.HasPrefix(string(s), "http://") {
@@ -132,14 +144,14 @@ type checker struct {
 	verifiers note.Verifiers
 }
 
-func (c checker) hashes() tlog.HashReader { return tlog.TileHashReader(c.tree, c.log) }
+func (c checker) read() tlog.HashReader { return tlog.TileHashReader(c.tree, c.log) }
 
 func (c checker) record(index int64) error {
 	entry, err := c.log.entry(index, c.tree.N)
 	if err != nil {
 		return err
 	}
-	proof, err := tlog.ProveRecord(c.tree.N, index, c.hashes())
+	proof, err := tlog.ProveRecord(c.tree.N, index, c.read())
 	if err != nil {
 		return err
 	}
@@ -167,11 +179,11 @@ func (c checker) proof(path string) error {
 }
 
 func (c checker) grown(old int64) error {
-	before, err := tlog.TreeHash(old, c.hashes())
+	before, err := tlog.TreeHash(old, c.read())
 	if err != nil {
 		return err
 	}
-	proof, err := tlog.ProveTree(c.tree.N, old, c.hashes())
+	proof, err := tlog.ProveTree(c.tree.N, old, c.read())
 	if err != nil {
 		return err
 	}
@@ -198,8 +210,45 @@ func (c checker) consistency(path, oldRoot string) error {
 	return tlog.CheckTree(steps, tree.N, tree.Hash, old, before)
 }
 
+func (c checker) tiles() error {
+	var stored hashes
+	for index := int64(0); index < c.tree.N; index++ {
+		entry, err := c.log.entry(index, c.tree.N)
+		if err != nil {
+			return err
+		}
+		more, err := tlog.StoredHashes(index, entry, stored)
+		if err != nil {
+			return err
+		}
+		stored = append(stored, more...)
+	}
+	if root, err := tlog.TreeHash(c.tree.N, stored); err != nil || root != c.tree.Hash {
+		return fmt.Errorf("the entries have the root %v (%v)", root, err)
+	}
+	for _, tile := range tlog.NewTiles(8, 0, c.tree.N) {
+		if tile.W != width && int64(tile.W) != c.tree.N>>uint(8*tile.L)%width {
+			continue // a partial tile of a smaller tree, which a log may delete
+		}
+		ours, err := tlog.ReadTileData(tile, stored)
+		if err != nil {
+			return err
+		}
+		theirs, err := c.log.ReadTiles([]tlog.Tile{tile})
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(ours, theirs[0]) {
+			return fmt.Errorf("%s is another", tile.Path())
+		}
+	}
+	return nil
+}
+
 func (c checker) do(words []string) error {
 	switch words[0] {
+	case "tiles":
+		return c.tiles()
 	case "proof":
 		return c.proof(words[1])
 	case "consistency":
