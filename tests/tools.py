@@ -18,7 +18,7 @@ from typing import NoReturn
 import pytest
 
 APT = {
-    "/usr/bin/chromium": "chromium fonts-noto-cjk",
+    "/usr/bin/chromium-headless-shell": "chromium-headless-shell fonts-noto-cjk",
     "/usr/share/gocode/src/golang.org/x/mod": "golang-golang-x-mod-dev",
     "go": "golang-go",
     "java": "openjdk-17-jre-headless",

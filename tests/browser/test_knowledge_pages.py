@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
-from werkzeug.serving import make_server
 
-from core.work import Actor
 from hotline.knowledge.articles import edit_article
 from hotline.knowledge.gaps import assign_gap, note_unanswered
-from tests.browser.conftest import Site
-from tests.browser.test_pages import LANGUAGES, PHONE, faults
+from tests.browser.looking import Pages, Site, led_to, look_at, name, served, shown
 from tests.hotline.knowledge.conftest import make_hotline
 from tests.hotline.knowledge.kit import acted, della, hana, henry, opal, published, sue, vera, written
 
@@ -31,7 +26,7 @@ class Desk(NamedTuple):
     gap: str
 
 
-PAGES: tuple[tuple[Actor | None, str], ...] = (
+PAGES: Pages = (
     (opal, "/knowledge"),
     (hana, "/knowledge?q=社保卡"),
     (sue, "/knowledge?sort=used"),
@@ -74,38 +69,17 @@ def office(chromium: Any, template_database: Any, tmp_path_factory: pytest.TempP
     """The hotline's office, served on a port of its own."""
     world = make_hotline(tmp_path_factory.mktemp("office"), template_database, "qianjiang")
     world.now = datetime.now(UTC) - timedelta(minutes=1)
-    desk: Any = populate(world)
-    server = make_server("127.0.0.1", 0, world.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield Site(world, desk, f"http://127.0.0.1:{server.server_port}", chromium)
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    world.database.close()
+    with served(world, populate, chromium) as site:
+        yield site
 
 
 def test_every_page_of_the_knowledge_base_is_in_the_list(office):
-    routes = office.world.app.extensions["shuxiang_pages"].values()
-    known = {r.rule for r in routes if r.method == "GET" and "/knowledge" in r.rule}
-    listed = {re.sub(r"{(?!gap)\w+}", "<code>", address.partition("?")[0]) for _, address in PAGES}
-    assert known == listed
+    assert shown(office, lambda rule: "/knowledge" in rule) == led_to(office, PAGES)
 
 
-@pytest.mark.parametrize(("actor", "address"), PAGES)
+@pytest.mark.parametrize(("actor", "address"), PAGES, ids=name)
 def test_a_page_of_the_knowledge_base_is_accessible_and_fits_a_phone(office, actor, address):
-    path = address.format(**office.city._asdict())
-    with office.window(actor) as page:
-        for language, tag in LANGUAGES.items():
-            page.set_viewport_size({"width": 1280, "height": 900})
-            answer = page.goto(f"{office.url}{path}{'&' if '?' in path else '?'}lang={language}")
-            assert answer.status == 200, page.inner_text("main")
-            assert page.get_attribute("html", "lang") == tag
-            assert page.locator("h1").count() == 1
-            assert faults(page) == []
-            page.set_viewport_size({"width": PHONE, "height": 844})
-            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
-        assert page.complaints == []
+    look_at(office, actor, address)
 
 
 def test_an_operator_looks_up_without_a_mouse_and_marks_that_nothing_answers(office):

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
-from werkzeug.serving import make_server
 
-from core.work import Actor
-from tests.browser.conftest import Site
-from tests.browser.test_pages import LANGUAGES, PHONE, faults
+from tests.browser.looking import Pages, Site, faults, led_to, look_at, name, served, shown
 from tests.cast import dave, dora, hans, lena, otto, sven
 from tests.hotline.conftest import make_city
 from tests.hotline.kit import acted, classified, dispatched_ticket, step_doing, step_emitting, taken
@@ -33,7 +28,7 @@ class Desk(NamedTuple):
     code: str
 
 
-PAGES: tuple[tuple[Actor | None, str], ...] = (
+PAGES: Pages = (
     (otto, "/tickets/new"),
     (otto, "/tickets"),
     (dora, "/tickets?tab=to_dispatch"),
@@ -68,15 +63,8 @@ def office(chromium: Any, template_database: Any, tmp_path_factory: pytest.TempP
     """The hotline's office, served on a port of its own."""
     world = make_city(tmp_path_factory.mktemp("office"), template_database, "qianjiang")
     world.now = datetime.now(UTC) - timedelta(minutes=1)
-    desk: Any = populate(world)
-    server = make_server("127.0.0.1", 0, world.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield Site(world, desk, f"http://127.0.0.1:{server.server_port}", chromium)
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    world.database.close()
+    with served(world, populate, chromium) as site:
+        yield site
 
 
 OURS = ("/tickets", "/hotline/submit", "/hotline/progress")
@@ -84,26 +72,12 @@ DOWNLOADS = {"/tickets/<id>/attachments/<attachment>"}
 
 
 def test_every_page_of_tickets_is_in_the_list(office):
-    routes = office.world.app.extensions["shuxiang_pages"].values()
-    known = {r.rule for r in routes if r.method == "GET" and r.rule.startswith(OURS)} - DOWNLOADS
-    listed = {re.sub(r"{\w+}", "<id>", address.partition("?")[0]) for _, address in PAGES}
-    assert known == listed
+    assert shown(office, lambda rule: rule.startswith(OURS)) - DOWNLOADS == led_to(office, PAGES)
 
 
-@pytest.mark.parametrize(("actor", "address"), PAGES)
+@pytest.mark.parametrize(("actor", "address"), PAGES, ids=name)
 def test_a_page_of_tickets_is_accessible_and_fits_a_phone(office, actor, address):
-    path = address.format(**office.city._asdict())
-    with office.window(actor) as page:
-        for language, tag in LANGUAGES.items():
-            page.set_viewport_size({"width": 1280, "height": 900})
-            answer = page.goto(f"{office.url}{path}{'&' if '?' in path else '?'}lang={language}")
-            assert answer.status == 200, page.inner_text("main")
-            assert page.get_attribute("html", "lang") == tag
-            assert page.locator("h1").count() == 1
-            assert faults(page) == []
-            page.set_viewport_size({"width": PHONE, "height": 844})
-            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
-        assert page.complaints == []
+    look_at(office, actor, address)
 
 
 def test_a_call_is_taken_by_keyboard_with_what_is_known_shown_meanwhile(office):
