@@ -82,8 +82,8 @@ class Stamper:
         connection = kind(parts.hostname or "", parts.port, timeout=self._settings.timeout_seconds)
         try:
             connection.request("POST", parts.path or "/", query, {"Content-Type": _QUERY_TYPE})
-            answer = connection.getresponse()
-            response = answer.read(_RESPONSE_MOST + 1)
+            with connection.getresponse() as answer:
+                response = answer.read(_RESPONSE_MOST + 1)
         finally:
             connection.close()
         content_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()

@@ -89,8 +89,8 @@ class WitnessClient:
 
     def _exchange(self, body: bytes) -> Told:
         self._connection.request("POST", self._path, body, {"Content-Type": "text/plain; charset=utf-8"})
-        answer = self._connection.getresponse()
-        content = answer.read(_ANSWER_MOST + 1)
+        with self._connection.getresponse() as answer:
+            content = answer.read(_ANSWER_MOST + 1)
         if len(content) > _ANSWER_MOST:
             raise HTTPException("the answer is too long")
         content_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
