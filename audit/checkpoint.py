@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import struct
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ _SIZE_MOST = 2**63 - 1
 _NAME_MOST = 255
 _SUBTREE_LABEL = b"subtree/v1\n\0"
 _U64 = struct.Struct(">Q")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
 class BadNote(ValueError):
@@ -98,11 +100,12 @@ def check_name(name: str) -> None:
     """Raise BadNote for what cannot be a key name: empty, or with a plus or a space of Unicode."""
     if not name or "+" in name or any(c.isspace() for c in name):
         raise BadNote(f"not a key name: {name!r}")
+    check_text(f"{name}\n")
 
 
 def check_text(text: str) -> None:
     """Raise BadNote for what a note cannot hold."""
-    if not text.endswith("\n") or any(c < " " and c != "\n" for c in text):
+    if not text.endswith("\n") or _CONTROL.search(text):
         raise BadNote("a note ends in a line feed and holds no other control characters")
     try:
         text.encode()

@@ -12,6 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from audit.checkpoint import BadNote, whole_number
 from audit.files import tile_reader
 from audit.keys import NoteVerifier
@@ -126,14 +128,13 @@ def keys(work: Work, call: Call) -> Reply:
         {"name": name, "keys": [_key(v) for v in verifiers]}
         for name, verifiers in (policy.witnesses or {}).items()
     ]
-    return Reply(
-        {
-            "origin": settings.platform.log_origin,
-            "log": _own_keys(settings, LOG_KEY, LOG_MLDSA_KEY),
-            "receipts": _own_keys(settings, RECEIPT_KEY),
-            "witnesses": {"needed": policy.needed, "of": witnesses},
-        }
-    )
+    document = {
+        "origin": settings.platform.log_origin,
+        "log": _own_keys(settings, LOG_KEY, LOG_MLDSA_KEY),
+        "receipts": _own_keys(settings, RECEIPT_KEY),
+        "witnesses": {"needed": policy.needed, "of": witnesses},
+    }
+    return public_file(orjson.dumps(document), "application/json; charset=utf-8", FRESH)
 
 
 @routes.add(

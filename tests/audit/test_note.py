@@ -129,6 +129,7 @@ def test_what_is_not_a_note_is_refused(note: str) -> None:
         GO_VKEY[:-4],
         GO_VKEY.replace("+AR", "+AB"),
         "name+c74f20a3+",
+        "na\ud800me" + GO_VKEY[len("PeterNeumann") :],
         "name+c74f20a3+Aw==",
         WITNESS_VKEY.replace("+BO", "+AO"),
     ],
@@ -138,6 +139,23 @@ def test_a_key_that_does_not_fit_its_id_is_refused(key: str) -> None:
         NoteVerifier.parse(key)
     with pytest.raises(BadNote):
         NoteSigner.parse(key)
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_a_note_that_was_changed_opens_with_the_same_text_or_not_at_all(data: st.DataObject) -> None:
+    note = WITNESSED if data.draw(st.booleans()) else EXAMPLE_NOTE
+    verifiers = [NoteVerifier.parse(vkey) for vkey in (WITNESS_VKEY, EXAMPLE_VKEY)]
+    start = data.draw(st.integers(0, len(note)))
+    end = data.draw(st.integers(start, min(len(note), start + 3)))
+    changed = (
+        note[:start] + data.draw(st.text(max_size=3) | st.sampled_from(["\n", "\n\n", "— "])) + note[end:]
+    )
+    try:
+        text = open_note(changed, verifiers)
+    except BadNote:
+        return
+    assert text == open_note(note, verifiers)
 
 
 @given(st.integers(0, 2**63 - 1), st.binary(min_size=32, max_size=32))

@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import gzip
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from audit import store
 from audit.merkle import leaf_hash, root_of_list, verify_consistency
-from audit.note import Checkpoint, NoteVerifier, open_note
+from audit.note import Checkpoint, Cosigner, NoteVerifier, open_note
 from audit.proofs import check_inclusion
 from audit.sealer import log_folder, seal_once
 from audit.signing import log_signers
 from audit.tiles import decode_bundle
+from core.settings_audit import Witness, Witnesses
 from tests.audit.logs import access
 from tests.conftest import Watchful, World
 
@@ -159,7 +161,23 @@ def test_the_keys_are_those_that_sign(world: World, anybody: Any) -> None:
     assert [k["algorithm"] for k in keys["log"]] == ["ed25519", "ml-dsa-44"]
     receipts = world.settings.key_file("receipt.vkey").read_text(encoding="utf-8").strip()
     assert [k["vkey"] for k in keys["receipts"]] == [receipts]
-    assert keys["witnesses"]["needed"] >= 0
+    assert keys["witnesses"] == {"needed": 0, "of": []}
+    tag = {"If-None-Match": anybody.get("/audit/keys").headers["ETag"]}
+    assert world.app.test_client().get("/audit/keys", headers=tag).status_code == 304
+
+
+def test_the_keys_of_witnesses_are_shown_and_a_missing_one_is_said(world: World, anybody: Any) -> None:
+    witness = Cosigner.generate("witness.example/w1")
+    path = world.settings.data / "w1.vkey"
+    one = Witness("w1", "http://127.0.0.1:8011", "file:w1.vkey")
+    kit = world.app.extensions["shuxiang"]
+    audit = replace(kit.settings.audit, witnesses=Witnesses(needed=1, of=(one,)))
+    world.app.extensions["shuxiang"] = replace(kit, settings=replace(kit.settings, audit=audit))
+    assert anybody.get("/audit/keys").status_code == 503
+    path.write_text(str(witness.verifier), encoding="utf-8")
+    shown = anybody.get("/audit/keys").json["witnesses"]
+    assert (shown["needed"], shown["of"][0]["name"]) == (1, "w1")
+    assert [k["vkey"] for k in shown["of"][0]["keys"]] == [str(witness.verifier)]
 
 
 def test_before_the_next_init_an_older_deployment_shows_the_keys_it_has(world: World, anybody: Any) -> None:
