@@ -295,11 +295,15 @@ def run_gateway(place: Place, index: int) -> None:
 @explained
 def run_sealer(place: Place) -> None:
     """The sealer of the access log."""
+    from audit.files import Inconsistent
     from audit.sealer import run as run_log
     from core.db import Database
 
     settings = place.settings()
-    run_log(settings, Database(settings.database_url))
+    try:
+        run_log(settings, Database(settings.database_url))
+    except Inconsistent as wrong:
+        raise Told(f"日志不可继续，封存停止 / the log must not be continued: {wrong}") from wrong
 
 
 @run.command("sweeper")

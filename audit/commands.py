@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
+from rich.table import Table
 
 from audit.checking.commands import check, prove
-from core.terminal import Place, as_json_option, err, explained, facts_table, print_facts
+from audit.witness.commands import witness
+from core.terminal import Place, Told, as_json_option, err, explained, facts_table, print_facts
 
 
 @click.group()
@@ -18,22 +23,37 @@ def audit() -> None:
 
 @audit.command("verify")
 @click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--vkey", help="The log's verifier key; default: <data>/keys/log.vkey.")
+@click.option("--vkey", multiple=True, help="The log's verifier key, or several; default: <data>/keys/log*.vkey.")
+@click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Processes that share the work.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="A file of yours, outside the log: what was in order is kept there and not read again.",
+)
 @as_json_option
 @click.pass_obj
 @explained
-def audit_verify(place: Place, folder: Path | None, vkey: str | None, as_json: bool) -> None:
+def audit_verify(
+    place: Place, folder: Path | None, vkey: tuple[str, ...], jobs: int, resume: Path | None, as_json: bool
+) -> None:
     """Check a log folder offline: bodies, envelopes, tree, signature. FOLDER defaults to <data>/audit."""
     from rich.progress import Progress
 
-    from audit.verify import verify
+    from audit.note import BadNote
+    from audit.verify import BadFile, verify
 
     folder = folder or place.data / "audit"
-    key_file = folder.parent / "keys" / "log.vkey"
-    vkey = vkey or (key_file.read_text().strip() if key_file.is_file() else None)
-    with Progress(console=err, transient=True, disable=as_json) as progress:
-        task = progress.add_task("verify", total=None)
-        report = verify(folder, vkey, lambda done, total: progress.update(task, completed=done, total=total))
+    files = (folder.parent / "keys" / name for name in ("log.vkey", "log-mldsa.vkey"))
+    keys = vkey or tuple(file.read_text().strip() for file in files if file.is_file())
+    try:
+        with Progress(console=err, transient=True, disable=as_json) as progress:
+            task = progress.add_task("verify", total=None)
+            shown = partial(progress.update, task)
+            report = verify(
+                folder, keys, lambda n, all: shown(completed=n, total=all), jobs=jobs, resume=resume
+            )
+    except (BadNote, BadFile) as wrong:
+        raise Told(f"{wrong}") from wrong
     print_facts(report.as_json(), as_json, lambda: str(report))
     if not report.sound:
         sys.exit(1)
@@ -45,11 +65,15 @@ def audit_verify(place: Place, folder: Path | None, vkey: str | None, as_json: b
 @explained
 def audit_seal(place: Place, as_json: bool) -> None:
     """Seal what waits in journals and outbox now; refused while another sealer runs."""
+    from audit.files import Inconsistent
     from audit.sealer import seal_once
     from core.db import Database
 
     settings = place.settings()
-    sealed = seal_once(settings, Database(settings.database_url))
+    try:
+        sealed = seal_once(settings, Database(settings.database_url))
+    except Inconsistent as wrong:
+        raise Told(f"日志不可继续 / the log must not be continued: {wrong}") from wrong
     facts = {"sealed": sealed.count, "size": sealed.size}
     print_facts(facts, as_json, lambda: f"{sealed.count} → {sealed.size}")
 
@@ -59,12 +83,23 @@ def audit_seal(place: Place, as_json: bool) -> None:
 @click.pass_obj
 @explained
 def audit_status(place: Place, as_json: bool) -> None:
-    """Show the log's size, checkpoint time and what waits to be sealed."""
-    from audit.sealer import status
+    """Show the log's size, what waits, who witnessed it, and what somebody must look at."""
+    from audit.alarms import alarms
+    from audit.standing import status
 
-    facts = status(place.settings())
-    print_facts(facts, as_json, lambda: facts_table("存取日志 / access log", ("", ""), list(facts.items())))
+    settings = place.settings()
+    told = [{"zh": alarm.zh, "en": alarm.en} for alarm in alarms(settings)]
+    facts = {**status(settings), "alarms": told}
+    print_facts(facts, as_json, lambda: _status_table(facts))
 
 
-for command in (check, prove):
+def _status_table(facts: Mapping[str, Any]) -> Table:
+    rows = [(name, value) for name, value in facts.items() if name not in ("witnesses", "alarms")]
+    for name, known in facts["witnesses"].items():
+        rows.append((f"witness {name}", known["trouble"] or f"{known['size']}  {known['at']}"))
+    rows += [("警告 alarm", f"{alarm['zh']}\n{alarm['en']}") for alarm in facts["alarms"]]
+    return facts_table("存取日志 / access log", ("", ""), rows)
+
+
+for command in (check, prove, witness):
     audit.add_command(command)

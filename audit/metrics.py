@@ -39,7 +39,7 @@ class LogFigures(Collector):
         except (OSError, ValueError, Inconsistent):
             return
         memory = stands.memory
-        yield _gauge("size", "Records under the published checkpoint", stands.size)
+        yield _gauge("size", "Records under the published checkpoint", stands.size or 0)
         yield _gauge("lag_seconds", "Since when nothing was sealed", stands.lag)
         yield _gauge("journals_bytes", "What the journals take, sealed or not", stands.journals)
         yield _gauge("free_disk_bytes", "What may still be written to the log's disk", stands.free)

@@ -1,27 +1,22 @@
-"""The sealer as a process of the deployment, as one command, and what can be said of it from outside."""
+"""The sealer as a process of the deployment, and as one command."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-from audit import store
-from audit.beat import beat_path
-from audit.drain import unsealed_frames
-from audit.proofs import published_checkpoint
 from audit.sealing import Sealed, Sealer
 from audit.signing import log_signers
-from audit.state import load_state
 from audit.witness.outside import Outside
 from core.db import Database
-from core.errors import NotFound, Unavailable
+from core.errors import Unavailable
 from core.settings import Settings
-from core.times import instant_of, local_iso, utc_now
+from core.times import utc_now
 
 _RETRY_SECONDS = 1.0
 _log = logging.getLogger(__name__)
@@ -93,29 +88,3 @@ def seal_once(settings: Settings, database: Database, now: datetime | None = Non
             sealed = sealer.step(instant)
         outside.finish(instant)
         return Sealed(count + sealed.count, sealed.size)
-
-
-def status(settings: Settings) -> Mapping[str, str | int | None]:
-    """Return how far the log has come and what waits to be sealed."""
-    folder = log_folder(settings)
-    state = load_state(folder)
-    with closing(Database(settings.database_url)) as database, database.read() as tx:
-        outbox = store.count_outbox(tx)
-    try:
-        signed: int | None = published_checkpoint(folder)[1].size
-    except NotFound:
-        signed = None
-    frames = unsealed_frames(folder / "journal", state.journals)
-    return {
-        "origin": settings.platform.log_origin,
-        "size": state.size,
-        "checkpoint_size": signed,
-        "checkpoint_at": _changed_at(folder / "log" / "checkpoint"),
-        "sealed_to": _changed_at(beat_path(folder)),
-        "waiting_in_journals": sum(1 for _ in frames),
-        "waiting_in_outbox": outbox,
-    }
-
-
-def _changed_at(path: Path) -> str | None:
-    return local_iso(instant_of(int(path.stat().st_mtime * 1000))) if path.exists() else None

@@ -5,25 +5,28 @@ from __future__ import annotations
 import math
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from audit import store
 from audit.beat import beat_path
+from audit.drain import unsealed_frames
 from audit.note import Checkpoint, split_note
 from audit.segments import free_bytes, segments_in
-from audit.witness.memory import Memory, load_memory
+from audit.state import load_state
+from audit.witness.memory import Known, Memory, load_memory
 from core.db import Database
 from core.settings import Settings
-from core.times import instant_of
+from core.times import instant_of, local_iso, utc_now
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Figures of the log at one instant; seconds and bytes."""
 
-    size: int
-    """Records under the published checkpoint."""
+    size: int | None
+    """Records under the published checkpoint; None before the first."""
     lag: float
     """How long ago everything was sealed; infinite when no sealer ever ran."""
     free: int
@@ -53,19 +56,53 @@ def standing(settings: Settings, now: datetime) -> Standing:
     )
 
 
-def published_size(folder: Path) -> int:
-    """Return the size of the published checkpoint, 0 before the first."""
+def status(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
+    """Return how far the log has come, what waits to be sealed, and who has witnessed and stamped it."""
+    instant = now or utc_now()
+    stands, state = standing(settings, instant), load_state(settings.data / "audit")
+    memory, frames = stands.memory, unsealed_frames(settings.data / "audit" / "journal", state.journals)
+    with closing(Database(settings.database_url)) as database, database.read() as tx:
+        outbox = store.count_outbox(tx)
+    sealed_to = None if math.isinf(stands.lag) else instant - timedelta(seconds=stands.lag)
+    return {
+        "origin": settings.platform.log_origin,
+        "size": state.size,
+        "checkpoint_size": stands.size,
+        "checkpoint_at": _changed_at(settings.data / "audit" / "log" / "checkpoint"),
+        "sealed_to": None if sealed_to is None else local_iso(sealed_to),
+        "waiting_in_journals": sum(1 for _ in frames),
+        "waiting_in_outbox": outbox,
+        "journals_bytes": stands.journals,
+        "free_disk_bytes": stands.free,
+        "witnessed_size": memory.witnessed if settings.audit.witnesses.needed else None,
+        "witnessed_at": _when(memory.witnessed_at),
+        "witnesses": {
+            w.name: _known(memory.witnesses.get(w.name, Known())) for w in settings.audit.witnesses.of
+        },
+        "stamped_size": memory.stamped if settings.audit.timestamps else None,
+        "stamped_at": _when(memory.stamped_at),
+    }
+
+
+def _known(known: Known) -> dict[str, Any]:
+    return {"size": known.size, "at": _when(known.at), "trouble": known.trouble}
+
+
+def _when(ms: int | None) -> str | None:
+    return None if ms is None else local_iso(instant_of(ms))
+
+
+def _changed_at(path: Path) -> str | None:
+    return _when(int(path.stat().st_mtime * 1000)) if path.exists() else None
+
+
+def published_size(folder: Path) -> int | None:
+    """Return the size of the published checkpoint, None before the first."""
     try:
         note = (folder / "log" / "checkpoint").read_text(encoding="utf-8")
     except FileNotFoundError:
-        return 0
+        return None
     return Checkpoint.parse(split_note(note)[0]).size
-
-
-def waiting_in_outbox(settings: Settings) -> int:
-    """Return how many records of the control plane wait to be sealed."""
-    with closing(Database(settings.database_url)) as database, database.read() as tx:
-        return store.count_outbox(tx)
 
 
 def _lag(folder: Path, now: datetime) -> float:

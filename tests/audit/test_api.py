@@ -17,8 +17,9 @@ from audit import store
 from audit.log import record
 from audit.note import NoteVerifier
 from audit.proofs import check_inclusion
-from audit.sealer import seal_once, status
+from audit.sealer import seal_once
 from audit.sealing import Sealed
+from audit.standing import status
 from core.work import SYSTEM
 from tests.audit.logs import access
 from tests.cast import alice, carol, dave
