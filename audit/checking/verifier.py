@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""核对存取日志的证据。 Checks what an access log hands out: proofs, receipts, checkpoints, archive units.
+"""核对存取日志的证据。 Checks what an access log hands out: proofs, receipts, checkpoints, archives, exports.
 
     python verifier.py FILE... --key log.vkey --key log-mldsa.vkey [--witness w.vkey ... --needed K]
     python verifier.py X.tlog-proof --key log.vkey --receipt "..." --receipt-key receipt.vkey --body X.json
@@ -38,6 +38,7 @@ ED25519, COSIGNER, ML_DSA = 1, 4, 6  # signature types of C2SP signed-note
 ALGORITHMS = {ED25519: "Ed25519", COSIGNER: "Ed25519", ML_DSA: "ML-DSA-44"}
 PUBLIC_BYTES = {ED25519: 32, COSIGNER: 32, ML_DSA: 1312}
 PROOF_FIRST_LINE = "c2sp.org/tlog-proof@v1"
+EXPORT_FIRST_LINE = "shuxiang-export/v1"
 UNIT_LEVEL = 14  # an archive unit holds 2**14 records
 LARGEST = 256 * 1024 * 1024  # nothing that is read is larger
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 (Python 3.9)
@@ -138,19 +139,24 @@ class Checkpoint:
     signatures: tuple[tuple[str, bytes], ...]
 
 
-def parse_checkpoint(note: str) -> Checkpoint:
-    """Read a checkpoint: a text, an empty line, signature lines. Raises Unreadable."""
+def parse_note(note: str) -> tuple[str, tuple[tuple[str, bytes], ...]]:
+    """Split a signed note into its text and, by name, key ids with signatures. Raises Unreadable."""
     head, mark, tail = note.rpartition("\n\n")
-    lines = head.split("\n")
     if any(c < " " and c != "\n" for c in note):
         raise Unreadable("含有控制字符，换行符可能被改过 / control characters; were the line ends changed?")
-    if not mark or not tail.endswith("\n") or len(lines) < 3 or not all(lines) or len(note) > 1_000_000:
+    found = [line.split(" ") for line in tail.split("\n")]
+    if not mark or found.pop() != [""] or not all(len(f) == 3 and f[0] == "\u2014" for f in found):
+        raise Unreadable("不是签名文本 / not a signed note")
+    return head + "\n", tuple((name, unbase64(encoded)) for _, name, encoded in found)
+
+
+def parse_checkpoint(note: str) -> Checkpoint:
+    """Read a checkpoint: a note of origin, size and root. Raises Unreadable."""
+    text, signatures = parse_note(note)
+    lines = text.split("\n")[:-1]
+    if len(lines) < 3 or not all(lines):
         raise Unreadable("不是检查点 / not a checkpoint")
-    found = [line.split(" ") for line in tail[:-1].split("\n")]
-    if not all(len(parts) == 3 and parts[0] == "\u2014" for parts in found):
-        raise Unreadable("签名行格式不对 / a signature line is malformed")
-    signatures = tuple((name, unbase64(encoded)) for _, name, encoded in found)
-    return Checkpoint(head + "\n", lines[0], whole_number(lines[1]), hashes(lines[2:3])[0], signatures)
+    return Checkpoint(text, lines[0], whole_number(lines[1]), hashes(lines[2:3])[0], signatures)
 
 
 def signed_by(checkpoint: Checkpoint, keys: Iterable[Key]) -> dict[Key, int]:
@@ -411,7 +417,7 @@ def check_unit(unit: zipfile.ZipFile, trust: Trust, report: Report) -> None:
         )
     except (KeyError, TypeError, ValueError):
         raise Unreadable("manifest.json 格式不对 / manifest.json is malformed") from None
-    report.check("文件与清单相符 / the files are those of the manifest", lambda: _complete(unit, wanted))
+    report.check(COMPLETE, lambda: _complete(unit, {**wanted, "manifest.json": None}))
     checkpoint = parse_checkpoint(to_text(member(unit, "checkpoint")))
     check_checkpoint(checkpoint, trust, report)
     report.facts.update(first=first, last=first + (1 << UNIT_LEVEL) - 1)
@@ -424,15 +430,18 @@ def check_unit(unit: zipfile.ZipFile, trust: Trust, report: Report) -> None:
     report.check("正文与信封相符 / the bodies fit the envelopes", lambda: _bodies_fit(bodies, entries, first))
 
 
-def _complete(unit: zipfile.ZipFile, wanted: dict[str, tuple[int, str]]) -> str:
-    names = unit.namelist()
-    odd = {*names} ^ {*wanted, "manifest.json"}
+COMPLETE = "文件与清单相符 / the files are those of the manifest"
+
+
+def _complete(archive: zipfile.ZipFile, wanted: dict[str, tuple[int, str] | None]) -> str:
+    names = archive.namelist()
+    odd = {*names} ^ {*wanted}
     for name in {*wanted} & {*names}:
-        data = member(unit, name)
-        odd |= {name} if (len(data), hashlib.sha256(data).hexdigest()) != wanted[name] else set()
+        data = member(archive, name)
+        odd |= {name} if wanted[name] not in (None, (len(data), hashlib.sha256(data).hexdigest())) else set()
     if odd or len(names) != len({*names}):
         raise Fault(f"多出、缺少或改过的文件：{sorted(odd)[:9]} / files too many, missing or changed")
-    return str(len(wanted))
+    return str(len(names))
 
 
 def _subtree_included(entries: list[bytes], first: int, path: Sequence[bytes], signed: Checkpoint) -> str:
@@ -449,13 +458,19 @@ def _subtree_included(entries: list[bytes], first: int, path: Sequence[bytes], s
 def _bodies_fit(bodies: list[bytes], entries: list[bytes], first: int) -> str:
     if len(bodies) != len(entries) + 1 or bodies[-1]:
         raise Fault(f"正文行数不对：{len(bodies) - 1} / a wrong number of bodies")
-    odd = [i for i, entry in enumerate(entries) if digest(bodies[i]) != parse_envelope(entry)["b"]]
-    changed = [first + i for i in odd if not bodies[i].startswith(b'{"erased":')]
+    odd = {i: ERASED.fullmatch(bodies[i]) for i, e in enumerate(entries) if digest(bodies[i]) != _b(e)}
+    changed = [first + i for i, erased in odd.items() if not erased]
     if changed:
         raise Fault(f"正文被改过：{changed[:20]} / these bodies were changed")
-    return f"{len(entries) - len(odd)}" + (
-        f"; 已依法删除 / erased: {[first + i for i in odd][:20]}" if odd else ""
-    )
+    erased = "".join(f"; {first + i} 已依法删除 / erased by {m[1].decode()}" for i, m in odd.items() if m)
+    return f"{len(entries) - len(odd)}{erased}"
+
+
+ERASED = re.compile(rb'\{"erased":"([0-9a-f-]{36})"(?:,"id":"[0-9a-f-]{36}")?\} *')
+
+
+def _b(envelope: bytes) -> str:
+    return str(parse_envelope(envelope)["b"])
 
 
 def bundle_name(index: int) -> str:
@@ -490,6 +505,54 @@ def member(unit: zipfile.ZipFile, name: str) -> bytes:
     raise Unreadable(
         f"归档中的文件缺失、损坏或过大：{name} / a file of the archive is missing, damaged or too large"
     )
+
+
+# --- exports: an answer to an auditor's question, with the records behind it -----------------------
+
+
+def check_export(export: zipfile.ZipFile, trust: Trust, report: Report) -> None:
+    """Check a signed bundle: its files, and that the log holds the records in it."""
+    note = to_text(member(export, "manifest"))
+    lines = parse_note(note)[0].split("\n")
+    if lines[0] != EXPORT_FIRST_LINE or len(lines) < 4:
+        raise Unreadable("不是导出文件 / not an export")
+    report.facts.update(question=lines[2], asked=lines[3])
+    report.check("清单签名 / signature of the manifest", lambda: _export_signed(note, trust))
+    listed = [found for line in lines if (found := re.fullmatch("([0-9a-f]{64}) ([0-9]{1,18}) (.+)", line))]
+    wanted = {found[3]: (int(found[2]), found[1]) for found in listed}
+    report.check(COMPLETE, lambda: _complete(export, {**wanted, "manifest": None}))
+    checkpoint = parse_checkpoint(to_text(member(export, "checkpoint")))
+    check_checkpoint(checkpoint, trust, report)
+    if checkpoint.origin != lines[1]:
+        raise Unreadable("清单属于另一份日志 / the manifest is of another log")
+    report.check(
+        "记录在日志中 / the records are in the log", lambda: _export_proven(export, [*wanted], trust)
+    )
+
+
+def _export_signed(note: str, trust: Trust) -> str:
+    text, signatures = parse_note(note)
+    for name, raw in signatures:
+        for key in trust.receipts:
+            if (name, raw[:4]) == (key.name, key.key_id) and is_good(key, raw[4:], text.encode()):
+                return str(key)
+    raise Fault("没有 --receipt-key 签过这份清单 / no --receipt-key signed this manifest")
+
+
+def _export_proven(export: zipfile.ZipFile, names: list[str], trust: Trust) -> str:
+    found = set()
+    for name in names:
+        if name.startswith("proofs/"):
+            proof = Report(name)
+            check_proof(to_text(member(export, name)), trust, Given(), proof)
+            if not proof.sound:
+                raise Fault(f"{name}: {'; '.join(step.detail for step in proof.steps if not step.ok)}")
+            found.add(proof.facts["envelope"]["b"])
+    bodies = member(export, "bodies.jsonl").splitlines() if "bodies.jsonl" in names else []
+    unproven = sum(digest(body) not in found for body in bodies)
+    if unproven:
+        raise Fault(f"没有证明的正文：{unproven} / bodies without a proof")
+    return f"{len(found)}; 正文 / bodies {len(bodies)}"
 
 
 # --- reading ---------------------------------------------------------------------------------------
@@ -566,8 +629,9 @@ def check_file(path: Path, trust: Trust, given: Given) -> Report:
 
 def _check_sort(path: Path, trust: Trust, given: Given, report: Report) -> None:
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as unit:
-            check_unit(unit, trust, report)
+        with zipfile.ZipFile(path) as archive:
+            is_unit = "manifest.json" in archive.namelist()
+            (check_unit if is_unit else check_export)(archive, trust, report)
         return
     text = to_text(read(path))
     if text.startswith(PROOF_FIRST_LINE):
@@ -629,7 +693,7 @@ def options() -> argparse.ArgumentParser:
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="proof, consistency proof, checkpoint, archive unit",
+        help="proof, consistency proof, checkpoint, archive unit, export",
     )
     add(
         "--key",
