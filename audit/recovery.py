@@ -82,21 +82,27 @@ def drop_beyond(folder: Path, state: State) -> None:
     for parent, _, names in os.walk(log):
         for name in names:
             path = Path(parent, name)
-            if name.startswith(TEMPORARY) or not _belongs(path.relative_to(log).as_posix(), state.size):
+            if name.startswith(TEMPORARY) or not belongs(path.relative_to(log).as_posix(), state.size):
                 path.unlink()
     for path in (folder / "journal").glob(f"*{NEW_SUFFIX}"):
         if path.stat().st_size and is_abandoned(path):
             path.unlink()
 
 
-def _belongs(name: str, size: int) -> bool:
-    """Tell whether a log of `size` entries has this file; partial tiles only until the full one is."""
-    if not name.startswith("tile/"):
-        return True
-    try:
-        level, index, width = parse_path(name)
-    except ValueError:
+def belongs(name: str, size: int) -> bool:
+    """Tell whether a log of `size` entries has the file `name`, a partial tile only until it is full."""
+    if not is_tile(name):
         return True  # not ours to judge
+    level, index, width = parse_path(name)
     hashes = hashes_at(level, size)
     is_full = (index + 1) * WIDTH <= hashes
     return is_full if width == WIDTH else not is_full and index * WIDTH + width <= hashes
+
+
+def is_tile(name: str) -> bool:
+    """Tell whether a path below the log's folder is one that a tile or an entry bundle may have."""
+    try:
+        parse_path(name)
+    except ValueError:
+        return False
+    return True

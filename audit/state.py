@@ -44,6 +44,11 @@ def state_path(folder: Path) -> Path:
     return folder / "log" / ".state" / "state.json"
 
 
+def copied_path(folder: Path) -> Path:
+    """Return the file that says that the audit folder is a second copy, which has no journals."""
+    return folder / "log" / ".state" / "copy"
+
+
 def save_state(folder: Path, state: State) -> None:
     """Commit to `state`, durably."""
     document = {

@@ -82,12 +82,12 @@ def encode_bundle(entries: Iterable[bytes]) -> bytes:
 
 def decode_bundle(bundle: bytes) -> list[bytes]:
     """Return the entries of a bundle. Raises ValueError when it is cut off."""
-    entries, at = [], 0
-    while at < len(bundle):
-        if at + 2 > len(bundle):
+    entries, at, size = list[bytes](), 0, len(bundle)
+    while at < size:
+        if at + 2 > size:
             raise ValueError("the bundle ends within a length")
-        end = at + 2 + _U16.unpack_from(bundle, at)[0]
-        if end > len(bundle):
+        end = at + 2 + (bundle[at] << 8 | bundle[at + 1])
+        if end > size:
             raise ValueError("the bundle ends within an entry")
         entries.append(bundle[at + 2 : end])
         at = end

@@ -1,254 +1,137 @@
-"""Checking a log folder offline: bodies, envelopes, leaves, tiles, root, signature, nothing taken on trust.
+"""Checking a log folder offline: bodies, envelopes, leaves, tiles, root, signatures, nothing taken on trust.
 
-What this finds: an edited body; an edited, removed or reordered entry; a flipped bit in a bundle or a tile;
-a missing file; a log cut off; a wrong signature; a journal segment that vanished before it was sealed. What
-no folder can show about itself is that all of it was put back to an earlier day: for that compare the
-checkpoint with one kept elsewhere, such as the anchor, a witness or a receipt.
+What this finds: a body that was edited, removed, put elsewhere or erased without a record that says so; an
+edited, removed or reordered entry; a flipped bit in a bundle, a tile, a block of columns, a checkpoint or an
+anchor; a missing file, or one that no log of this size has; a log cut off; a journal segment that vanished
+before it was sealed. What no folder can show about itself is that all of it was put back to an earlier day:
+for that compare the checkpoint with one kept elsewhere, such as the anchor, a witness, a receipt, or the file
+in which an earlier check kept how far it came.
 """
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-import orjson
+from audit.bodies import PER_FILE
+from audit.checkpoint import BadNote, Checkpoint
+from audit.files import tile_reader
+from audit.keys import NoteVerifier
+from audit.merkle import root
+from audit.note import open_note, split_note
+from audit.tiles import hash_reader
+from audit.verify_around import check_around, read_notes
+from audit.verify_progress import BadFile, Earlier, Known, load, save
+from audit.verify_records import Stretch, check_stretch
+from audit.verify_report import Fault, Report
 
-from audit.bodies import Line, bodies_path, read_bodies
-from audit.drain import find_journals
-from audit.files import Inconsistent, tile_reader
-from audit.merkle import leaf_hash, root, root_of_list
-from audit.note import BadNote, Checkpoint, NoteVerifier, open_note, split_note
-from audit.record import body_digest
-from audit.state import State, load_state
-from audit.tiles import (
-    ENTRIES,
-    HASH_BYTES,
-    WIDTH,
-    decode_bundle,
-    hash_reader,
-    levels_of,
-    split_hashes,
-    tile_path,
-    tiles_of,
-)
+__all__ = ["BadFile", "Fault", "Report", "verify"]
 
 Progress = Callable[[int, int], None]
 """Called with the records checked so far and their number in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something wrong: the file, what is wrong with it, and the log indexes from `first` to `last`."""
+def verify(
+    folder: Path,
+    vkey: str | Sequence[str] | None = None,
+    progress: Progress | None = None,
+    *,
+    jobs: int = 1,
+    resume: Path | None = None,
+) -> Report:
+    """Check the audit folder and name each fault; `vkey` is the log's verifier key or keys, not in there.
 
-    file: str
-    what: str
-    first: int | None = None
-    last: int | None = None
-
-    def __str__(self) -> str:
-        if self.first is None:
-            return f"{self.file}: {self.what}"
-        span = f"record {self.first}" if self.first == self.last else f"records {self.first} to {self.last}"
-        return f"{self.file}: {self.what} ({span})"
-
-
-@dataclass(slots=True)
-class Report:
-    """What a check found; `gaps` are the records by which the log itself states that others may be lost."""
-
-    size: int = 0
-    origin: str = ""
-    root: bytes = b""
-    is_signed: bool = False
-    bodies: int = 0
-    faults: list[Fault] = field(default_factory=list)
-    gaps: list[int] = field(default_factory=list)
-
-    @property
-    def sound(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.faults
-
-    def __str__(self) -> str:
-        if self.faults:
-            lines = (f"  {fault}" for fault in self.faults)
-            return "\n".join([f"{self.origin or '?'}: {len(self.faults)} 处问题 / faults", *lines])
-        signed = "签名有效 / signature good" if self.is_signed else "未核对签名 / signature not checked"
-        root_hash = base64.b64encode(self.root).decode()
-        lost = f"; 日志自述可能缺失 / stated losses: {len(self.gaps)}" if self.gaps else ""
-        return f"{self.origin}: {self.size} 条记录完好 / records sound, {root_hash}, {signed}{lost}"
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the report for a script."""
-        return {
-            "sound": self.sound,
-            "origin": self.origin,
-            "size": self.size,
-            "root": base64.b64encode(self.root).decode(),
-            "signature_checked": self.is_signed,
-            "bodies": self.bodies,
-            "gaps": self.gaps,
-            "faults": [
-                {"file": f.file, "what": f.what, "first": f.first, "last": f.last} for f in self.faults
-            ],
-        }
-
-    def add(self, file: str, what: str, index: int | None = None) -> None:
-        """Note a fault; faults of one sort on neighbouring records become one."""
-        for i in range(len(self.faults) - 1, max(-1, len(self.faults) - 5), -1):
-            fault = self.faults[i]
-            if index is not None and (fault.file, fault.what, fault.last) == (file, what, index - 1):
-                self.faults[i] = replace(fault, last=index)
-                return
-        self.faults.append(Fault(file, what, index, index))
-
-
-def verify(folder: Path, vkey: str | None = None, progress: Progress | None = None) -> Report:
-    """Check the audit folder and name each fault; `vkey` is the log's verifier key, which is not in there.
-
-    Without a key the signature is not checked and `is_signed` stays false. The log may grow meanwhile: what
-    the checkpoint covers is checked. Raises BadNote for a malformed key.
+    One of the keys must have signed; without a key no signature is checked and `is_signed` stays false. The
+    log may grow meanwhile: what the checkpoint covers is checked. `jobs` processes share the records. How
+    far all was in order is kept in the file `resume`, and what was in order according to it is not read
+    again. Raises BadNote for a malformed key, BadFile when `resume` is no such file.
     """
+    keys = (vkey,) if isinstance(vkey, str) else vkey or ()
+    verifiers = [NoteVerifier.parse(key) for key in keys]
+    earlier = None if resume is None else load(resume)
     report = Report()
-    if _check_note(folder, None if vkey is None else NoteVerifier.parse(vkey), report):
-        _check_records(folder, report, progress or (lambda done, size: None))
-        _check_levels(folder, report)
-        _check_root(folder, report)
-        _check_state(folder, report)
+    notes = read_notes(folder)  # before the checkpoint, so that this one covers them
+    note = _check_note(folder, verifiers, report)
+    if note is None:
+        return report
+    known = _begin(folder, report, earlier)
+    _keep(resume, report, note, known)
+    for stretch in _stretches(folder, known.size, report.size, jobs):
+        known.take(stretch)
+        report.wrong.take(stretch.wrong)
+        _keep(resume, report, note, known)
+        if progress is not None:
+            progress(known.size, report.size)
+    _check_root(report, known)
+    check_around(folder, report, known, notes, verifiers)
     return report
 
 
-def _check_note(folder: Path, verifier: NoteVerifier | None, report: Report) -> bool:
-    """Read the checkpoint; tell whether there is one to go by."""
+def _check_note(folder: Path, verifiers: Sequence[NoteVerifier], report: Report) -> str | None:
+    """Read the checkpoint and return its note, None when there is none to go by."""
     try:
         note = (folder / "log" / "checkpoint").read_text(encoding="utf-8")
         checkpoint = Checkpoint.parse(split_note(note)[0])
     except (OSError, ValueError) as wrong:
-        report.add("checkpoint", f"cannot be read: {wrong}")
-        return False
+        report.wrong.add("checkpoint", f"cannot be read: {wrong}")
+        return None
     report.origin, report.size, report.root = checkpoint.origin, checkpoint.size, checkpoint.root
-    if verifier is not None:
-        try:
-            open_note(note, [verifier])
+    try:
+        if verifiers:
+            open_note(note, verifiers)
             report.is_signed = True
-        except BadNote as wrong:
-            report.add("checkpoint", str(wrong))
-    return True
+    except BadNote as wrong:
+        report.wrong.add("checkpoint", str(wrong))
+    return note
 
 
-def _check_records(folder: Path, report: Report, progress: Progress) -> None:
-    """Check each body against its envelope and each envelope against its leaf hash."""
-    bodies = _Bodies(folder, report)
-    for index, width in tiles_of(0, report.size):
-        first = index * WIDTH
-        hashes = _tile(folder, report, 0, index, width)
-        for at, entry in enumerate(_entries(folder, report, index, width), first):
-            if at - first < len(hashes) and leaf_hash(entry) != hashes[at - first]:
-                report.add(tile_path(ENTRIES, index, width), "the entry does not fit its leaf hash", at)
-            bodies.check(at, entry)
-        progress(min(first + WIDTH, report.size), report.size)
-
-
-def _entries(folder: Path, report: Report, index: int, width: int) -> list[bytes]:
-    path = tile_path(ENTRIES, index, width)
-    try:
-        entries = decode_bundle(tile_reader(folder / "log")(ENTRIES, index, width))
-    except OSError:
-        report.add(path, "missing")
-        return []
-    except ValueError as wrong:
-        report.add(path, str(wrong))
-        return []
-    if len(entries) != width:
-        report.add(path, f"holds {len(entries)} entries instead of {width}")
-    return entries[:width]
-
-
-def _tile(folder: Path, report: Report | None, level: int, index: int, width: int) -> list[bytes]:
-    """Return the hashes of a tile, none when it is missing or of a wrong length, which `report` is told."""
-    path = tile_path(level, index, width)
-    try:
-        raw = tile_reader(folder / "log")(level, index, width)
-    except OSError:
-        if report is not None:
-            report.add(path, "missing")
-        return []
-    if len(raw) != width * HASH_BYTES:
-        if report is not None:
-            report.add(path, f"has {len(raw)} bytes instead of {width * HASH_BYTES}")
-        return []
-    return split_hashes(raw)
-
-
-class _Bodies:
-    """The bodies, walked along beside the entries."""
-
-    def __init__(self, folder: Path, report: Report) -> None:
-        self._folder = folder / "bodies"
-        self._report = report
-        self._lines: Iterator[Line] = read_bodies(self._folder, 0, report.size)
-        self._line = next(self._lines, None)
-
-    def check(self, at: int, entry: bytes) -> None:
-        """Compare the body `at` with the digest that the entry holds."""
-        while self._line is not None and self._line.at < at:
-            self._line = next(self._lines, None)
-        name = f"bodies/{bodies_path(self._folder, at).name}"
-        if self._line is None or self._line.at != at:
-            self._report.add(name, "the body is missing", at)
-            return
-        self._report.bodies += 1
-        try:
-            envelope = orjson.loads(entry)
-            if envelope["k"] == "journal.gap":
-                self._report.gaps.append(at)
-            if envelope["b"] != body_digest(self._line.body):
-                self._report.add(name, "the body does not fit its envelope", at)
-        except (ValueError, KeyError, TypeError):
-            self._report.add(tile_path(ENTRIES, at // WIDTH), "the entry is no envelope", at)
-
-
-def _check_levels(folder: Path, report: Report) -> None:
-    """Check each hash above the leaves against the full tile that it stands for."""
-    for level in range(1, levels_of(report.size)):
-        for index, width in tiles_of(level, report.size):
-            path = tile_path(level, index, width)
-            for i, expected in enumerate(_tile(folder, report, level, index, width), index * WIDTH):
-                below = _tile(folder, None, level - 1, i, WIDTH)
-                if below and root_of_list(below) != expected:
-                    report.add(path, f"hash {i} does not fit {tile_path(level - 1, i)}")
-
-
-def _check_root(folder: Path, report: Report) -> None:
-    try:
-        found = root(report.size, hash_reader(report.size, tile_reader(folder / "log")))
-    except (OSError, ValueError, IndexError) as wrong:
-        report.add("checkpoint", f"its root cannot be summed up: {wrong}")
+def _begin(folder: Path, report: Report, earlier: Earlier | None) -> Known:
+    """Return what an earlier check knew, nothing when the log does not continue what that check saw."""
+    if earlier is None:
+        return Known()
+    old = Checkpoint.parse(split_note(earlier.note)[0])
+    if old.origin != report.origin:
+        report.wrong.add("checkpoint", f"is of another log than {old.origin}, which was checked before")
+    elif old.size > report.size:
+        was = f"the log had {old.size} entries when it was checked before"
+        report.wrong.add("checkpoint", f"holds {report.size} entries, {was}: rolled back?")
+    elif _root_at(folder, old.size, report.size) != old.root:
+        was = f"had another root than it has now when it was checked before, at {old.size} entries"
+        report.wrong.add("checkpoint", f"the log {was}")
     else:
-        if found != report.root:
-            report.add("checkpoint", "its root is not that of the tiles")
+        report.checked_before = earlier.known.size
+        return earlier.known
+    return Known()
 
 
-def _check_state(folder: Path, report: Report) -> None:
-    """Check that the state covers the checkpoint, and that no unsealed journal segment is gone."""
+def _root_at(folder: Path, size: int, of: int) -> bytes | None:
     try:
-        state = load_state(folder)
-    except Inconsistent as wrong:
-        report.add("log/.state/state.json", str(wrong))
+        return root(size, hash_reader(of, tile_reader(folder / "log")))
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _keep(resume: Path | None, report: Report, note: str, known: Known) -> None:
+    """Write down how far all was in order; a check can go on where a file of bodies begins."""
+    if resume is not None and report.sound and known.size % PER_FILE == 0:
+        save(resume, note, known)
+
+
+def _stretches(folder: Path, start: int, size: int, jobs: int) -> Iterator[Stretch]:
+    firsts = range(start, size, PER_FILE)
+    if jobs == 1 or len(firsts) < 2:
+        yield from map(check_stretch, repeat(folder), firsts, repeat(size))
         return
-    if state.size < report.size:
-        report.add("log/.state/state.json", f"holds {state.size} entries, the checkpoint {report.size}")
-    for journal, number in _missing_segments(folder, state):
-        if load_state(folder).journals == state.journals:  # else it was sealed and deleted meanwhile
-            report.add(f"journal/{journal}.{number:06d}.jnl", "missing before it was sealed")
+    with ProcessPoolExecutor(min(jobs, len(firsts)), get_context("spawn")) as pool:
+        yield from pool.map(check_stretch, repeat(folder), firsts, repeat(size))
 
 
-def _missing_segments(folder: Path, state: State) -> Iterator[tuple[str, int]]:
-    found = find_journals(folder / "journal")
-    for journal, place in state.journals.items():
-        numbers = found.get(journal, {}).keys()
-        last = max(numbers, default=place.segment)
-        yield from ((journal, n) for n in range(place.segment + place.done, last + 1) if n not in numbers)
+def _check_root(report: Report, known: Known) -> None:
+    found = known.tree.root()
+    if found is None:
+        report.wrong.add("checkpoint", "its root cannot be summed up, since hashes are missing")
+    elif found != report.root:
+        report.wrong.add("checkpoint", "its root is not that of the tiles")

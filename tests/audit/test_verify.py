@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from audit.bodies import PER_FILE, erased_line
+from audit.keeping.kinds import body_erased, pruned
 from audit.merkle import leaf_hash
-from audit.note import BadNote, NoteSigner
+from audit.note import BadNote, Checkpoint, NoteSigner
+from audit.state import load_state, save_state
 from audit.tiles import decode_bundle, encode_bundle
-from audit.verify import verify
-from tests.audit.logs import ORIGIN, VKEY, Log, access
+from audit.verify import BadFile, verify
+from core.text import Text
+from tests.audit.logs import ORIGIN, SIGNER, START, VKEY, Log, access
 
 SIZE = 600
+NO_SUCH = "no log of this size has this file"
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +61,63 @@ def remove_body(folder: Path) -> None:
     path.write_bytes(b"".join(lines[:500] + lines[501:]))
 
 
+def bodies_changed(change: Callable[[list[bytes]], object]) -> Callable[[Path], object]:
+    def rewrite(folder: Path) -> None:
+        path = folder / "bodies" / "000000000000.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True)
+        change(lines)
+        path.write_bytes(b"".join(lines))
+
+    return rewrite
+
+
+def erase(lines: list[bytes]) -> None:
+    lines[40] = erased_line(len(lines[40]) - 1, "00000000-0000-7000-8000-000000000000") + b"\n"
+
+
+def swap_two(lines: list[bytes]) -> None:
+    lines[20], lines[21] = lines[21], lines[20]
+
+
+swap_bodies = bodies_changed(swap_two)
+double_body = bodies_changed(lambda lines: lines.insert(30, lines[30]))
+append_body = bodies_changed(lambda lines: lines.append(b'{"k":"x"}\n'))
+erase_body = bodies_changed(erase)
+
+
+def copy(name: str, other: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / other).write_bytes((folder / name).read_bytes())
+
+
+def swap(name: str, other: str) -> Callable[[Path], object]:
+    def swapped(folder: Path) -> None:
+        here, there = (folder / name).read_bytes(), (folder / other).read_bytes()
+        (folder / name).write_bytes(there)
+        (folder / other).write_bytes(here)
+
+    return swapped
+
+
+def anchor(size: int, root: bytes | None = None) -> Callable[[Path], object]:
+    """Keep a checkpoint that the log's own key signed, but of which root?"""
+
+    def keep(folder: Path) -> None:
+        known = load_state(folder).root if root is None else root
+        (folder / "anchors").mkdir()
+        note = SIGNER.sign_note(Checkpoint(ORIGIN, size, known).text)
+        (folder / "anchors" / f"{size}.checkpoint").write_text(note, encoding="utf-8")
+
+    return keep
+
+
+good_anchor, other_anchor, longer_anchor = anchor(SIZE), anchor(9, bytes(32)), anchor(700)
+
+
 def remove_all_bodies(folder: Path) -> None:
     (folder / "bodies" / "000000000000.jsonl").unlink()
 
 
-def rewrite_bundle(change: Callable[[list[bytes]], None]) -> Callable[[Path], None]:
+def rewrite_bundle(change: Callable[[list[bytes]], None]) -> Callable[[Path], object]:
     """Change the entries, and their leaf hashes too, as somebody would who knows the format."""
 
     def rewrite(folder: Path) -> None:
@@ -91,22 +149,53 @@ def swap_in_bundle_only(folder: Path) -> None:
     path.write_bytes(encode_bundle(entries))
 
 
-def at(name: str, place: int = 100) -> Callable[[Path], None]:
+def at(name: str, place: int = 100) -> Callable[[Path], object]:
     return lambda folder: flip(folder / name, place)
 
 
-def remove(name: str) -> Callable[[Path], None]:
+def remove(name: str) -> Callable[[Path], object]:
     return lambda folder: (folder / name).unlink()
 
 
-def cut(name: str, size: int) -> Callable[[Path], None]:
+def cut(name: str, size: int) -> Callable[[Path], object]:
     return lambda folder: os.truncate(folder / name, size)
 
 
-MATRIX: dict[str, tuple[Callable[[Path], None], str]] = {
+MATRIX: dict[str, tuple[Callable[[Path], object], str]] = {
     "an edited body": (edit_body, "the body does not fit its envelope (record 17)"),
-    "a removed body": (remove_body, "the body does not fit its envelope (records 500 to 598)"),
-    "a removed body, at the end": (remove_body, "the body is missing (record 599)"),
+    "a removed body": (remove_body, "bodies/000000000000.jsonl: the body is missing (record 500)"),
+    "a removed body, behind it": (remove_body, "the body lies in another's place (records 501 to 599)"),
+    "swapped bodies": (swap_bodies, "the body lies in another's place (records 20 to 21)"),
+    "a doubled body": (double_body, "the body lies in another's place (records 31 to 599)"),
+    "a line behind the last body": (append_body, "bodies/000000000000.jsonl: 10 bytes behind the last body"),
+    "a file of bodies too many": (copy("bodies/000000000000.jsonl", "bodies/000000016384.jsonl"), NO_SUCH),
+    "an erased body without a record": (erase_body, "the body is erased, and no record says so (record 40)"),
+    "a tile too many": (copy("log/tile/0/001", "log/tile/0/005"), f"tile/0/005: {NO_SUCH}"),
+    "a partial tile of another width": (
+        copy("log/tile/0/002.p/88", "log/tile/0/002.p/99"),
+        f"tile/0/002.p/99: {NO_SUCH}",
+    ),
+    "swapped tiles": (
+        swap("log/tile/0/000", "log/tile/0/001"),
+        "tile/1/000.p/2: hash 0 does not fit tile/0/000",
+    ),
+    "swapped bundles": (
+        swap("log/tile/entries/000", "log/tile/entries/001"),
+        "tile/entries/000: the entry does not fit its leaf hash (records 0 to 255)",
+    ),
+    "an anchor of another tree": (other_anchor, "anchors/9.checkpoint: its root is not that of the tiles"),
+    "a bit of an anchor": (
+        lambda folder: (good_anchor(folder), flip(folder / "anchors/600.checkpoint", 100)),
+        "anchors/600.checkpoint: ",
+    ),
+    "an anchor that knows more": (
+        longer_anchor,
+        "anchors/700.checkpoint: knows 700 entries, the checkpoint 600",
+    ),
+    "a state with another root": (
+        lambda folder: save_state(folder, replace(load_state(folder), root=bytes(32))),
+        "state.json: has another root than the checkpoint",
+    ),
     "a missing bodies file": (remove_all_bodies, "the body is missing (records 0 to 599)"),
     "a cut bodies file": (cut("bodies/000000000000.jsonl", 100), "the body is missing (records 0 to 599)"),
     "an edited entry": (rewrite_bundle(edit_entry), "tile/1/000.p/2: hash 1 does not fit tile/0/001"),
@@ -175,5 +264,110 @@ def test_a_log_that_grows_meanwhile_is_checked_up_to_its_checkpoint(sealed: Log)
         seen.append((done, size))
 
     assert verify(sealed.folder, VKEY, grow).sound
-    assert seen == [(256, 600), (512, 600), (600, 600)]
+    assert seen == [(600, 600)]
     assert sealed.verify().size == 900
+
+
+# --- what is gone as the log says -------------------------------------------------------------------
+
+
+def test_a_body_that_was_erased_on_record_is_told_apart_from_a_fault(sealed: Log) -> None:
+    said = body_erased(40, None, "decision-1", "个人信息保护法第四十七条", START)
+    sealed.put([said])
+    sealed.seal()
+    bodies_changed(lambda lines: lines.__setitem__(40, erased_line(len(lines[40]) - 1, said.id) + b"\n"))(
+        sealed.folder
+    )
+    report = sealed.verify()
+    assert (report.sound, report.erased, report.bodies) == (True, 1, SIZE)
+    erase_body(sealed.folder)  # now it names another record
+    assert "no record says so (record 40)" in str(sealed.verify())
+
+
+def test_bodies_past_their_retention_are_told_apart_from_missing_ones(large: Log) -> None:
+    first = large.folder / "bodies" / "000000000000.jsonl"
+    kept = first.read_bytes()
+    large.put([pruned(0, PER_FILE - 1, "00" * 32, Text("办法", "rule"), START, START)])
+    large.seal()
+    assert large.verify().pruned == 0  # it is said before it is done
+    first.unlink()
+    report = large.verify()
+    assert (report.sound, report.pruned, report.bodies) == (True, PER_FILE, LARGE - PER_FILE + 1)
+    first.write_bytes(kept)
+    second = large.folder / "bodies" / f"{PER_FILE:012d}.jsonl"
+    second.rename(second.with_suffix(".away"))
+    assert f"the body is missing (records {PER_FILE} to {LARGE})" in str(large.verify())
+
+
+# --- jobs and going on ------------------------------------------------------------------------------
+
+LARGE = PER_FILE + 300
+
+
+@pytest.fixture(scope="module")
+def large_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    log = Log(tmp_path_factory.mktemp("large") / "audit")
+    log.put([access() for _ in range(LARGE)])
+    log.seal()
+    log.database.close()
+    return log.folder
+
+
+@pytest.fixture
+def large(large_template: Path, tmp_path: Path) -> Iterator[Log]:
+    shutil.copytree(large_template, tmp_path / "large")
+    log = Log(tmp_path / "large")
+    yield log
+    log.database.close()
+
+
+def test_several_processes_find_what_one_finds(large: Log) -> None:
+    flip(large.folder / "log/tile/entries/003", 50)
+    flip(large.folder / "log/tile/0/065.p/44", 50)
+    flip(large.folder / "bodies" / f"{PER_FILE:012d}.jsonl", 50)
+    one, two = verify(large.folder, VKEY), verify(large.folder, VKEY, jobs=2)
+    assert one == two
+    assert [fault.file for fault in one.faults] == [
+        "tile/entries/003",
+        "tile/entries/065.p/44",
+        f"bodies/{PER_FILE:012d}.jsonl",
+        "checkpoint",
+    ]
+
+
+def test_a_check_goes_on_where_an_earlier_one_was_and_holds_the_log_to_it(large: Log, tmp_path: Path) -> None:
+    kept = tmp_path / "checked"
+    assert verify(large.folder, VKEY, resume=kept).sound
+    large.put([access() for _ in range(300)])
+    large.seal()
+    again = verify(large.folder, VKEY, resume=kept)
+    assert (again.sound, again.checked_before, again.bodies) == (True, PER_FILE, LARGE + 300)
+    # What was checked before is not read again, but the tree has to be the same.
+    flip(large.folder / "bodies" / "000000000000.jsonl", 50)
+    assert verify(large.folder, VKEY, resume=kept).sound
+    assert not verify(large.folder, VKEY).sound
+    tile = large.folder / "log/tile/1/000.p/66"
+    flip(tile, 50)
+    assert "had another root" in str(verify(large.folder, VKEY, resume=kept))
+    flip(tile, 50)
+    checkpoint = large.folder / "log" / "checkpoint"
+    checkpoint.write_text(SIGNER.sign_note(Checkpoint(ORIGIN, 9, bytes(32)).text), encoding="utf-8")
+    assert "rolled back?" in str(verify(large.folder, VKEY, resume=kept))
+    kept.write_text("{}")
+    with pytest.raises(BadFile):
+        verify(large.folder, VKEY, resume=kept)
+
+
+def test_what_a_running_sealer_writes_is_no_leftover(sealed: Log) -> None:
+    append_body(sealed.folder)
+    sealer = sealed.sealer()
+    append_body(sealed.folder)
+    try:
+        assert sealed.verify().sound
+        path = sealed.folder / "bodies" / "000000000000.jsonl"
+        os.utime(path, (1, 1))  # no step takes that long
+        assert "20 bytes behind the last body" not in str(sealed.verify())
+        assert "10 bytes behind the last body" in str(sealed.verify())
+    finally:
+        sealer.close()
+    sealed.seal()

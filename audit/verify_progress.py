@@ -1,0 +1,153 @@
+"""How far a check has come: what it has learnt of the records so far, and the tree that they make.
+
+The tree is summed up from the leaf hashes as they are read, whatever the tiles above them say. What is known
+can be kept in a file of the auditor's, and a later check goes on from there: as the new root is summed up
+from the hashes in the file, it can only be that of a log that begins with the records checked before.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from audit.keeping.kinds import BODY_ERASED, PRUNED
+from audit.merkle import EMPTY_ROOT, node_hash
+from audit.tiles import HEIGHT
+from audit.verify_records import Stretch
+
+_FORMAT = "shuxiang-verify/v1"
+
+
+@dataclass(slots=True)
+class Tree:
+    """The roots of the complete subtrees of what was read, the largest first, each with its height."""
+
+    nodes: list[tuple[int, bytes]] = field(default_factory=list)
+    is_whole: bool = True
+    """False once a hash could not be had, so that there is no root."""
+
+    def push(self, height: int, node: bytes | None) -> None:
+        """Put a complete subtree behind what is there; it is no higher than the last one."""
+        if node is None:
+            self.is_whole = False
+            return
+        while self.nodes and self.nodes[-1][0] == height:
+            height, node = height + 1, node_hash(self.nodes.pop()[1], node)
+        self.nodes.append((height, node))
+
+    def push_all(self, stretch: Stretch) -> None:
+        """Put the tiles of a stretch behind what is there."""
+        for tile in stretch.roots:
+            self.push(HEIGHT, tile)
+        for leaf in stretch.leaves:
+            self.push(0, leaf)
+        if (stretch.end - stretch.first) % (1 << HEIGHT) != len(stretch.leaves):
+            self.is_whole = False
+
+    def root(self) -> bytes | None:
+        """Return the root, None when a part is missing."""
+        if not self.is_whole:
+            return None
+        nodes = [node for _, node in self.nodes]
+        while len(nodes) > 1:
+            right = nodes.pop()
+            nodes[-1] = node_hash(nodes[-1], right)
+        return nodes[0] if nodes else EMPTY_ROOT
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of the first `size` records."""
+
+    size: int = 0
+    tree: Tree = field(default_factory=Tree)
+    bodies: int = 0
+    gaps: list[int] = field(default_factory=list)
+    missing: list[tuple[int, int]] = field(default_factory=list)
+    erased: list[tuple[int, str]] = field(default_factory=list)
+    erasures: dict[int, str] = field(default_factory=dict)
+    """By record, the id of the newest `body.erased` that names it."""
+    pruned: int = 0
+    """Bodies below this log index are gone, as the log says."""
+    blocks: dict[str, str] = field(default_factory=dict)
+    """By file, the newest SHA-256 (hex) that the log knows of a block of columns."""
+
+    def take(self, stretch: Stretch) -> None:
+        """Add what a stretch behind the others has told."""
+        self.size = stretch.end
+        self.tree.push_all(stretch)
+        self.bodies += stretch.bodies
+        self.gaps += stretch.gaps
+        self.missing += stretch.missing
+        self.erased += stretch.erased
+        for kind, body in stretch.told:
+            if kind == BODY_ERASED:
+                self.erasures[body["index"]] = body["id"]
+            elif kind == PRUNED:
+                self.pruned = max(self.pruned, body["last"] + 1)
+            else:
+                self.blocks[body["block"]] = body["sha256"]
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier check: its checkpoint's note, and what it knew."""
+
+    note: str
+    known: Known
+
+
+class BadFile(ValueError):
+    """The file is not one in which a check keeps how far it has come."""
+
+
+def save(path: Path, note: str, known: Known) -> None:
+    """Keep what is known, replacing the file in one step."""
+    document: dict[str, Any] = {
+        "format": _FORMAT,
+        "checkpoint": note,
+        "size": known.size,
+        "nodes": [[height, base64.b64encode(node).decode()] for height, node in known.tree.nodes],
+        "bodies": known.bodies,
+        "gaps": known.gaps,
+        "missing": known.missing,
+        "erased": known.erased,
+        "erasures": {str(at): record for at, record in known.erasures.items()},
+        "pruned": known.pruned,
+        "blocks": known.blocks,
+    }
+    aside = path.with_name(f"{path.name}.part")
+    aside.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    os.replace(aside, path)
+
+
+def load(path: Path) -> Earlier | None:
+    """Return what an earlier check kept, None when there is no such file. Raises BadFile."""
+    if not path.exists():
+        return None
+    try:
+        raw = orjson.loads(path.read_bytes())
+        if raw["format"] != _FORMAT:
+            raise BadFile(f"{path}: not of the format {_FORMAT}")
+        nodes = [(height, base64.b64decode(node, validate=True)) for height, node in raw["nodes"]]
+        if sum(1 << height for height, _ in nodes) != raw["size"]:
+            raise BadFile(f"{path}: its hashes are not those of {raw['size']} records")
+        known = Known(
+            raw["size"],
+            Tree(nodes),
+            raw["bodies"],
+            raw["gaps"],
+            [(first, last) for first, last in raw["missing"]],
+            [(at, record) for at, record in raw["erased"]],
+            {int(at): record for at, record in raw["erasures"].items()},
+            raw["pruned"],
+            raw["blocks"],
+        )
+        return Earlier(raw["checkpoint"], known)
+    except (KeyError, TypeError, AttributeError, ValueError) as wrong:
+        raise wrong if isinstance(wrong, BadFile) else BadFile(f"{path}: {wrong}") from wrong

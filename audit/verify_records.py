@@ -1,0 +1,239 @@
+"""Checking one stretch of the log: each body against its envelope, each envelope against its leaf hash.
+
+A stretch is what one file of bodies covers, so memory is bounded, and stretches can be checked side by side.
+The innermost loops compare bytes and parse nothing: an envelope is canonical JSON, so its digest and the
+first letter of its kind stand at fixed places. Whatever does not look as expected is looked at again, slowly.
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from audit.bodies import PER_FILE, bodies_path, is_erased
+from audit.files import tile_reader
+from audit.keeping.kinds import BODY_ERASED, PRUNED
+from audit.tiles import (
+    ENTRIES,
+    HASH_BYTES,
+    WIDTH,
+    ReadTile,
+    decode_bundle,
+    hashes_at,
+    split_hashes,
+    tile_path,
+    tiles_of,
+)
+from audit.verify_report import Faults
+
+GAP, SEALED = "journal.gap", "segment.sealed"
+_TELLING = (SEALED, BODY_ERASED, PRUNED)
+"""Kinds of the records by which the log tells of its own files."""
+_LETTERS = frozenset(ord(kind[0]) for kind in (GAP, *_TELLING))
+_DIGEST, _KIND = b'{"b":"', b'","k":"'
+_LETTER = len(_DIGEST) + 44 + len(_KIND)
+"""Where the kind begins in an envelope."""
+
+
+@dataclass(slots=True)
+class Stretch:
+    """What was found from record `first` up to, not including, `end`."""
+
+    first: int
+    end: int
+    wrong: Faults = field(default_factory=Faults)
+    bodies: int = 0
+    missing: list[tuple[int, int]] = field(default_factory=list)
+    """Records without a body, from and to; whether that is a fault depends on what the log tells."""
+    erased: list[tuple[int, str]] = field(default_factory=list)
+    """Records whose body is erased, and the id of the record that is said to tell of it."""
+    gaps: list[int] = field(default_factory=list)
+    told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """Kind and body of each record by which the log tells what it no longer holds, or what else it holds."""
+    roots: list[bytes | None] = field(default_factory=list)
+    """The root of each full tile of leaf hashes, None where there is nothing to sum it up from."""
+    leaves: list[bytes] = field(default_factory=list)
+    """The leaf hashes behind the last full tile."""
+
+
+def check_stretch(folder: Path, first: int, size: int) -> Stretch:
+    """Check the records from `first`, which begins a file of bodies, in a log of `size` entries."""
+    stretch = Stretch(first, min(first + PER_FILE, size))
+    read = tile_reader(folder / "log")
+    bodies = _Bodies(folder, stretch)
+    for index, width in tiles_of(0, stretch.end, first // WIDTH):
+        entries = _entries(stretch, read, index, width)
+        bodies.check(index * WIDTH, entries)
+        bodies.doubtful |= _check_leaves(stretch, read, index, width, entries)
+    bodies.explain()
+    _check_roots(stretch, read, size)
+    return stretch
+
+
+def read_hashes(wrong: Faults | None, read: ReadTile, level: int, index: int, width: int) -> bytes:
+    """Return a tile, empty when it is missing or of a wrong length, which `wrong` is told."""
+    try:
+        raw = read(level, index, width)
+    except OSError:
+        raw, what = b"", "missing"
+    else:
+        what = f"has {len(raw)} bytes instead of {width * HASH_BYTES}"
+    if len(raw) == width * HASH_BYTES:
+        return raw
+    if wrong is not None:
+        wrong.add(tile_path(level, index, width), what)
+    return b""
+
+
+def tile_root(tile: bytes) -> bytes:
+    """Return the hash that stands for a full tile one level above (RFC 6962 section 2.1)."""
+    while len(tile) > HASH_BYTES:
+        pairs = range(0, len(tile), 2 * HASH_BYTES)
+        tile = b"".join([sha256(b"\x01" + tile[i : i + 64]).digest() for i in pairs])
+    return tile
+
+
+# --- entries and leaf hashes ------------------------------------------------------------------------
+
+
+def _entries(stretch: Stretch, read: ReadTile, index: int, width: int) -> list[bytes]:
+    path = tile_path(ENTRIES, index, width)
+    try:
+        entries = decode_bundle(read(ENTRIES, index, width))
+    except OSError:
+        stretch.wrong.add(path, "missing")
+        return []
+    except ValueError as wrong:
+        stretch.wrong.add(path, str(wrong))
+        return []
+    if len(entries) != width:
+        stretch.wrong.add(path, f"holds {len(entries)} entries instead of {width}")
+    return entries[:width]
+
+
+def _check_leaves(
+    stretch: Stretch, read: ReadTile, index: int, width: int, entries: Sequence[bytes]
+) -> set[int]:
+    """Check entries against their leaf hashes and return the indexes of those that do not fit."""
+    tile = read_hashes(stretch.wrong, read, 0, index, width)
+    leaves = [sha256(b"\x00" + entry).digest() for entry in entries]
+    summed = b"".join(leaves)
+    doubtful = set[int]()
+    if tile and summed != tile:
+        pairs = enumerate(zip(leaves, split_hashes(tile), strict=False), index * WIDTH)
+        doubtful = {at for at, (ours, theirs) in pairs if ours != theirs}
+        for at in sorted(doubtful):
+            stretch.wrong.add(tile_path(ENTRIES, index, width), "the entry does not fit its leaf hash", at)
+    tile = tile or (summed if len(leaves) == width else b"")
+    if width == WIDTH:
+        stretch.roots.append(tile_root(tile) if tile else None)
+    else:
+        stretch.leaves = split_hashes(tile)
+    return doubtful
+
+
+def _check_roots(stretch: Stretch, read: ReadTile, size: int) -> None:
+    """Check the hash above each full tile of leaf hashes."""
+    above, hashes = hashes_at(1, size), dict[int, bytes]()
+    for i, expected in enumerate(stretch.roots, stretch.first // WIDTH):
+        index, at = divmod(i, WIDTH)
+        width = min(WIDTH, above - index * WIDTH)
+        if index not in hashes:
+            hashes[index] = read_hashes(None, read, 1, index, width)
+        held = hashes[index][at * HASH_BYTES : (at + 1) * HASH_BYTES]
+        if expected is None:
+            stretch.roots[i - stretch.first // WIDTH] = held or None
+        elif held and held != expected:
+            stretch.wrong.add(tile_path(1, index, width), f"hash {at} does not fit {tile_path(0, i)}")
+
+
+# --- bodies -----------------------------------------------------------------------------------------
+
+
+class _Bodies:
+    """The bodies of a stretch, compared with the digests in its envelopes."""
+
+    def __init__(self, folder: Path, stretch: Stretch) -> None:
+        path = bodies_path(folder / "bodies", stretch.first)
+        self._name = f"bodies/{path.name}"
+        self._stretch = stretch
+        self._lines: list[bytes] = []
+        self._wrong: list[tuple[int, str]] = []
+        self.doubtful = set[int]()
+        """Records whose envelope is not the one that was sealed, so that it says nothing of the body."""
+        try:
+            *self._lines, rest = path.read_bytes().split(b"\n")
+        except OSError:
+            return
+        extra = len(self._lines) - PER_FILE + bool(rest)
+        if extra > 0:
+            stretch.wrong.add(self._name, f"{extra} lines behind the last body that it should hold")
+
+    def check(self, first: int, entries: Sequence[bytes]) -> None:
+        """Compare the bodies of the records from `first` with the digests that the entries hold."""
+        start = first - self._stretch.first
+        bodies = self._lines[start : start + len(entries)]
+        expected = [_DIGEST + b2a_base64(sha256(body).digest())[:-1] + _KIND for body in bodies]
+        heads = [entry[:_LETTER] for entry in entries]
+        if expected == heads and _LETTERS.isdisjoint([entry[_LETTER] for entry in entries]):
+            self._stretch.bodies += len(entries)
+            return
+        for i, entry in enumerate(entries):
+            if expected[i : i + 1] == [heads[i]] and entry[_LETTER] not in _LETTERS:
+                self._stretch.bodies += 1
+            else:
+                self._look(first + i, entry, bodies[i] if i < len(bodies) else None)
+
+    def _look(self, at: int, entry: bytes, body: bytes | None) -> None:
+        try:
+            envelope = orjson.loads(entry)
+            digest, kind = str(envelope["b"]), str(envelope["k"])
+        except (ValueError, KeyError, TypeError):
+            self._stretch.wrong.add(tile_path(ENTRIES, at // WIDTH), "the entry is no envelope", at)
+            return
+        if kind == GAP:
+            self._stretch.gaps.append(at)
+        if body is not None and digest_of(body) == digest:
+            self._stretch.bodies += 1
+            if kind in _TELLING:
+                self._stretch.told.append((kind, orjson.loads(body)))
+        elif body is not None and is_erased(body):
+            self._stretch.erased.append((at, orjson.loads(body)["erased"]))
+        else:
+            self._wrong.append((at, digest))
+
+    def explain(self) -> None:
+        """Tell edited bodies from missing ones, and those from bodies that lie in another's place."""
+        if self.doubtful:
+            self._wrong = [(at, digest) for at, digest in self._wrong if at not in self.doubtful]
+        if not self._wrong:
+            return
+        there = {digest_of(line) for line in self._lines}
+        expected = {digest for _, digest in self._wrong}
+        for at, digest in self._wrong:
+            place = at - self._stretch.first
+            line = self._lines[place] if place < len(self._lines) else None
+            if digest in there:
+                self._stretch.wrong.add(self._name, "the body lies in another's place", at)
+            elif line is None or digest_of(line) in expected:
+                self._miss(at)
+            else:
+                self._stretch.wrong.add(self._name, "the body does not fit its envelope", at)
+
+    def _miss(self, at: int) -> None:
+        missing = self._stretch.missing
+        if missing and missing[-1][1] == at - 1:
+            missing[-1] = (missing[-1][0], at)
+        else:
+            missing.append((at, at))
+
+
+def digest_of(body: bytes) -> str:
+    """Return the digest of a body as its envelope holds it."""
+    return b2a_base64(sha256(body).digest(), newline=False).decode()
