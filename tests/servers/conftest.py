@@ -37,7 +37,8 @@ class Deployment:
         self._rewrite("platform.yaml", {"8001": control, "8000": gateway, "8002": private, "8009": metrics})
         self._rewrite("connections.yaml", {"8010": service})
         self.settings: Settings = load_settings(self.config, self.data, schemas.errors)
-        self._running: list[subprocess.Popen[str]] = []
+        self.started: list[subprocess.Popen[str]] = []
+        """Every process that was started to stay up."""
 
     def _rewrite(self, name: str, ports: dict[str, int]) -> None:
         path = self.config / name
@@ -62,7 +63,7 @@ class Deployment:
             process = subprocess.Popen(
                 self.command(*words), stdout=log, stderr=subprocess.STDOUT, text=True, start_new_session=True
             )
-        self._running.append(process)
+        self.started.append(process)
         return process
 
     def log(self) -> str:
@@ -89,9 +90,13 @@ class Deployment:
         """Initialise and start everything, and wait until both planes are ready."""
         self.run("init", "--json")
         process = self.start("serve")
+        self.wait_until_ready()
+        return process
+
+    def wait_until_ready(self) -> None:
+        """Wait until both planes are ready."""
         self.wait_for(f"{self.settings.platform.control_url}/readyz")
         self.wait_for(f"{self.settings.platform.gateway_url}/readyz")
-        return process
 
     def person(self, login: str) -> Party:
         """A person's script."""
@@ -100,7 +105,7 @@ class Deployment:
 
     def stop(self) -> None:
         """Stop whatever still runs."""
-        for process in self._running:
+        for process in self.started:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
                 try:

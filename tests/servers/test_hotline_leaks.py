@@ -330,7 +330,7 @@ def test_nothing_that_people_said_of_themselves_lies_in_the_clear(deployment: De
         while not inbox.messages and time.monotonic() < deadline:
             time.sleep(0.2)
         running = left_behind(deployment.data.parent)
-        for process in deployment._running:
+        for process in deployment.started:
             process.send_signal(signal.SIGTERM)
             process.wait(40)
     assert inbox.messages

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,50 +31,70 @@ def processes_of(folder: Path) -> dict[int, str]:
     return found
 
 
-def test_one_command_starts_everything_and_one_signal_stops_it(deployment: Deployment) -> None:
-    process = deployment.serve()
-    running = processes_of(deployment.data)
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A deployment that is initialised once and used by all the stories below."""
+    made = Deployment(tmp_path_factory.mktemp("office"))
+    made.run("init", "--json")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def serving(office: Deployment) -> subprocess.Popen[str]:
+    """The supervisor of that deployment, started anew where the story before ended it; all is ready."""
+    process = next((p for p in office.started if p.poll() is None), None) or office.start("serve")
+    office.wait_until_ready()
+    return process
+
+
+def gateways(deployment: Deployment) -> set[int]:
+    return {pid for pid, command in processes_of(deployment.data).items() if "run gateway" in command}
+
+
+def test_one_command_starts_everything(office: Deployment, serving: subprocess.Popen[str]) -> None:
+    running = processes_of(office.data)
     assert sum("run gateway" in c for c in running.values()) == 2
     assert sum("granian" in c for c in running.values()) >= 1
     assert sum("run sealer" in c for c in running.values()) == 1
     assert sum("run sweeper" in c for c in running.values()) == 1
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
-    assert processes_of(deployment.data) == {}
 
 
-def test_a_worker_that_is_killed_comes_back(deployment: Deployment) -> None:
-    deployment.serve()
-    before = {pid for pid, command in processes_of(deployment.data).items() if "run gateway" in command}
+def test_a_worker_that_is_killed_comes_back(office: Deployment, serving: subprocess.Popen[str]) -> None:
+    before = gateways(office)
     os.kill(next(iter(before)), signal.SIGKILL)
     deadline = time.monotonic() + 20
-    while True:
-        now = {pid for pid, command in processes_of(deployment.data).items() if "run gateway" in command}
-        if len(now) == 2 and now != before:
-            break
-        assert time.monotonic() < deadline, deployment.log()
+    while len(now := gateways(office)) != 2 or now == before:
+        assert time.monotonic() < deadline, office.log()
         time.sleep(0.05)
-    deployment.wait_for(f"{deployment.settings.platform.gateway_url}/readyz")
+    office.wait_for(f"{office.settings.platform.gateway_url}/readyz")
 
 
-def test_no_process_outlives_a_supervisor_that_is_killed(deployment: Deployment) -> None:
-    process = deployment.serve()
-    process.kill()
-    process.wait()
+def test_two_supervisors_never_share_a_data_folder(
+    office: Deployment, serving: subprocess.Popen[str]
+) -> None:
+    office.run("serve", expect=1)
+    assert serving.poll() is None
+
+
+def test_one_signal_stops_everything(office: Deployment, serving: subprocess.Popen[str]) -> None:
+    serving.send_signal(signal.SIGTERM)
+    assert serving.wait(30) == 0
+    assert processes_of(office.data) == {}
+
+
+def test_no_process_outlives_a_supervisor_that_is_killed(
+    office: Deployment, serving: subprocess.Popen[str]
+) -> None:
+    serving.kill()
+    serving.wait()
     deadline = time.monotonic() + 20
-    while processes_of(deployment.data):
-        assert time.monotonic() < deadline, processes_of(deployment.data)
+    while processes_of(office.data):
+        assert time.monotonic() < deadline, processes_of(office.data)
         time.sleep(0.05)
-
-
-def test_two_supervisors_never_share_a_data_folder(deployment: Deployment) -> None:
-    deployment.serve()
-    deployment.run("serve", expect=1)
 
 
 def test_an_uninitialised_deployment_says_what_to_do(deployment: Deployment) -> None:
-    import subprocess
-
     done = subprocess.run(
         deployment.command("accounts", "token", "li.na"),
         capture_output=True,
