@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from http.client import HTTPException
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from audit.proofs import not_sealed_yet
@@ -25,13 +24,15 @@ def fetch_proof(platform: str, record_id: str) -> str:
     Raises NotFound or Conflict as the platform words it, Unreachable when it does not answer as it should.
     """
     url = f"{platform.rstrip('/')}/audit/proof/{record_id}"
-    if urlsplit(url).scheme not in ("https", "http"):
+    if not url.startswith(("https://", "http://")):
         raise Unreachable(f"不是网址：{platform} / not an address of http or https")
     try:
         with urlopen(Request(url, headers={"Accept": "text/plain"}), timeout=_SECONDS) as answer:  # noqa: S310
             raw = answer.read(_PROOF_MOST + 1)
     except HTTPError as wrong:
-        raise _refusal(url, wrong) from wrong
+        with wrong:
+            refusal = _refusal(url, wrong)
+        raise refusal from None
     except (OSError, HTTPException, ValueError) as wrong:
         raise Unreachable(f"无法访问 {url}：{wrong} / the platform cannot be reached") from wrong
     if len(raw) > _PROOF_MOST:
