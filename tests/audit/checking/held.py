@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import HTTPServer
 from pathlib import Path
+from threading import Thread
+
+from werkzeug.serving import BaseWSGIServer
 
 from audit.bodies import read_bodies
 from audit.checking import verifier
@@ -95,3 +101,16 @@ def envelope_in(proof: str) -> dict[str, object]:
     """The envelope that a proof carries."""
     found: dict[str, object] = json.loads(base64.b64decode(proof.split("\n")[1].removeprefix("extra ")))
     return found
+
+
+@contextmanager
+def serving(server: BaseWSGIServer | HTTPServer) -> Iterator[str]:
+    """Let a server answer in a thread; yield its address."""
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.serving import make_server
 
 import cli
 from audit import store
 from audit.record import Record
 from audit.sealer import seal_once
 from core.ids import new_id
+from tests.audit.checking.held import serving
 from tests.audit.logs import access
 from tests.conftest import World
 from tests.ports import free_port
@@ -28,18 +26,6 @@ from tests.warm import CONFIG
 def run(data: Path, *words: str | Path) -> Result:
     place = ("--config", str(CONFIG), "--data", str(data))
     return CliRunner().invoke(cli.main, [*place, "audit", *map(str, words)])
-
-
-@contextmanager
-def serving(server: BaseWSGIServer | HTTPServer) -> Iterator[str]:
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def record(world: World) -> Record:

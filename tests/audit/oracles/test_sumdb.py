@@ -9,13 +9,16 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from werkzeug.serving import make_server
 
+from audit import store
 from audit.note import Checkpoint, split_note
-from tests.audit.checking.held import Held, hold
-from tests.audit.logs import SIGNER, VKEY, Log
+from audit.sealer import seal_once
+from tests.audit.checking.held import Held, hold, serving
+from tests.audit.logs import SIGNER, VKEY, Log, access
+from tests.conftest import World
 from tests.tools import need
 
 pytestmark = pytest.mark.long
@@ -68,19 +71,24 @@ def served(folder: Path) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))) as address:
+        yield address
 
 
 def test_it_does_so_where_a_plain_file_server_holds_the_log(program: Path, held: Held) -> None:
     with served(held.log.folder / "log") as address:
         assert ask(program, address, *everything(held)[1:]) == (True, "sound 600\n")
+
+
+def test_it_does_so_where_the_platform_serves_its_log(program: Path, world: World) -> None:
+    with world.database.begin() as tx:
+        for _ in range(300):
+            store.insert_outbox(tx, access(world.now))
+    seal_once(world.settings, world.database, world.now)
+    vkey = world.settings.key_file("log.vkey").read_text(encoding="utf-8").strip()
+    with serving(make_server("127.0.0.1", 0, world.app, threaded=True)) as address:
+        questions = ("record 0", "record 255", "record 299", "grown 1", "grown 256")
+        assert ask(program, f"{address}/audit", *questions, vkey=vkey) == (True, "sound 300\n")
 
 
 @pytest.mark.parametrize(
