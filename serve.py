@@ -7,6 +7,7 @@
     notifier        sends notices by e-mail and webhook
     statistics      sums up calls and looks whether data can be had
     quality         checks published data against their dictionaries
+    witness         the demo's own, where a deployment has departments to witness its log
     importer        turns the rows of handed-in tables into tickets, where there is a hotline
 
 A process that dies is started again after a pause that grows with each death and shrinks with each minute
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import signal
 import subprocess
@@ -24,10 +26,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from audit.witness.place import FOLDER, serving
 from core.settings import Settings
 
 GRACE_SECONDS = 15.0
@@ -46,6 +50,8 @@ class Child:
     deaths: int = 0
     again_at: float = 0.0
     environment: dict[str, str] = field(default_factory=dict)
+    late: bool = False
+    """Nothing waits for it: it starts when the others are ready."""
 
     def start(self) -> None:
         """Start the process; it ends with us even if we are killed."""
@@ -95,7 +101,17 @@ def children(settings: Settings) -> list[Child]:
     return [
         Child("control", control, environment=environment),
         *(Child(name, _run(name), environment=environment) for name in own),
+        *(_witnesses(settings, environment) if settings.platform.demo else ()),
     ]
+
+
+def _witnesses(settings: Settings, environment: Mapping[str, str]) -> Iterator[Child]:
+    """Yield the demo's witnesses, each in the folder of its key; in earnest other departments run them."""
+    for witness in settings.audit.witnesses.of:
+        address = urlsplit(witness.url)
+        folder = settings.data / Path(witness.key.removeprefix("file:")).parent
+        command = serving(address.hostname or "127.0.0.1", address.port or 80)
+        yield Child("witness", command, environment={**environment, FOLDER: str(folder)}, late=True)
 
 
 def _run(name: str) -> list[str]:
@@ -121,7 +137,16 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
         for child in self.processes:
-            child.start()
+            if child.late:
+                child.again_at = math.inf
+            else:
+                child.start()
+
+    def start_late(self) -> None:
+        """Start what nothing waits for."""
+        for child in self.processes:
+            if child.late and child.process is None:
+                child.start()
 
     def watch(self) -> None:
         """Restart what dies until told to stop, then stop everything in order."""
@@ -166,7 +191,7 @@ def _terminate(processes: Sequence[Child]) -> None:
 
 
 def wait_until_ready(supervisor: Supervisor, settings: Settings, seconds: float) -> bool:
-    """Return whether both planes answered /readyz with 200 within `seconds`."""
+    """Return whether both planes answered /readyz with 200 within `seconds`; then start what is late."""
     deadline = time.monotonic() + seconds
     waiting = [
         f"{_reach(settings.platform.control_listen)}/readyz",
@@ -176,6 +201,7 @@ def wait_until_ready(supervisor: Supervisor, settings: Settings, seconds: float)
         supervisor.look()
         waiting = [url for url in waiting if not _answers(url)]
         time.sleep(0.05)
+    supervisor.start_late()
     return not waiting
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+from audit.witness.place import know_logs, make_keys
 from core.settings import Settings
 from hotline.statistics.publishing import publish_statistics, statistics_file
 from rules.workdays import Calendar, load_calendar
@@ -26,11 +27,21 @@ def prepare(settings: Settings) -> None:
     (folder / "calendars").mkdir(parents=True, exist_ok=True)
     _service_key(folder / "workday-service.key")
     _divisions(folder / "divisions.sqlite")
+    _witnesses(settings)
     if not statistics_file(settings).exists():
         publish_statistics(settings, [])
     for year in YEARS:
         _write(folder / "calendars" / f"workdays-{year}.csv", _calendar_csv(calendar, year))
         _write(folder / "calendars" / f"holidays-{year}.ics", _calendar_ics(calendar, year))
+
+
+def _witnesses(settings: Settings) -> None:
+    """Make the keys of the departments that witness the log, and tell them the log's."""
+    logs = [str(settings.key_file(name)) for name in ("log.vkey", "log-mldsa.vkey")]
+    for witness in settings.audit.witnesses.of:
+        folder = settings.data / Path(witness.key.removeprefix("file:")).parent
+        make_keys(folder, witness.name)
+        know_logs(folder, logs)
 
 
 def service_key(settings: Settings) -> Path:

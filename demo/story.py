@@ -6,12 +6,11 @@
 4  the system gets a token and pulls the data; a call beyond the grant is refused; a revoked token is dead
 5  an API and files go the same way
 6  the hotline takes a call in, handles it, and uses data for it (demo/hotline.py)
-7  the auditor finds the calls in the log, and the log verifies offline
+7  the auditor finds the calls in the log, a witness cosigns it, and it verifies offline (demo/log.py)
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -20,12 +19,12 @@ from typing import Any
 from rich.console import Console
 
 from accounts.tokens import issue_token
-from audit.verify import verify
 from catalog.apply import apply_manifests, check_manifests
 from core.settings import Settings, read_yaml
 from core.work import Work
 from demo.hotline import run_the_hotline
 from demo.http import Answer, Party, basic, bearer
+from demo.log import look_at_the_log
 
 DRAFT = Path(__file__).parent / "data" / "divisions.yaml"
 SYSTEM_NAME = "居民健康档案系统"
@@ -258,41 +257,3 @@ def _code_of(story: Story, title: str) -> str:
 
 def _on_record(story: Story, answer: Answer) -> None:
     story.note(f"存取记录 record {answer.headers['Audit-Record']}  回执 receipt 已签 signed")
-
-
-# --- the log --------------------------------------------------------------------------------------
-
-
-def look_at_the_log(story: Story, records: list[str]) -> None:
-    """Find the permitted and the refused call, wait for the checkpoint that covers them, verify offline."""
-    story.say("审计局在日志中查到这些调用", "the Audit Bureau finds the calls in the log")
-    for record in records:
-        body = story.auditor.call("GET", f"/api/audit/records/{record}").json
-        entry = body.get("body", body)
-        story.note(f"{record} {entry['decision']} {entry['operation']} {entry.get('reason') or ''}")
-        _proof(story, record)
-    story.say("离线验证整个日志", "the whole log is verified offline")
-    folder = story.settings.data / "audit"
-    vkey = story.settings.key_file("log.vkey").read_text(encoding="utf-8").strip()
-    report = verify(folder, vkey)
-    if not report.sound:
-        raise RuntimeError(str(report))
-    story.page.print(f"    · {report}", markup=False, soft_wrap=True)
-
-
-def _proof(story: Story, record: str) -> None:
-    """Get the proof that a record is in the tree; the sealer makes a checkpoint every half second or so."""
-    patience = time.monotonic() + 10 * story.settings.platform.seal_seconds + 5
-    while True:
-        try:
-            proof = story.auditor.call("GET", f"/api/audit/records/{record}/proof")
-        except RuntimeError:
-            if time.monotonic() > patience:
-                raise
-            time.sleep(0.1)
-        else:
-            lines = proof.content.decode().splitlines()
-            story.note(
-                f"存在性证明 inclusion proof: {next(line for line in lines if line.startswith('index'))}"
-            )
-            return

@@ -23,6 +23,7 @@ import schemas
 from accounts import passwords
 from core.db import Database
 from core.settings import Connection, Settings, load_settings
+from core.settings_audit import Audit
 
 CONFIG = Path(__file__).parent.parent / "config" / "demo"
 NOWHERE = Path("/nonexistent/of-the-story")
@@ -115,7 +116,8 @@ def demo_settings(data: Path) -> Settings:
 
 @cache
 def _demo() -> Settings:
-    return load_settings(CONFIG, NOWHERE, schemas.errors)
+    """Without the demo's witness, which is a process of its own; its stories bring witnesses along."""
+    return replace(load_settings(CONFIG, NOWHERE, schemas.errors), audit=Audit())
 
 
 # --- the database ---------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def witness_init(folder: Path, name: str, as_json: bool) -> None:
 @explained
 def witness_serve(folder: Path, name: str, logs: tuple[str, ...], listen: str) -> None:
     """Witness the logs that were named now or before, until SIGTERM or Ctrl-C."""
-    from audit.witness.place import FOLDER, know_logs, make_keys, open_witness
+    from audit.witness.place import FOLDER, know_logs, make_keys, open_witness, serving
 
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit():
@@ -56,10 +56,8 @@ def witness_serve(folder: Path, name: str, logs: tuple[str, ...], listen: str) -
     make_keys(folder, name)
     know_logs(folder, logs)
     open_witness(folder).database.close()  # says what is wrong before the server starts
-    command = ["granian", "--interface", "wsgi", "--factory", "--host", host.strip("[]"), "--port", port]
-    command += ["--workers", "1", "--blocking-threads", "4", "--no-ws", "--log-level", "warning"]
     os.environ[FOLDER] = str(folder.resolve())
-    os.execv(sys.executable, [sys.executable, "-m", *command, "audit.witness.api:application"])  # noqa: S606
+    os.execv(sys.executable, serving(host.strip("[]"), int(port)))  # noqa: S606
 
 
 @witness.command("status")

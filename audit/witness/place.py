@@ -9,6 +9,7 @@ witness.sqlite   what it cosigned last
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def know_logs(folder: Path, given: Iterable[str]) -> None:
         known += _lines(Path(one)) if Path(one).is_file() else [one.strip()]
     verifiers = [_verifier(path, key) for key in dict.fromkeys(known)]
     path.write_text("".join(f"{verifier}\n" for verifier in verifiers), encoding="utf-8")
+
+
+def serving(host: str, port: int) -> list[str]:
+    """Return the command that serves the witness whose folder the variable FOLDER names."""
+    command = ["-m", "granian", "--interface", "wsgi", "--factory", "--host", host, "--port", str(port)]
+    command += ["--workers", "1", "--blocking-threads", "4", "--no-ws", "--log-level", "warning"]
+    return [sys.executable, *command, "audit.witness.api:application"]
 
 
 def open_witness(folder: Path) -> Witness:

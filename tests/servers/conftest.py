@@ -36,6 +36,7 @@ class Deployment:
         )
         self._rewrite("platform.yaml", {"8001": control, "8000": gateway, "8002": private, "8009": metrics})
         self._rewrite("connections.yaml", {"8010": service})
+        self._rewrite("audit.yaml", {"8011": free_port()})
         self.settings: Settings = load_settings(self.config, self.data, schemas.errors)
         self.started: list[subprocess.Popen[str]] = []
         """Every process that was started to stay up."""
