@@ -1,4 +1,4 @@
-"""Finding records: the sealed ones through the index, the latest from journals and outbox, newest first.
+"""Finding records, newest first: over the blocks of the log's columns and what lies in none of them yet.
 
 A record is found as soon as the call that made it has returned. A record's id is a UUID of version 7, so
 one key orders sealed and unsealed records alike and serves as the cursor.
@@ -6,9 +6,7 @@ one key orders sealed and unsealed records alike and serves as the cursor.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -19,16 +17,20 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection
 
-from audit import store
-from audit.bodies import read_bodies, read_body
-from audit.drain import unsealed_frames
-from audit.index import index_path, next_place, open_index
+from audit.bodies import is_erased, read_bodies, read_body
+from audit.columns.blocks import chosen, kept_from, uncovered
+from audit.columns.engine import Engine, engine_at
+from audit.columns.footers import find_ids, footer_of, sound
+from audit.columns.hot import Waiting, waiting
+from audit.columns.search import Place, Search, Wanted
+from audit.columns.tail import Snapshot, next_offset
 from audit.proofs import entry_at
 from audit.state import load_state
 from core.errors import NotFound, invalid
 from core.times import instant_of, millis
 
-_HOT_MOST = 1_000_000
+PARTIES = ("consumer", "provider", "department")
+"""The departments that a record concerns: who used, who provided, who acted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +38,13 @@ class Filters:
     """What to look for; all that is given must hold. `until` is exclusive.
 
     `department` finds the records that concern a department as consumer, provider or actor. `equal` maps
-    fields of the body (`record.FIELDS`) to their value.
+    columns (`record.FIELDS`) to their value.
     """
 
     since: datetime | None = None
     until: datetime | None = None
     department: str | None = None
     equal: Mapping[str, str] = field(default_factory=dict)
-
-    def match(self, body: Mapping[str, Any]) -> bool:
-        """Tell whether a body is looked for, its time left aside."""
-        if self.department is not None and self.department not in store.parties_of(body):
-            return False
-        return all(body.get("k" if k == "kind" else k) == v for k, v in self.equal.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +54,21 @@ class Found:
     id: str
     log_index: int | None
     raw: bytes
+    kind: str
+    """What happened."""
+    at: datetime
+    """When it happened."""
 
     @property
     def body(self) -> Mapping[str, Any]:
-        """The body, read."""
+        """The body, read; of an erased one its own id and the id of the record of its erasure."""
         document: Mapping[str, Any] = orjson.loads(self.raw)
         return document
 
     @property
-    def kind(self) -> str:
-        """What happened."""
-        return str(self.body["k"])
-
-    @property
-    def at(self) -> datetime:
-        """When it happened."""
-        return instant_of(self.body["t"])
+    def erased(self) -> bool:
+        """Whether the body was erased by decision."""
+        return is_erased(self.raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,43 +80,63 @@ class FoundPage:
 
 
 def find_records(
-    tx: Connection, folder: Path, filters: Filters, *, limit: int, cursor: str | None = None
+    tx: Connection,
+    folder: Path,
+    filters: Filters,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    engine: Engine | None = None,
 ) -> FoundPage:
     """Return the newest records that match, from the audit folder and the outbox that `tx` sees.
 
-    Raises Invalid for a cursor that is none.
+    Raises Invalid for a cursor that is none, Unavailable while most of the log lies in no block.
     """
-    first = None if filters.since is None else _least_id(filters.since)
-    bounds = [_cursor(cursor)] if cursor else []
-    before = min([*bounds, *([_least_id(filters.until)] if filters.until else [])], default=None)
-    matching = (
-        f
-        for f in _hot(tx, folder)
-        if (first is None or f.id >= first) and (before is None or f.id < before) and filters.match(f.body)
-    )
-    # Twice as many as are asked for, since a record may come twice; sealed ones take the others' place.
-    hot = heapq.nlargest(2 * (limit + 1), matching, key=lambda f: (f.id, f.log_index is None))
-    found = {f.id: f for f in hot}
-    found |= {f.id: f for f in _sealed(folder, filters, first, before, limit + 1)}
-    newest = [found[i] for i in sorted(found, reverse=True)]
-    return FoundPage(tuple(newest[:limit]), newest[limit - 1].id if len(newest) > limit else None)
+    wanted = _wanted(filters, cursor)
+    engine = engine or engine_at(folder)
+
+    def page(snapshot: Snapshot) -> FoundPage:
+        places = Search(engine, snapshot, wanted).newest(limit + 1)
+        found = tuple(_read_all(folder, snapshot.waiting, places[:limit]))
+        return FoundPage(found, places[limit - 1].id if len(places) > limit else None)
+
+    return engine.attempt(tx, page)
 
 
 def record_by_id(tx: Connection, folder: Path, record_id: str) -> Found:
-    """Return one record, sealed or not. Raises NotFound when there is none."""
+    """Return one record, sealed or not. Raises NotFound when there is none, or its body is gone."""
     try:
         record_id = str(UUID(record_id))
     except ValueError:
         raise _not_found() from None
-    unindexed = (found for found in _hot(tx, folder) if found.id == record_id)
-    found = _indexed(folder, record_id) or next(unindexed, None) or _indexed(folder, record_id)
+    # Most lies in blocks; what is on its way into one is looked for in the order of its way.
+    found = _in_blocks(folder, record_id) or _in_none(tx, folder, record_id) or _in_blocks(folder, record_id)
     if found is None:
         raise _not_found()
     return found
 
 
+def envelope_of(folder: Path, found: Found) -> bytes | None:
+    """Return the envelope of a sealed record, None while no checkpoint covers it."""
+    return None if found.log_index is None else entry_at(folder, found.log_index)
+
+
 def _not_found() -> NotFound:
     return NotFound("没有这条记录", "no such record")
+
+
+# --- what is looked for ---------------------------------------------------------------------------
+
+
+def _wanted(filters: Filters, cursor: str | None) -> Wanted:
+    first = "" if filters.since is None else _least_id(filters.since)
+    bounds = [
+        "~",
+        *([_cursor(cursor)] if cursor else []),
+        *([_least_id(filters.until)] if filters.until else []),
+    ]
+    any_of = PARTIES if filters.department else ()
+    return Wanted(filters.equal, any_of, filters.department or "", first, min(bounds))
 
 
 def _least_id(instant: datetime) -> str:
@@ -137,53 +152,73 @@ def _cursor(cursor: str) -> str:
         ) from wrong
 
 
-# --- sealed and indexed ---------------------------------------------------------------------------
+# --- bodies ---------------------------------------------------------------------------------------
 
 
-def _sealed(folder: Path, filters: Filters, first: str | None, before: str | None, most: int) -> list[Found]:
-    if not index_path(folder).exists():
-        return []
-    with closing(open_index(folder)) as index, index.read() as tx:
-        entries = store.select_entries(
-            tx, filters.equal, filters.department, first=first, before=before, limit=most
-        )
-    return [_read(folder, entry) for entry in entries]
+def _read_all(folder: Path, waits: Waiting, places: Sequence[Place]) -> Iterator[Found]:
+    """Read the bodies of rows; those that were deleted meanwhile are left out."""
+    unsealed = {place.id for place in places if place.log_index is None}
+    raw = {found.id: found for found in _unsealed(waits) if found.id in unsealed} if unsealed else {}
+    for place in places:
+        found = raw.get(place.id) if place.log_index is None else _read(folder, place)
+        if found is not None:
+            yield found
 
 
-def _indexed(folder: Path, record_id: str) -> Found | None:
-    if not index_path(folder).exists():
+def _read(folder: Path, place: Place) -> Found | None:
+    index, offset, length = place.log_index, place.offset, place.length
+    if index is None or offset is None or length is None:
         return None
-    with closing(open_index(folder)) as index, index.read() as tx:
-        entry = store.select_entry(tx, record_id)
-    return None if entry is None else _read(folder, entry)
+    try:
+        raw = read_body(folder / "bodies", index, offset, length)
+    except FileNotFoundError:
+        return None
+    return _found(folder, index, raw, place.id)
 
 
-def _read(folder: Path, entry: store.Entry) -> Found:
-    raw = read_body(folder / "bodies", entry.log_index, entry.offset, entry.length)
-    return Found(entry.id, entry.log_index, raw)
+def _found(folder: Path, index: int, raw: bytes, record_id: str) -> Found | None:
+    """Return a sealed record; of one that is erased the envelope knows what it was."""
+    if len(raw) == 0:
+        return None
+    known = orjson.loads(entry_at(folder, index) if is_erased(raw) else raw)
+    return Found(record_id, index, raw, known["k"], instant_of(known["t"]))
 
 
-# --- not indexed yet ------------------------------------------------------------------------------
+def _unsealed(waits: Waiting) -> Iterator[Found]:
+    for _, raw in chain(waits.journals, waits.outbox):
+        body = orjson.loads(raw)
+        yield Found(body["id"], None, raw, body["k"], instant_of(body["t"]))
 
 
-def _hot(tx: Connection, folder: Path) -> Iterator[Found]:
-    """Yield what the index does not hold yet; a record that is sealed meanwhile may come twice.
-
-    Journals and outbox are read before the bodies behind the index, so that a record on its way from the
-    one to the other is seen in one of them at least.
-    """
-    frames = (frame.body for _, frame in unsealed_frames(folder / "journal", load_state(folder).journals))
-    rows = (row.body for row in store.select_outbox(tx, _HOT_MOST))
-    for raw in chain(frames, rows):
-        yield Found(orjson.loads(raw)["id"], None, raw)
-    if not index_path(folder).exists():
-        return
-    with closing(open_index(folder)) as index, index.read() as snapshot:
-        start, offset = next_place(store.last_entry(snapshot))
-    for line in read_bodies(folder / "bodies", start, load_state(folder).size, offset):
-        yield Found(orjson.loads(line.body)["id"], line.at, line.body)
+# --- one record -----------------------------------------------------------------------------------
 
 
-def envelope_of(folder: Path, found: Found) -> bytes | None:
-    """Return the envelope of a sealed record, None while no checkpoint covers it."""
-    return None if found.log_index is None else entry_at(folder, found.log_index)
+def _in_blocks(folder: Path, record_id: str) -> Found | None:
+    for block in chosen(sound(folder), load_state(folder).size):
+        footer = footer_of(block.path(folder))
+        if footer is None or not footer.least <= record_id <= footer.greatest:
+            continue
+        for row in find_ids(folder, block, [record_id]).to_pylist():
+            return _read(folder, Place(**row))
+    return None
+
+
+def _in_none(tx: Connection, folder: Path, record_id: str) -> Found | None:
+    """Look among journals, outbox and the bodies that lie in no block, by the bytes of the id."""
+    waits, mark = waiting(tx, folder), record_id.encode()
+    size = load_state(folder).size
+    blocks = chosen(sound(folder), size)
+    for first, end in uncovered(blocks, size, kept_from(folder)):
+        offset = next_offset(folder, blocks, first)
+        for line in read_bodies(folder / "bodies", first, end, offset):
+            if mark in line.body and _id_of(line.body) == record_id:
+                return _found(folder, line.at, line.body, record_id)
+    return next((found for found in _unsealed(waits) if found.id == record_id), None)
+
+
+def _id_of(raw: bytes) -> str | None:
+    try:
+        found: str | None = orjson.loads(raw).get("id")
+    except (ValueError, AttributeError):
+        return None
+    return found

@@ -1,6 +1,6 @@
 """What auditors read, and the record that they read it.
 
-A search goes through journals and outbox, which takes its time, so it holds no lock: it runs in the reading
+A search goes through the whole log, which takes its time, so it holds no lock: it runs in the reading
 transaction of the request, and its record is written afterwards, before the answer leaves.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from audit.columns.engine import engine_of
 from audit.log import record
 from audit.query import Filters, Found, FoundPage, find_records, record_by_id
 from core.work import Work
@@ -24,7 +25,8 @@ def search_records(work: Work, filters: Filters, *, limit: int, cursor: str | No
 
     Raises Invalid for a cursor that is none.
     """
-    page = find_records(work.tx, _folder(work), filters, limit=limit, cursor=cursor)
+    engine = engine_of(work.settings)
+    page = find_records(work.tx, _folder(work), filters, limit=limit, cursor=cursor, engine=engine)
     asked = {"since": filters.since, "until": filters.until, "department": filters.department}
     query = {k: v for k, v in {**asked, **filters.equal}.items() if v is not None}
     _put_on_record(work, query, len(page.items))

@@ -24,7 +24,10 @@ VERSION = 1
 OWN_FIELDS = frozenset({"v", "k", "t", "id", "nonce"})
 """What `make_record` puts into every body; a caller's body must not hold them."""
 
-FIELDS = ("kind", "consumer", "provider", "client", "grant", "dataset", "decision", "case", "actor")
+FIELDS = (
+    *("kind", "consumer", "provider", "client", "grant", "dataset", "operation", "decision", "reason"),
+    *("case", "actor", "subject"),
+)
 """The fields of a body that queries may ask for; ``department`` asks for any of the parties."""
 
 

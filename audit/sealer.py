@@ -48,7 +48,11 @@ def run(settings: Settings, database: Database, clock: Callable[[], datetime] = 
         except Unavailable:
             stop.wait(_RETRY_SECONDS)
             continue
-        with closing(sealer), closing(Outside(settings, database, sealer)) as outside:
+        with (
+            closing(sealer),
+            making(log_folder(settings), database, clock),
+            closing(Outside(settings, database, sealer)) as outside,
+        ):
             outside.begin(clock())
             _seal_until(stop, sealer, outside, settings.platform.seal_seconds, clock)
 

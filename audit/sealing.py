@@ -3,7 +3,7 @@
 One step, in an order that a crash may cut anywhere:
 
     read frames and outbox rows -> bodies -> bundles and tiles -> sum the root up again from the files
-    -> state, which is the commit -> checkpoint -> outbox rows, anchor, index -> drained segments deleted
+    -> state, which is the commit -> checkpoint -> outbox rows, anchor -> drained segments deleted
 
 What lies behind the state is removed at the next start; what the state holds and later parts had not seen
 yet is made up for. So a record is in the log exactly once, and only what the state holds is ever signed.
@@ -28,7 +28,6 @@ from audit.beat import beat
 from audit.bodies import append_bodies
 from audit.drain import Drained, Gap, drain_journal, find_journals
 from audit.files import Inconsistent, write_file, write_files
-from audit.index import catch_up, ready_index
 from audit.note import Checkpoint
 from audit.record import make_record
 from audit.recovery import check_past, check_state, drop_beyond, read_checkpoint
@@ -41,7 +40,7 @@ from core.db import Database
 from core.errors import Unavailable
 from core.times import instant_of, utc_now
 
-STEP_RECORDS = 8_192
+STEP_RECORDS = 16_384
 STEP_BYTES = 32 * 1024 * 1024
 """About what one step takes at most, so that memory is bounded whatever has piled up."""
 GAP = "journal.gap"
@@ -77,14 +76,13 @@ class Sealer:
         self._signers = signers
         self._origin = origin
         (self._log / ".state").mkdir(mode=0o755, parents=True, exist_ok=True)
-        for private in ("bodies", "journal", "query"):
+        for private in ("bodies", "columns", "journal"):
             (folder / private).mkdir(mode=0o700, exist_ok=True)
         self.deletable: Callable[[State], Mapping[str, Place]] = lambda state: state.journals
         """How far the journals may be deleted, once they are sealed."""
         self.beats = True
         """Whether steps tell the data plane that all is sealed; it stops soon when they don't."""
         self._lock = _take_lock(self._log / ".state" / "lock")
-        self._index: Database | None = None
         try:
             self._state = load_state(folder)
             self._edge = self._recover(now or utc_now())
@@ -94,8 +92,6 @@ class Sealer:
 
     def close(self) -> None:
         """Let another process take over."""
-        if self._index is not None:
-            self._index.close()
         os.close(self._lock)
 
     @property
@@ -124,7 +120,7 @@ class Sealer:
         if entries:
             self._settle(now)
         if self.beats:
-            beat(self._folder, _oldest(entries) if more else now)
+            beat(self._folder, _oldest(rows, drained) if more else now)
         return Sealed(len(entries), self._state.size, more)
 
     # --- reading ----------------------------------------------------------------------------------
@@ -185,14 +181,11 @@ class Sealer:
         write_file(self._log / "checkpoint", self._signers.sign_checkpoint(checkpoint, now).encode())
 
     def _settle(self, now: datetime) -> None:
-        """Do what follows from the state and may be done twice: outbox, anchor, index."""
+        """Do what follows from the state and may be done twice: outbox, anchor."""
         state = self._state
         with self._database.begin() as tx:
             store.delete_outbox(tx, state.outbox)
             store.put_anchor(tx, self._origin, state.size, base64.b64encode(state.root).decode(), now)
-        if self._index is None:
-            self._index = ready_index(self._folder, state.size)
-        catch_up(self._index, self._folder, state.size)
 
     def _drop_partials(self, old: int) -> None:
         """Delete the partial tiles of tiles that are full now (C2SP tlog-tiles, partial tiles)."""
@@ -242,5 +235,8 @@ def _take_lock(path: Path) -> int:
     return fd
 
 
-def _oldest(entries: Sequence[_Entry]) -> datetime:
-    return instant_of(min(orjson.loads(envelope)["t"] for envelope, _ in entries))
+def _oldest(rows: Sequence[store.OutboxRow], drained: Mapping[str, Drained]) -> datetime:
+    """Return the time of the oldest record; each source is in order, to the clock's last small step."""
+    firsts = [row.envelope for row in rows[:1]]
+    firsts += [part.frames[0].envelope for part in drained.values() if part.frames]
+    return instant_of(min(orjson.loads(envelope)["t"] for envelope in firsts))

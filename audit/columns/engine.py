@@ -9,12 +9,12 @@ of the log's own.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -33,6 +33,13 @@ _SPILL = ".spill"
 Given = Mapping[str, pa.Table]
 """Small tables that a question joins the log with, by name."""
 NOTHING: Given = {}
+
+
+T = TypeVar("T")
+
+
+class Lost(Exception):
+    """A block was not there any more: sixteen became one meanwhile, or it was made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,33 +88,37 @@ class Engine:
     ) -> Answer:
         """As `run`, together with the snapshot of the log that was asked."""
         sql = question if isinstance(question, str) else _compiled(question)
+
+        def answer(snapshot: Snapshot) -> Answer:
+            return Answer(self.select(sql, snapshot, given=given, seconds=seconds), snapshot)
+
+        return self.attempt(tx, answer)
+
+    def attempt(self, tx: Connection | None, work: Callable[[Snapshot], T]) -> T:
+        """Do `work` over a snapshot of the log, anew when a block was replaced by a larger one meanwhile."""
         for _ in range(_TRIES):
-            snapshot = take(self.folder, tx)
-            try:
-                rows = self.select(sql, snapshot.blocks, snapshot.hot, given=given, seconds=seconds)
-                return Answer(rows, snapshot)
-            except duckdb.IOException:  # sixteen blocks became one meanwhile
-                continue
+            with suppress(Lost, FileNotFoundError):
+                return work(take(self.folder, tx))
         raise Unavailable("日志的列文件无法读取", "the blocks of the log cannot be read")
 
     def select(
         self,
         sql: str,
-        blocks: tuple[Block, ...],
-        hot: pa.Table,
+        snapshot: Snapshot,
+        values: Sequence[Any] = (),
         *,
         given: Given = NOTHING,
         seconds: float = SECONDS,
     ) -> pa.Table:
-        """Answer SQL over a view `records` of blocks and rows.
+        """Answer SQL with `values` for its parameters over a snapshot.
 
-        Raises Unavailable as `run` does, and duckdb.IOException when a block is lost.
+        Raises Unavailable as `run` does, and Lost when a block is not there any more.
         """
         with closing(self._database.cursor()) as cursor, _within(cursor, seconds):
-            for name, table in {**given, "hot": hot}.items():
+            for name, table in {**given, "hot": snapshot.hot}.items():
                 cursor.register(name, table)
-            cursor.execute(f"CREATE TEMP VIEW records AS {_union(self.folder, blocks)}")
-            return cursor.sql(sql).to_arrow_table()
+            cursor.execute(f"CREATE TEMP VIEW records AS {_union(self.folder, snapshot.blocks)}")
+            return cursor.sql(sql, params=list(values) or None).to_arrow_table()
 
 
 def _union(folder: Path, blocks: tuple[Block, ...]) -> str:
@@ -129,6 +140,8 @@ def _within(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]
         raise Unavailable(
             "查询超时，请缩短期间或增加条件", "the question took too long; ask for a shorter period"
         ) from late
+    except duckdb.IOException as lost:
+        raise Lost(str(lost)) from lost
     except duckdb.OutOfMemoryException as full:
         raise Unavailable(
             "查询所需内存超出限额，请缩短期间或增加条件",
@@ -160,10 +173,11 @@ def _compiled(expression: Any) -> str:
 
 
 @lru_cache(maxsize=4)
-def _engine(folder: Path, memory_mb: int) -> Engine:
+def engine_at(folder: Path, memory_mb: int = 512) -> Engine:
+    """Return this process's engine for the log in an audit folder."""
     return Engine(folder, memory_mb)
 
 
 def engine_of(settings: Settings) -> Engine:
     """Return this process's engine for the log of a deployment."""
-    return _engine(settings.data / "audit", settings.audit.query_memory_mb)
+    return engine_at(settings.data / "audit", settings.audit.query_memory_mb)

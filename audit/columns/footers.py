@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,13 +17,14 @@ from audit.columns.schema import SCHEMA, VERSION
 VERSION_KEY = b"shuxiang.columns"
 NEXT_KEY = b"shuxiang.next_offset"
 """Where in its file the body behind the last of the block begins."""
-_ID, _AT, _LOG_INDEX = (SCHEMA.names.index(name) for name in ("id", "at", "log_index"))
+_ID, _LOG_INDEX = (SCHEMA.names.index(name) for name in ("id", "log_index"))
 
 
 class Group(NamedTuple):
-    """A row group: its rows and the least and greatest id in it, None where no row has one."""
+    """A row group: its rows, the log index of the first, and the least and greatest id, None without any."""
 
     rows: int
+    first: int
     least: str | None
     greatest: str | None
 
@@ -66,11 +67,14 @@ def _read(path: Path, *_state: int) -> Footer | None:
     if keys.get(VERSION_KEY) != VERSION or metadata.schema.names != SCHEMA.names:
         return None
     groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
-    bounds = tuple(Group(group.num_rows, *_bounds(group.column(_ID))) for group in groups)
+    bounds = tuple(
+        Group(group.num_rows, _bounds(group.column(_LOG_INDEX))[0], *_bounds(group.column(_ID)))
+        for group in groups
+    )
     return Footer(metadata.num_rows, bounds, int(keys[NEXT_KEY]), metadata)
 
 
-def _bounds(column: pq.ColumnChunkMetaData) -> tuple[str | None, str | None]:
+def _bounds(column: pq.ColumnChunkMetaData) -> tuple[Any, Any]:
     known = column.statistics
     return (known.min, known.max) if known is not None and known.has_min_max else (None, None)
 

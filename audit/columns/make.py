@@ -23,12 +23,14 @@ from audit.segments import sync_folder
 GROUP = 65_536
 """Rows of a row group: what one thread reads at a time, and what a look-up by id reads."""
 _PIECE = 4_096
-"""Bodies that are read at a time: a few milliseconds, in which the sealer may have to wait."""
+"""Bodies that are read at a time, and rows of a page: what is read at least for one row that is found."""
 _HASH_BYTES = 1024 * 1024
 
-_PLAIN = ("id", "trace", "log_index", "at", "offset", "length", "ms", "bytes")
+_PLAIN = ("id", "trace", "case", "ticket", "subject", "intent", *("log_index", "at", "offset", "ms", "bytes"))
 """Columns in which hardly a value comes twice."""
-_FRONT_CODED = {"id": "DELTA_BYTE_ARRAY", "log_index": "DELTA_BINARY_PACKED", "at": "DELTA_BINARY_PACKED"}
+_RISING = {"log_index": "DELTA_BINARY_PACKED", "at": "DELTA_BINARY_PACKED"}
+_QUICK = ("id", "case", "ticket", "subject")
+"""Columns that are looked through for a value and shrink little: to read them costs more than their space."""
 _MANY = ("case", "ticket", "trace", "subject", "actor", "address")
 _FEW = ("grant", "client", "dataset", "operation", "consumer", "provider", "department", "kind", "reason")
 _BLOOM = {
@@ -160,10 +162,10 @@ def _groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 
 
 _OPTIONS = {
-    "compression": "zstd",
-    "compression_level": 1,
+    "compression": {name: "lz4_raw" if name in _QUICK else "zstd" for name in SCHEMA.names},
     "use_dictionary": [name for name in SCHEMA.names if name not in _PLAIN and name != "erased"],
-    "column_encoding": _FRONT_CODED,
+    "column_encoding": _RISING,
+    "max_rows_per_page": _PIECE,
     "bloom_filter_options": _BLOOM,
     "write_page_checksum": True,
     "store_schema": False,

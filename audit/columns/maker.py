@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -54,6 +55,8 @@ class Maker:
         self._replaced: dict[Block, float] = {}
         for path in unfinished(folder):
             path.unlink()
+        # The index of an earlier version, which would outlive the bodies that it was made from.
+        shutil.rmtree(folder / "query", ignore_errors=True)
 
     def step(self) -> Block | None:
         """Make the next block that is due, and return it; None when there is none.

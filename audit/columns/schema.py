@@ -1,8 +1,8 @@
 """The one table `records` that searches and questions see: a row for each entry of the log.
 
 Kind, time and source come from the envelope, which is kept for ever; the rest from the body. So a record
-whose body was erased or cannot be read keeps its row (the former its id, too), and a count over the log's indexes shows that none is
-left out.
+whose body cannot be read keeps its row, one whose body was erased its id as well, and a count over the log's
+indexes shows that none is left out.
 """
 
 from __future__ import annotations

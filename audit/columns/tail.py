@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sqlalchemy import Connection
 from audit.columns.blocks import Block, chosen, kept_from, uncovered
 from audit.columns.footers import find_ids, footer_of, sound
 from audit.columns.hot import Waiting, sealed_rows, waiting, waiting_rows
+from audit.columns.schema import SCHEMA
 from audit.state import load_state
 from core.errors import Unavailable
 
@@ -26,6 +28,7 @@ class Snapshot:
     size: int
     blocks: tuple[Block, ...]
     hot: pa.Table
+    waiting: Waiting
 
 
 def take(folder: Path, tx: Connection | None) -> Snapshot:
@@ -35,7 +38,7 @@ def take(folder: Path, tx: Connection | None) -> Snapshot:
     blocks = tuple(chosen(sound(folder), size))
     sealed = _tail(folder, blocks, size)
     rest = _not_sealed(folder, found, blocks, sealed)
-    return Snapshot(size, blocks, pa.concat_tables([sealed, rest]))
+    return Snapshot(size, blocks, pa.concat_tables([sealed, rest]), found)
 
 
 def _tail(folder: Path, blocks: tuple[Block, ...], size: int) -> pa.Table:
@@ -44,15 +47,19 @@ def _tail(folder: Path, blocks: tuple[Block, ...], size: int) -> pa.Table:
         raise Unavailable(
             "日志的列文件正在建立，请稍后再试", "the columns of the log are being made; try again in a moment"
         )
-    offsets = {block.end: _next_offset(folder, block) for block in blocks}
-    return pa.concat_tables(
-        sealed_rows(folder, first, end, size, offsets.get(first)) for first, end in [*ranges, (size, size)]
-    )
+    tables = [
+        sealed_rows(folder, first, end, size, next_offset(folder, blocks, first)) for first, end in ranges
+    ]
+    return pa.concat_tables([SCHEMA.empty_table(), *tables])
 
 
-def _next_offset(folder: Path, block: Block) -> int | None:
-    footer = footer_of(block.path(folder))
-    return None if footer is None else footer.next_offset
+def next_offset(folder: Path, blocks: Sequence[Block], first: int) -> int | None:
+    """Return where the body `first` begins in its file, if one of the blocks ends there and knows it."""
+    for block in reversed(blocks):
+        if block.end == first:
+            footer = footer_of(block.path(folder))
+            return footer.next_offset if footer is not None and footer.next_offset >= 0 else None
+    return None
 
 
 def _not_sealed(folder: Path, found: Waiting, blocks: tuple[Block, ...], sealed: pa.Table) -> pa.Table:

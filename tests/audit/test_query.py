@@ -48,19 +48,6 @@ def test_a_record_is_found_from_its_acknowledgement_on(log: Log) -> None:
         assert (found.raw, found.log_index, found.at, found.kind) == (call.body, 1, START, "access")
 
 
-def test_a_record_is_found_between_sealing_and_indexing(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    log.put([access() for _ in range(5)])
-    log.seal()
-    late = access()
-    log.put([late])
-    with monkeypatch.context() as patch:
-        patch.setattr("audit.sealing.catch_up", lambda *_: None)
-        log.seal()
-    assert len(find(log).items) == 6
-    with log.database.read() as tx:
-        assert record_by_id(tx, log.folder, late.id).log_index == 5
-
-
 def test_unknown_ids_and_foreign_cursors_are_refused(log: Log) -> None:
     log.seal()
     with log.database.read() as tx:

@@ -25,7 +25,6 @@ from audit.record import Record
 from audit.segments import segment_path, segments_in
 from audit.state import load_state, save_state
 from audit.tiles import ENTRIES, decode_bundle
-from core.db import Database
 from core.errors import Unavailable
 from tests.audit.logs import ORIGIN, SEGMENT, SIGNER, START, Log, access
 
@@ -152,7 +151,6 @@ CRASH_POINTS = [
     "check_growth",
     "save_state",
     "write_file",
-    "catch_up",
     "beat",
 ]
 
@@ -364,30 +362,3 @@ def test_the_last_segment_of_a_dead_worker_that_vanished_is_put_on_record(log: L
     asyncio.run(story())
     log.seal()
     assert kinds(log)[-1] == ("journal.gap", "segment missing")
-
-
-# --- the index ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("damage", ["missing", "garbage", "ahead"])
-def test_a_lost_index_is_made_again_from_the_bodies(log: Log, damage: str) -> None:
-    grown(log, 30)
-    index = log.folder / "query" / "index.sqlite"
-    for extra in index.parent.glob("index.sqlite-*"):
-        extra.unlink()
-    if damage == "missing":
-        index.unlink()
-    elif damage == "garbage":
-        index.write_bytes(b"not a database" * 1000)
-    else:
-        database = Database(f"sqlite:///{index}")
-        with database.begin() as tx:
-            body = {"id": "00000000-0000-7000-8000-000000000000", "k": "x"}
-            store.insert_entries(tx, [store.NewEntry(99, 0, 1, body)])
-        database.close()
-    grown(log, 5)
-    database = Database(f"sqlite:///{index}")
-    with database.read() as tx:
-        found = store.select_entries(tx, {"kind": "access"}, None, first=None, before=None, limit=100)
-        assert sorted(e.log_index for e in found) == list(range(35))
-    database.close()

@@ -1,0 +1,155 @@
+"""Finding rows, the newest first, without reading more of the log than they lie in.
+
+Records are ordered by their id, a UUID of version 7. Row groups hold them nearly in that order, and footers
+tell each group's least and greatest id. So a search looks first through the newest groups, where a frequent
+value is found at once. A value that is rare there is looked for in all the rest in one go: Bloom filters
+pass over most of it. Should it be frequent in older times only, its rows are counted by group first, and
+read from as many groups as a page needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from audit.columns.engine import Engine, Lost
+from audit.columns.footers import Group, footer_of
+from audit.columns.make import GROUP
+from audit.columns.schema import SCHEMA
+from audit.columns.tail import Snapshot
+
+NEAR = 2 * GROUP
+"""Rows that are looked through first."""
+AT_ONCE = 2_000
+"""Rows that are fetched without having been counted."""
+_LAST = "~"
+"""Greater than any id."""
+
+
+class Place(NamedTuple):
+    """A row that was found, and where its body lies unless the record waits to be sealed."""
+
+    id: str
+    log_index: int | None
+    offset: int | None
+    length: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What rows must be: `equal` in these columns, of `value` in one of the columns `any_of`.
+
+    Their ids lie from `first` up to, not including, `before`. Raises ValueError for an unknown column.
+    """
+
+    equal: Mapping[str, str] = field(default_factory=dict)
+    any_of: tuple[str, ...] = ()
+    value: str = ""
+    first: str = ""
+    before: str = _LAST
+
+    def __post_init__(self) -> None:
+        if unknown := {*self.equal, *self.any_of} - set(SCHEMA.names):
+            raise ValueError(f"the log has no columns {sorted(unknown)}")
+
+    def alternatives(self) -> list[Mapping[str, str]]:
+        """Return what must be equal, once for each column of `any_of`: filters help with these only."""
+        return [{**self.equal, name: self.value} for name in self.any_of] or [self.equal]
+
+
+class Search:
+    """One search over one snapshot."""
+
+    def __init__(self, engine: Engine, snapshot: Snapshot, wanted: Wanted) -> None:
+        self._engine = engine
+        self._snapshot = snapshot
+        self._wanted = wanted
+
+    def newest(self, most: int) -> list[Place]:
+        """Return the `most` newest rows that are wanted, by id descending. Raises Lost as `Engine.select`."""
+        groups = sorted(self._groups(), key=_greatest, reverse=True)
+        low = _bound(groups, NEAR)
+        found = self._rows("", low, _LAST)
+        if len(found) >= most or not low:
+            return found[:most]
+        rest = self._rows(f" LIMIT {AT_ONCE}", "", low)
+        if len(rest) >= AT_ONCE:
+            rest = self._counted(groups, low, most - len(found))
+        return [*found, *rest][:most]
+
+    def _groups(self) -> list[Group]:
+        """Return the row groups that may hold what is wanted."""
+        found: list[Group] = []
+        for block in self._snapshot.blocks:
+            footer = footer_of(block.path(self._engine.folder))
+            if footer is None:
+                raise Lost(block.name)
+            found += footer.groups
+        return [
+            g
+            for g in found
+            if (g.least or _LAST) < self._wanted.before and _greatest(g) >= self._wanted.first
+        ]
+
+    def _counted(self, groups: Sequence[Group], high: str, most: int) -> list[Place]:
+        """Read those row groups only that hold the newest rows up to the id `high`."""
+        counts = self._counts(high)
+        keyed = sorted((_key(g.first), _greatest(g)) for g in groups)
+        greatest = {key: max(g for _, g in some) for key, some in groupby(keyed, itemgetter(0))}
+        order = sorted(((greatest.get(key, _LAST), n) for key, n in counts.items()), reverse=True)
+        found: list[Place] = []
+        while len(found) < most and high:
+            expected = 0
+            while order and (expected < most - len(found) or order[0][0] >= high):
+                expected += order.pop(0)[1]
+            low = order[0][0] if order else ""
+            found += self._rows("", low, high)
+            high = low
+        return found
+
+    def _counts(self, high: str) -> dict[int, int]:
+        counted = self._select(f"log_index // {GROUP} AS g, count(*) AS n", " GROUP BY 1", "", high)
+        counts: dict[int, int] = {}
+        for row in counted:
+            key = -1 if row["g"] is None else int(row["g"])
+            counts[key] = counts.get(key, 0) + int(row["n"])
+        return counts
+
+    def _rows(self, end: str, low: str, high: str) -> list[Place]:
+        """Return the wanted rows whose ids are greater than `low` and not greater than `high`, in order."""
+        rows = self._select('id, log_index, "offset", length', end, low, high)
+        places = {row["id"]: Place(**row) for row in rows}
+        return [places[record_id] for record_id in sorted(places, reverse=True)]
+
+    def _select(self, what: str, end: str, low: str, high: str) -> list[dict[str, Any]]:
+        parts, values = [], []
+        for equal in self._wanted.alternatives():
+            terms = "".join(f' AND "{name}" = ?' for name in equal)
+            parts.append(
+                f"(SELECT {what} FROM records WHERE id > ? AND id <= ? AND id >= ? AND id < ?{terms}{end})"
+            )
+            values += [low, high, self._wanted.first, self._wanted.before, *equal.values()]
+        table = self._engine.select(" UNION ALL ".join(parts), self._snapshot, values)
+        rows: list[dict[str, Any]] = table.to_pylist()
+        return rows
+
+
+def _greatest(group: Group) -> str:
+    return group.greatest or ""
+
+
+def _key(log_index: int) -> int:
+    return log_index // GROUP
+
+
+def _bound(groups: Sequence[Group], rows: int) -> str:
+    """Return the greatest id that may lie behind the first groups with `rows` rows; none: all lie in them."""
+    taken = 0
+    for group in groups:
+        if taken >= rows:
+            return _greatest(group)
+        taken += group.rows
+    return ""
