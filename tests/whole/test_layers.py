@@ -58,7 +58,7 @@ TO_OTHERS = {
     "gateway/wire.py": "reads what it receives",
     "gateway/http1.py": "the server of the data plane",
     "catalog/selfcheck/addresses.py": "tells whether a provider's address answers",
-    "audit/checking/fetch.py": "asks a platform's public log for a proof, at the terminal",
+    "audit/checking/fetch.py": "asks a platform's public log for a proof (docs/decisions/0025)",
     "notices/smtp.py": "hands e-mail to the deployment's mail server (docs/decisions/0013)",
     "notices/webhooks.py": "posts webhooks to the departments' own systems (docs/decisions/0013)",
     "audit/witness/client.py": "shows checkpoints to witnesses (docs/decisions/0025)",

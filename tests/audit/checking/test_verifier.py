@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -215,3 +216,11 @@ def test_options_that_make_no_sense_end_with_two(held: Held, capsys: pytest.Capt
     assert check(held, proof, proof, "--receipt", held.receipt(7)) == 2
     assert check(held, proof, "--receipt-key", str(LASTING.verifier)) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_commands_that_the_documents_show_are_understood() -> None:
+    text = (SOURCE.parents[2] / "docs" / "verifying.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    shown = [shlex.split(line)[2:] for line in text.splitlines() if line.startswith("python3 verifier.py ")]
+    asked = [verifier.options().parse_args(words) for words in shown if words != ["--help"]]
+    assert len(asked) >= 5
+    assert all(found.files and found.key for found in asked)
