@@ -10,6 +10,7 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
+from audit.columns.maker import making
 from audit.sealing import Sealed, Sealer
 from audit.signing import log_signers
 from audit.witness.outside import Outside
