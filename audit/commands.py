@@ -12,6 +12,7 @@ import click
 from rich.table import Table
 
 from audit.checking.commands import check, prove
+from audit.columns.commands import columns
 from audit.witness.commands import witness
 from core.terminal import Place, Told, as_json_option, err, explained, facts_table, print_facts
 
@@ -23,7 +24,7 @@ def audit() -> None:
 
 @audit.command("verify")
 @click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--vkey", multiple=True, help="The log's verifier key, or several; default: <data>/keys/log*.vkey.")
+@click.option("--vkey", multiple=True, help="The log's verifier key; default: <data>/keys/log*.vkey.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Processes that share the work.")
 @click.option(
     "--resume",
@@ -101,5 +102,5 @@ def _status_table(facts: Mapping[str, Any]) -> Table:
     return facts_table("存取日志 / access log", ("", ""), rows)
 
 
-for command in (check, prove, witness):
+for command in (check, prove, witness, columns):
     audit.add_command(command)

@@ -69,6 +69,11 @@ def envelopes_of(folder: Path, lines: Sequence[Line], size: int) -> list[bytes]:
     return [found[line.at // WIDTH][line.at % WIDTH] for line in lines]
 
 
+def envelope_at(folder: Path, index: int, size: int) -> bytes:
+    """Return the envelope of one record in a log of `size` records."""
+    return envelopes_of(folder, [Line(index, 0, b"")], size)[0]
+
+
 def waiting_rows(found: Waiting) -> pa.Table:
     """Return the rows of the records that wait."""
     return unsealed_table([*found.journals, *found.outbox])
