@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -109,7 +109,7 @@ def keys_of(keeping: Keeping) -> Mapping[str, NoteVerifier]:
 
 def check_unit(keeping: Keeping, path: Path) -> None:
     """Check a unit as an outsider would, by the log's keys and the policy. Raises Inconsistent."""
-    keys = keys_of(keeping)
+    keys = dict(keys_of(keeping))
     log, others = [str(keys.pop(name)) for name in ("log", "log-mldsa")], [str(key) for key in keys.values()]
     needed = policy_of(keeping.settings).needed
     trust = verifier.Trust(verifier.keys_of(log), verifier.keys_of(others), needed)

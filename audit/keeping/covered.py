@@ -8,7 +8,6 @@ from pathlib import Path
 
 from audit.note import BadNote, Checkpoint, open_note
 from audit.proofs import cosigned_checkpoint, published_checkpoint
-from audit.sealer import log_folder
 from audit.signing import log_signers
 from audit.witness.policy import cosigners, fulfils, policy_of
 from core.db import Database
@@ -26,7 +25,7 @@ class Keeping:
     @property
     def folder(self) -> Path:
         """The audit folder."""
-        return log_folder(self.settings)
+        return self.settings.data / "audit"
 
     @property
     def origin(self) -> str:
@@ -58,7 +57,7 @@ def covered(settings: Settings) -> Covered | None:
 
     Raises BadNote when it is not signed by the log's keys or not by the witnesses that it needs.
     """
-    folder, policy = log_folder(settings), policy_of(settings)
+    folder, policy = settings.data / "audit", policy_of(settings)
     try:
         found = cosigned_checkpoint(folder) if policy.needed else published_checkpoint(folder)
     except NotFound:
