@@ -49,7 +49,7 @@ def _append(path: Path, offset: int, bodies: Sequence[bytes]) -> int:
     with open(path, "wb" if is_new else "r+b", opener=_private) as file:
         file.truncate(offset)
         file.seek(offset)
-        file.write(b"".join(body + b"\n" for body in bodies))
+        file.write(b"\n".join([*bodies, b""]))
         file.flush()
         os.fdatasync(file.fileno())
         end = file.tell()

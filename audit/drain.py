@@ -31,6 +31,8 @@ class Drained:
     frames: list[Frame] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     more: bool = False
+    bytes: int = 0
+    """What the frames hold, which is bounded too."""
 
 
 def find_journals(folder: Path) -> dict[str, dict[int, Path]]:
@@ -76,24 +78,29 @@ def _drain_segment(
     """Read one segment; tell whether the writer has finished with it and reading goes on in the next."""
     # Asked before reading: what is read from a segment without a writer is all that it will ever hold.
     finished = is_abandoned(path)
-    place, taken = result.place, 0
-    for frame in read_journal(path, place.offset, place.seq):
-        is_told = bool(result.gaps) and result.gaps[-1].after_seq == place.seq
-        if place.offset == 0 and frame.seq != place.seq + 1 and not is_told:
-            result.gaps.append(Gap(journal, "records missing", place.segment, place.seq))
-        place = Place(place.segment, frame.end, frame.seq)
+    segment, offset, seq = result.place.segment, result.place.offset, result.place.seq
+    for frame in read_journal(path, offset, seq):
+        if offset == 0 and frame.seq != seq + 1 and not _is_told(result, seq):
+            result.gaps.append(Gap(journal, "records missing", segment, seq))
+        offset, seq = frame.end, frame.seq
         result.frames.append(frame)
-        taken += len(frame.envelope) + len(frame.body)
-        if len(result.frames) >= most or taken >= most_bytes:
-            result.place, result.more = place, True
+        result.bytes += len(frame.envelope) + len(frame.body)
+        if len(result.frames) >= most or result.bytes >= most_bytes:
+            result.place, result.more = Place(segment, offset, seq), True
             return False
-    if finished and not result.place.done and _has_remains(path, place.offset):
-        result.gaps.append(Gap(journal, "torn tail", place.segment, place.seq))
+    place = Place(segment, offset, seq, result.place.done)
+    if finished and not place.done and _has_remains(path, offset):
+        result.gaps.append(Gap(journal, "torn tail", segment, seq))
     if finished and any(number > place.segment for number in segments):
         result.place = Place(place.segment + 1, 0, place.seq)
         return True
     result.place = replace(place, done=finished)
     return False
+
+
+def _is_told(result: Drained, seq: int) -> bool:
+    """Tell whether it is known by now that records behind `seq` may be lost."""
+    return bool(result.gaps) and result.gaps[-1].after_seq == seq
 
 
 def _has_remains(path: Path, offset: int) -> bool:

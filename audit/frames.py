@@ -11,12 +11,12 @@ acknowledged.
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 _MAGIC = 0x5846
 _HEADER_MAGIC = b"SXJ1"
@@ -24,6 +24,10 @@ _HEADER = struct.Struct(">4sQI")
 _FRAME = struct.Struct(">HIIQ")
 _U16 = struct.Struct(">H")
 _U64 = struct.Struct(">Q")
+_SUMMED = 10
+"""Where in a frame begins what its checksum is over: sequence number and payload."""
+_PIECE = 1024 * 1024
+"""What is read of a segment at a time."""
 
 HEADER_BYTES = _HEADER.size
 FRAME_BYTES = _FRAME.size + _U16.size
@@ -32,8 +36,7 @@ ENVELOPE_MAX = 65_535
 """An entry of the log holds at most this many bytes (C2SP tlog-tiles, entry bundles)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A record as read from a journal; `end` is the offset where the next frame begins."""
 
     seq: int
@@ -68,16 +71,41 @@ def read_journal(path: Path, offset: int = 0, seq: int = 0) -> Iterator[Frame]:
     To go on reading, hand in the `end` and the `seq` of the last frame seen; at offset 0 the header decides.
     Raises FileNotFoundError when the segment is gone.
     """
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         if offset == 0:
             first = _read_header(file)
             if first is None:
                 return
             offset, seq = HEADER_BYTES, first - 1
-        file.seek(offset)
-        while (frame := _read_frame(file, offset, seq + 1)) is not None:
-            yield frame
-            offset, seq = frame.end, frame.seq
+        yield from _frames(file, offset, seq)
+
+
+def _frames(file: BinaryIO, offset: int, seq: int) -> Iterator[Frame]:
+    """Yield the frames from `offset` on; it parses pieces in memory, since a backlog is read through here."""
+    piece, at, size = b"", 0, os.fstat(file.fileno()).st_size
+    while True:
+        end = at + _FRAME.size
+        if end <= len(piece):
+            magic, length, checksum, number = _FRAME.unpack_from(piece, at)
+            end += length
+            if magic != _MAGIC or number != seq + 1 or length < _U16.size or offset + end > size:
+                return
+        if end > len(piece):
+            offset, fresh = offset + at, _read_at(file, offset + at, max(_PIECE, end - at))
+            if len(fresh) < end - at:
+                return
+            piece, at = fresh, 0
+            continue
+        split = end - length + _U16.size + _U16.unpack_from(piece, end - length)[0]
+        if split > end or zlib.crc32(piece[at + _SUMMED : end]) != checksum:
+            return
+        yield Frame(number, offset + end, piece[end - length + _U16.size : split], piece[split:end])
+        at, seq = end, number
+
+
+def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    file.seek(offset)
+    return file.read(size)
 
 
 def _read_header(file: BinaryIO) -> int | None:
@@ -87,19 +115,3 @@ def _read_header(file: BinaryIO) -> int | None:
     magic, first, checksum = _HEADER.unpack(raw)
     good = magic == _HEADER_MAGIC and first > 0 and checksum == zlib.crc32(_U64.pack(first))
     return first if good else None
-
-
-def _read_frame(file: BinaryIO, offset: int, expected: int) -> Frame | None:
-    head = file.read(_FRAME.size)
-    if len(head) < _FRAME.size:
-        return None
-    magic, length, checksum, seq = _FRAME.unpack(head)
-    if magic != _MAGIC or seq != expected or length < _U16.size:
-        return None
-    payload = file.read(length)
-    if len(payload) < length or zlib.crc32(payload, zlib.crc32(_U64.pack(seq))) != checksum:
-        return None
-    split = _U16.size + _U16.unpack_from(payload)[0]
-    if split > length:
-        return None
-    return Frame(seq, offset + _FRAME.size + length, payload[_U16.size : split], payload[split:])

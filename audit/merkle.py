@@ -6,23 +6,31 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
 
 Read = Callable[[int, int], bytes]
 
-EMPTY_ROOT = hashlib.sha256(b"").digest()
+_HASH_BYTES = 32
+_PAIR_BYTES = 2 * _HASH_BYTES
+
+EMPTY_ROOT = sha256(b"").digest()
 """The root of the tree without leaves (RFC 6962 section 2.1)."""
 
 
 def leaf_hash(entry: bytes) -> bytes:
     """Return the hash of a log entry (RFC 6962 section 2.1)."""
-    return hashlib.sha256(b"\x00" + entry).digest()
+    return sha256(b"\x00" + entry).digest()
+
+
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """Return the hashes of several log entries."""
+    return [sha256(b"\x00" + entry).digest() for entry in entries]
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the hash of an inner node (RFC 6962 section 2.1)."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return sha256(b"\x01" + left + right).digest()
 
 
 def root_of_list(hashes: Sequence[bytes]) -> bytes:
@@ -30,13 +38,19 @@ def root_of_list(hashes: Sequence[bytes]) -> bytes:
 
     The shape is the RFC's: the left part is the largest power of two smaller than the whole.
     """
-    if not hashes:
-        return EMPTY_ROOT
-    row = list(hashes)
-    while len(row) > 1:
-        paired = [node_hash(row[i], row[i + 1]) for i in range(0, len(row) - 1, 2)]
-        row = paired + row[len(paired) * 2 :]
-    return row[0]
+    return root_of_tile(b"".join(hashes)) if hashes else EMPTY_ROOT
+
+
+def root_of_tile(row: bytes) -> bytes:
+    """Return the same over hashes that lie one behind the other, at least one.
+
+    Half of all hashing is done here, so that it calls no function for a node.
+    """
+    while len(row) > _HASH_BYTES:
+        even = len(row) // _PAIR_BYTES * _PAIR_BYTES
+        pairs = [sha256(b"\x01" + row[i : i + _PAIR_BYTES]).digest() for i in range(0, even, _PAIR_BYTES)]
+        row = b"".join(pairs) + row[even:]
+    return row
 
 
 def root(size: int, read: Read) -> bytes:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import orjson
 
@@ -46,7 +47,17 @@ STEP_BYTES = 32 * 1024 * 1024
 GAP = "journal.gap"
 """Kind of the record by which the log itself states that records may be missing."""
 
-_Entry = tuple[bytes, bytes]
+
+class _Entry(Protocol):
+    """What is to be sealed: a row of the outbox, a frame of a journal, a record of the sealer's own."""
+
+    @property
+    def envelope(self) -> bytes: ...
+
+    @property
+    def body(self) -> bytes: ...
+
+
 _log = logging.getLogger(__name__)
 
 
@@ -108,9 +119,9 @@ class Sealer:
         """Seal what is durable by now, at most about STEP_RECORDS records, and publish the checkpoint."""
         drained = self._drain()
         rows = self._outbox()
-        entries = [(row.envelope, row.body) for row in rows]
+        entries: list[_Entry] = [*rows]
         for part in drained.values():
-            entries += [(frame.envelope, frame.body) for frame in part.frames]
+            entries += part.frames
             entries += [self._report(gap, now) for gap in part.gaps]
         places = {journal: part.place for journal, part in drained.items()}
         if entries or places != self._state.journals:
@@ -150,8 +161,7 @@ class Sealer:
             if not kept.exists():
                 os.link(segment, kept)
         body = {"journal": gap.journal, "segment": gap.segment, "after_seq": gap.after_seq}
-        made = make_record(GAP, now, "sealer", {**body, "reason": gap.reason})
-        return made.envelope, made.body
+        return make_record(GAP, now, "sealer", {**body, "reason": gap.reason})
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -164,8 +174,8 @@ class Sealer:
     ) -> None:
         """Write bodies, bundles and tiles, check them as written, commit to them, and sign."""
         old = self._state
-        end = append_bodies(self._folder / "bodies", old.size, old.bodies_end, [body for _, body in entries])
-        edge, files = grow(self._edge, [envelope for envelope, _ in entries])
+        end = append_bodies(self._folder / "bodies", old.size, old.bodies_end, [e.body for e in entries])
+        edge, files = grow(self._edge, [e.envelope for e in entries])
         write_files(self._log, files)
         if check_growth(old.size, edge.size, self._read_tile) != edge.root:
             raise Inconsistent(f"the files of {edge.size} entries have another root than was summed up")

@@ -77,7 +77,7 @@ def split_hashes(tile: bytes) -> list[bytes]:
 
 def encode_bundle(entries: Iterable[bytes]) -> bytes:
     """Return an entry bundle: each entry behind its length (u16, big-endian)."""
-    return b"".join(part for entry in entries for part in (_U16.pack(len(entry)), entry))
+    return b"".join([part for entry in entries for part in (_U16.pack(len(entry)), entry)])
 
 
 def decode_bundle(bundle: bytes) -> list[bytes]:

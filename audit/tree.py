@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from audit.files import Inconsistent
-from audit.merkle import EMPTY_ROOT, leaf_hash, root, root_of_list
+from audit.merkle import EMPTY_ROOT, leaf_hashes, root, root_of_list, root_of_tile
 from audit.tiles import (
     ENTRIES,
     WIDTH,
@@ -48,7 +48,7 @@ def load_edge(size: int, read_tile: ReadTile) -> Edge:
     bundle = _last(ENTRIES, size, read_tile)
     entries = tuple(decode_bundle(bundle))
     levels = tuple(tuple(split_hashes(_last(level, size, read_tile))) for level in range(levels_of(size)))
-    if levels and tuple(map(leaf_hash, entries)) != levels[0]:
+    if levels and tuple(leaf_hashes(entries)) != levels[0]:
         raise Inconsistent(f"the last entry bundle of {size} entries does not fit its tile")
     return Edge(size, entries, levels)
 
@@ -63,7 +63,7 @@ def grow(edge: Edge, entries: Sequence[bytes]) -> tuple[Edge, dict[str, bytes]]:
     files: dict[str, bytes] = {}
     bundle = _fill(files, ENTRIES, edge.size, edge.bundle, entries, encode_bundle)[0]
     levels: list[tuple[bytes, ...]] = []
-    fresh: Sequence[bytes] = [leaf_hash(entry) for entry in entries]
+    fresh: Sequence[bytes] = leaf_hashes(entries)
     while fresh or len(levels) < len(edge.levels):
         level = len(levels)
         held = edge.levels[level] if level < len(edge.levels) else ()
@@ -102,14 +102,12 @@ def check_growth(old: int, new: int, read_tile: ReadTile) -> bytes:
     """
     for index, width in tiles_of(0, new, old // WIDTH):
         entries = decode_bundle(read_tile(ENTRIES, index, width))
-        if b"".join(map(leaf_hash, entries)) != read_tile(0, index, width):
+        if b"".join(leaf_hashes(entries)) != read_tile(0, index, width):
             raise Inconsistent(f"{tile_path(0, index, width)} does not fit its entries")
     for level in range(1, levels_of(new)):
         for index, width in tiles_of(level, new, hashes_at(level, old) // WIDTH):
             hashes = split_hashes(read_tile(level, index, width))
             below = range(max(hashes_at(level, old), index * WIDTH), index * WIDTH + width)
-            if any(
-                root_of_list(split_hashes(read_tile(level - 1, i, WIDTH))) != hashes[i % WIDTH] for i in below
-            ):
+            if any(root_of_tile(read_tile(level - 1, i, WIDTH)) != hashes[i % WIDTH] for i in below):
                 raise Inconsistent(f"{tile_path(level, index, width)} does not fit the tiles below it")
     return root(new, hash_reader(new, read_tile))

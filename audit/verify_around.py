@@ -14,14 +14,14 @@ from audit.checkpoint import Checkpoint
 from audit.drain import find_journals
 from audit.files import Inconsistent, tile_reader
 from audit.keys import NoteVerifier
-from audit.merkle import root
+from audit.merkle import root, root_of_tile
 from audit.note import open_note, split_note
 from audit.recovery import belongs, is_tile
 from audit.state import State, copied_path, load_state
 from audit.tiles import HASH_BYTES, WIDTH, hash_reader, levels_of, tile_path, tiles_of
 from audit.verify_columns import check_columns
 from audit.verify_progress import Known
-from audit.verify_records import read_hashes, tile_root
+from audit.verify_records import read_hashes
 from audit.verify_report import Report
 
 _STATE = "log/.state/state.json"
@@ -82,7 +82,7 @@ def _check_levels(folder: Path, report: Report) -> None:
             for i in range(len(tile) // HASH_BYTES if level > 1 else 0):
                 at = index * WIDTH + i
                 below = read_hashes(None, read, level - 1, at, WIDTH)
-                if below and tile_root(below) != tile[i * HASH_BYTES : (i + 1) * HASH_BYTES]:
+                if below and root_of_tile(below) != tile[i * HASH_BYTES : (i + 1) * HASH_BYTES]:
                     wrong = f"hash {i} does not fit {tile_path(level - 1, at)}"
                     report.wrong.add(tile_path(level, index, width), wrong)
 

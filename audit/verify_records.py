@@ -19,6 +19,7 @@ import orjson
 from audit.bodies import PER_FILE, bodies_path, is_erased
 from audit.files import tile_reader
 from audit.keeping.kinds import BODY_ERASED, PRUNED
+from audit.merkle import leaf_hashes, root_of_tile
 from audit.tiles import (
     ENTRIES,
     HASH_BYTES,
@@ -91,14 +92,6 @@ def read_hashes(wrong: Faults | None, read: ReadTile, level: int, index: int, wi
     return b""
 
 
-def tile_root(tile: bytes) -> bytes:
-    """Return the hash that stands for a full tile one level above (RFC 6962 section 2.1)."""
-    while len(tile) > HASH_BYTES:
-        pairs = range(0, len(tile), 2 * HASH_BYTES)
-        tile = b"".join([sha256(b"\x01" + tile[i : i + 64]).digest() for i in pairs])
-    return tile
-
-
 # --- entries and leaf hashes ------------------------------------------------------------------------
 
 
@@ -122,7 +115,7 @@ def _check_leaves(
 ) -> set[int]:
     """Check entries against their leaf hashes and return the indexes of those that do not fit."""
     tile = read_hashes(stretch.wrong, read, 0, index, width)
-    leaves = [sha256(b"\x00" + entry).digest() for entry in entries]
+    leaves = leaf_hashes(entries)
     summed = b"".join(leaves)
     doubtful = set[int]()
     if tile and summed != tile:
@@ -132,7 +125,7 @@ def _check_leaves(
             stretch.wrong.add(tile_path(ENTRIES, index, width), "the entry does not fit its leaf hash", at)
     tile = tile or (summed if len(leaves) == width else b"")
     if width == WIDTH:
-        stretch.roots.append(tile_root(tile) if tile else None)
+        stretch.roots.append(root_of_tile(tile) if tile else None)
     else:
         stretch.leaves = split_hashes(tile)
     return doubtful
