@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def press(client: WitnessClient, tree: Tree, sizes: range, won: list[tuple[int, 
     """Ask for one size after the other as a log does, whatever is answered."""
     for size in sizes:
         try:
-            client.cosign(tree.note(size), size - 1, lambda old, size=size: tree.proof(old, size))
+            client.cosign(tree.note(size), size - 1, partial(tree.proof, size=size))
             won.append((size, tree is FORK))
         except (Refused, Unreachable):
             continue
