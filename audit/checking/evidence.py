@@ -22,6 +22,7 @@ from core.times import local_iso
 
 SEALED = Text("记录已封入日志", "the record is sealed into the log")
 STAMPED = Text("时间戳", "time stamp")
+ERASED = Text("正文已依决定删除", "the body was erased by decision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,10 @@ def examine(
     except (OSError, ValueError) as wrong:
         return [Step(SEALED, False, f"日志文件缺失或损坏 / a file of the log is missing or damaged: {wrong}")]
     trust = _trust(verifiers, policy)
-    steps = _checked(
-        lambda report: verifier.check_proof(proof, trust, verifier.Given(body=found.raw), report)
-    )
+    given = verifier.Given(body=None if found.erased else found.raw)
+    steps = _checked(lambda report: verifier.check_proof(proof, trust, given, report))
+    if found.erased:
+        steps.append(Step(ERASED, True, str(found.body["erased"])))
     return steps if authority is None else steps + _stamped(folder, found.log_index, verifiers, authority)
 
 

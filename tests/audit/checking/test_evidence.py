@@ -8,11 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from audit.checking.evidence import Step, examine
+from audit.bodies import erased_line
+from audit.checking.evidence import ERASED, STAMPED, Step, examine
+from audit.note import Checkpoint, Cosigner, NoteSigner
 from audit.query import Found
+from audit.signing import LogSigners
+from audit.stamping.stamps import make_request, read_authority
+from audit.witness.anchors import anchor_path, write_anchor
 from audit.witness.policy import Policy
 from tests.audit.checking.held import WITNESSES, Held, hold
-from tests.audit.logs import SIGNERS, Log
+from tests.audit.logs import ORIGIN, SIGNERS, START, Log
+from tests.audit.stamping.authority import Authority
 
 BODY, PATH, SIGNED, COSIGNED = (
     "the body fits the envelope",
@@ -31,7 +37,8 @@ def held(tmp_path: Path) -> Iterator[Held]:
 
 
 def found(held: Held, index: int) -> Found:
-    return Found(held.records[index].id, index, held.body(index))
+    record = held.records[index]
+    return Found(record.id, index, held.body(index), record.kind, record.at)
 
 
 def look(held: Held, record: Found, policy: Policy | None = None) -> list[Step]:
@@ -54,6 +61,13 @@ def test_a_body_that_was_changed_is_the_one_step_that_fails(held: Held) -> None:
     record = found(held, 7)
     steps = look(held, replace(record, raw=record.raw.replace(b"dept-carol", b"dept-other")))
     assert wrong(steps) == [BODY]
+
+
+def test_an_erased_body_is_no_fault_and_names_the_record_of_its_erasure(held: Held) -> None:
+    record, told = found(held, 7), held.records[8].id
+    steps = look(held, replace(record, raw=erased_line(len(record.raw), told, record.id)))
+    assert wrong(steps) == []
+    assert steps[-1] == Step(ERASED, True, told)
 
 
 def test_a_changed_envelope_or_hash_breaks_the_way_to_the_root(held: Held) -> None:
@@ -94,3 +108,30 @@ def test_a_record_that_waits_says_so(held: Held) -> None:
     assert "waits to be sealed" in step.detail
     (step,) = look(held, replace(found(held, 7), log_index=300))
     assert "try again in a moment" in step.detail
+
+
+def test_a_time_stamp_over_a_checkpoint_that_covers_the_record_is_a_step(held: Held, tmp_path: Path) -> None:
+    openssl = Authority(tmp_path / "bureau")
+    known = read_authority(openssl.folder / "authority.pem")
+    folder = held.log.folder
+
+    def seen(index: int) -> list[Step]:
+        return examine(folder, SIGNERS.verifiers, Policy(), found(held, index), known)
+
+    assert [step.name for step in seen(7)][-1] != STAMPED  # none covers it yet
+    note = (held.desk / "kept.checkpoint").read_bytes()
+    write_anchor(folder, 150, note)
+    write_anchor(folder, 150, openssl.stamp(make_request(note).as_bytes()), "tsr")
+    assert (seen(149)[-1].name, wrong(seen(149))) == (STAMPED, [])
+    assert seen(150)[-1].name != STAMPED
+    other = LogSigners(NoteSigner(ORIGIN, bytes(32)), Cosigner(ORIGIN, "ml-dsa-44", bytes(32)))
+    forged = other.sign_checkpoint(Checkpoint(ORIGIN, 151, bytes(32)), START).encode()
+    write_anchor(folder, 151, forged)
+    write_anchor(folder, 151, openssl.stamp(make_request(forged).as_bytes()), "tsr")
+    assert "the log has not signed it" in seen(150)[-1].detail
+    anew = SIGNERS.sign_checkpoint(Checkpoint(ORIGIN, 152, bytes(32)), START).encode()
+    write_anchor(folder, 152, anew)
+    write_anchor(folder, 152, openssl.stamp(make_request(anew).as_bytes()), "tsr")
+    assert "does not hold the record" in seen(151)[-1].detail
+    anchor_path(folder, 150).write_bytes(note.replace(b"\n150\n", b"\n149\n"))
+    assert wrong(seen(7)) == [STAMPED.en]

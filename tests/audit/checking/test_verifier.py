@@ -119,6 +119,16 @@ def test_a_checkpoint_of_another_log_is_refused_though_the_key_signed_it(held: H
     assert check(held, path) == 1
 
 
+def test_an_extension_line_that_the_second_signature_does_not_cover_is_refused(held: Held) -> None:
+    signers = LogSigners(SIGNER, LASTING)
+    plain = signers.sign_checkpoint(Checkpoint(ORIGIN, 5, bytes(32)), START)
+    text, _, lines = plain.partition("\n\n")
+    extended = SIGNER.sign_note(f"{text}\nextension\n") + lines.partition("\n")[2]
+    path = held.keep("extended", extended)
+    assert verifier.main([str(path), "--key", str(SIGNER.verifier)]) == 0
+    assert verifier.main([str(path), "--key", str(LASTING.verifier)]) == 1
+
+
 def test_witnesses_are_counted_by_name(held: Held) -> None:
     options = [o for n in range(3) for o in ("--witness", held.desk / f"w{n}.vkey")]
     bureau_twice = held.keep("twice", held.cosigned(held.checkpoint(), WITNESSES[0], WITNESSES[2]))
