@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from audit.columns.maker import making
+from audit.keeping.keeper import keeping_up
 from audit.sealing import Sealed, Sealer
 from audit.signing import log_signers
 from audit.witness.outside import Outside
@@ -52,6 +53,7 @@ def run(settings: Settings, database: Database, clock: Callable[[], datetime] = 
         with (
             closing(sealer),
             making(log_folder(settings), database, clock),
+            keeping_up(settings, database, clock),
             closing(Outside(settings, database, sealer)) as outside,
         ):
             outside.begin(clock())

@@ -62,7 +62,11 @@ def make_unit(keeping: Keeping, first: int, reach: Covered, archive: Path, now: 
     archive.mkdir(mode=0o700, parents=True, exist_ok=True)
     aside = path.with_name(f"{TEMPORARY}{path.name}")
     write_file(aside, content, 0o600)
-    check_unit(keeping, aside)
+    try:
+        check_unit(keeping, aside)
+    except Inconsistent:
+        aside.unlink()
+        raise
     unit = Unit(first, path, hashlib.sha256(content).hexdigest(), len(content))
     # A crash between the two leaves no unit without its record; the same unit is then made once more.
     _put_on_record(keeping, unit, Checkpoint.parse(split_note(note)[0]).size, now)

@@ -12,7 +12,6 @@ from typing import Any
 from audit.bodies import append_bodies
 from audit.files import write_files
 from audit.keeping.covered import Keeping
-from audit.keeping.model import Erasure
 from audit.query import Found, record_by_id
 from audit.record import Record
 from audit.sealer import seal_once
