@@ -20,6 +20,8 @@ import accounts.tokens
 import audit.api
 import audit.console
 import audit.public
+import audit.questions.api
+import audit.wording
 import cases.console
 import catalog.api
 import catalog.console
@@ -29,6 +31,7 @@ import catalog.titles
 import gateway.api
 import gateway.console
 import gateway.oauth
+import gateway.objections
 import hotline.api
 import hotline.citizen.api
 import hotline.citizen.console
@@ -54,6 +57,7 @@ import supervision.console
 import web.pages
 from accounts.sessions import actor_of_session
 from audit.alarms import alarms
+from audit.questions.exports import forget_answers
 from cases.books import open_rulebooks
 from core.db import Database
 from core.errors import ConfigError, Finding, Refusal
@@ -88,6 +92,7 @@ ROUTES = (
     notices.api.routes,
     audit.api.routes,
     audit.public.routes,
+    audit.questions.api.routes,
     supervision.api.routes,
     hotline.api.routes,
     hotline.citizen.api.routes,
@@ -158,6 +163,7 @@ def create_app(
     if DOMAIN in settings.platform.rulebooks:
         settings.key(INDEX_KEY)  # without it no call can be taken in
         forget_exports(settings)
+    forget_answers(settings)
     app = Flask("web", template_folder="templates", static_folder="static")
     app.config.update(
         SECRET_KEY=settings.key("session.key"),
@@ -182,6 +188,7 @@ def create_app(
         ties=TIES,
     )
     app.extensions[cases.console.TITLES] = catalog.titles.titles_of
+    app.extensions[audit.wording.REASONS] = _reasons()
     app.extensions[web.pages.RELATED] = matters.console.related
     app.extensions[web.pages.COUNTS] = {"/inbox": notices.inbox.count_unread}
     Bootstrap5(app)
@@ -192,6 +199,12 @@ def create_app(
     if settings.platform.trusted_proxies:
         app.wsgi_app = TrustedProxies(app.wsgi_app, settings.platform.trusted_proxies)  # type: ignore[method-assign]
     return app
+
+
+def _reasons() -> dict[str, Text]:
+    """Return what the reasons of refused and failed calls are called, by code."""
+    known = vars(gateway.objections).values()
+    return {o.code: o.text for o in known if isinstance(o, gateway.objections.Objection)}
 
 
 def _faces(app: Flask, settings: Settings) -> None:

@@ -1,21 +1,23 @@
-"""The audit log over HTTP for auditors: the records. What everybody may see is in audit/public.py."""
+"""The records over HTTP: for auditors, and their proofs for the parties too.
+
+What everybody may see is in audit/public.py, what a department used and gave in audit/usage/api.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from audit.keeping.gone import refuse_erased
 from audit.proofs import entry_at, not_sealed_yet, prove_inclusion
-from audit.query import Filters, Found
+from audit.query import Found
 from audit.reading import open_record, search_records
-from audit.record import FIELDS
 from audit.sealer import log_folder
-from core.codes import code_in
-from core.errors import Conflict, FieldError, Invalid, NotFound
+from audit.searching import read_filters
+from audit.usage.parties import PARTIES, open_as_party
+from core.errors import Conflict, NotFound
 from core.text import Text
-from core.times import local_iso, parse_instant
+from core.times import local_iso
 from core.work import Work
 from web.http import Call, Reply, Routes, listing
 
@@ -33,7 +35,10 @@ FILTERS = {
     "client": Text("业务系统", "the system that called"),
     "grant": Text("授权", "the grant"),
     "dataset": Text("政务信息资源代码", "code of the dataset"),
+    "operation": Text("操作", "what was asked for"),
     "decision": Text("决定", "what was decided"),
+    "reason": Text("理由", "code of the reason"),
+    "subject": Text("公民记录摘要", "digest of the person whose record was asked for"),
     "case": Text("办件", "the case"),
     "actor": Text("操作者假名", "pseudonym of the actor"),
 }
@@ -50,7 +55,7 @@ FILTERS = {
 )
 def records(work: Work, call: Call) -> Reply:
     """Return records that match all filters, newest first. The search is put on record."""
-    page = search_records(work, _filters(call.query), limit=call.limit, cursor=call.cursor)
+    page = search_records(work, read_filters(call.query), limit=call.limit, cursor=call.cursor)
     return listing([_view(found) for found in page.items], page.next_cursor)
 
 
@@ -62,50 +67,33 @@ def records(work: Work, call: Call) -> Reply:
     response="response/audit_record",
 )
 def one_record(work: Work, call: Call, record_id: str) -> Reply:
-    """Return a record with its body and, once it is sealed, its envelope. That is put on record."""
+    """Return a record with its body and, once it is sealed, its envelope. That is put on record.
+
+    410 says on what basis a body was deleted.
+    """
     found = open_record(work, _record_id(record_id))
+    refuse_erased(work.tx, log_folder(work.settings), found)
     return Reply({**_view(found), "envelope": _envelope(work, found)})
 
 
 @routes.add(
     "GET",
     "/api/audit/records/<record_id>/proof",
-    who=AUDITOR,
+    who=AUDITOR | PARTIES,
     summary=Text("一条记录的存在性证明", "Proof that a record is in the log"),
 )
 def proof(work: Work, call: Call, record_id: str) -> Reply:
-    """Return a C2SP tlog-proof, which anybody can check with the record's envelope and the log's key."""
-    found = open_record(work, _record_id(record_id))
+    """Return a C2SP tlog-proof, which anybody can check with the record's envelope and the log's key.
+
+    Auditors get that of any record, departments those of calls that they made or answered; 404 for others.
+    That is put on record.
+    """
+    found = open_as_party(work, _record_id(record_id))
     if found.log_index is None:
         raise not_sealed_yet()
     text = prove_inclusion(log_folder(work.settings), found.log_index)
     name = f'attachment; filename="{found.id}.tlog-proof"'
     return Reply(text, media_type="text/plain; charset=utf-8", headers={"Content-Disposition": name})
-
-
-def _filters(query: Mapping[str, str]) -> Filters:
-    """Read the filters. Raises Invalid with one entry per wrong one."""
-    wrong: list[FieldError] = []
-    since, until = (_instant(query, name, wrong) for name in ("since", "until"))
-    if wrong:
-        raise Invalid(wrong)
-    equal = {name: query[name] for name in FIELDS if query.get(name)}
-    if "dataset" in equal:
-        equal["dataset"] = code_in(equal["dataset"])
-    return Filters(since, until, query.get("department") or None, equal)
-
-
-def _instant(query: Mapping[str, str], name: str, wrong: list[FieldError]) -> datetime | None:
-    if not query.get(name):
-        return None
-    try:
-        return parse_instant(query[name])
-    except ValueError:
-        words = Text(
-            "应为时间，如 2026-02-13T10:00:00+08:00", "must be an instant, 2026-02-13T10:00:00+08:00"
-        )
-        wrong.append(FieldError(f"/{name}", words))
-        return None
 
 
 def _record_id(text: str) -> str:

@@ -1,97 +1,87 @@
-"""The access log as auditors read it: searched, opened, and each search on record itself."""
+"""The access log as auditors read it: searched, opened, verified, and each look at it on record itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import orjson
+from flask import current_app
 
+from audit.calls import records_of_call
+from audit.checking.evidence import Step, examine
+from audit.log import record
 from audit.note import BadNote
-from audit.proofs import prove_inclusion, published_checkpoint
-from audit.query import Filters, Found, FoundPage, envelope_of
-from audit.reading import open_record, search_records
-from core.codes import code_in
-from core.errors import ConfigError, Conflict, FieldError, Invalid, NotFound
+from audit.proofs import cosigned_checkpoint, not_sealed_yet, prove_inclusion, published_checkpoint
+from audit.query import Found, FoundPage, envelope_of, record_by_id
+from audit.reading import QUERY, open_record, search_records
+from audit.sealer import log_folder
+from audit.searching import read_filters, shortcuts
+from audit.signing import log_signers
+from audit.stamping.stamps import read_authority
+from audit.witness.policy import policy_of
+from audit.wording import DECISIONS, FIELDS, KINDS, REASONS, TONES, told
+from core.errors import ConfigError, Conflict, Gone, Invalid, NotFound
 from core.text import Text
-from core.times import parse_instant
 from core.work import Work
-from web.pages import Page, Pages, Seen
+from web.pages import File, Page, Pages, Seen
+from web.words import department
 
 pages = Pages("audit")
 
 AUDITOR = frozenset({"auditor"})
 PAGE = 50
-
-KINDS = {
-    "access": Text("数据调用", "Data call"),
-    "access.intent": Text("调用前登记", "Intent to call"),
-    "access.start": Text("开始传输", "Transfer begun"),
-    "access.end": Text("传输结束", "Transfer ended"),
-    "decision.dataset": Text("数据集办理", "Dataset step"),
-    "decision.application": Text("申请办理", "Application step"),
-    "decision.grant": Text("授权办理", "Grant step"),
-    "decision.article": Text("知识办理", "Article step"),
-    "knowledge.looked_up": Text("查询知识库", "Knowledge looked up"),
-    "knowledge.gap_assigned": Text("交办未答问题", "Unanswered question assigned"),
-    "knowledge.gap_closed": Text("办结未答问题", "Unanswered question closed"),
-    "grant.opened": Text("授权生效", "Grant opened"),
-    "clock.breached": Text("逾期", "Overdue"),
-    "client.registered": Text("登记业务系统", "System registered"),
-    "client.approved": Text("启用业务系统", "System approved"),
-    "client.disabled": Text("停用业务系统", "System disabled"),
-    "token.issued": Text("签发访问令牌", "Access token issued"),
-    "token.refused": Text("拒发访问令牌", "Access token refused"),
-    "token.revoked": Text("吊销访问令牌", "Access token revoked"),
-    "attachment.added": Text("添加附件", "Attachment added"),
-    "credential.issued": Text("签发凭据", "Credential issued"),
-    "credential.revoked": Text("吊销凭据", "Credential revoked"),
-    "account.created": Text("建立账号", "Account created"),
-    "account.signed_in": Text("登录", "Signed in"),
-    "account.signed_out": Text("退出", "Signed out"),
-    "account.sign_in_failed": Text("登录失败", "Sign-in failed"),
-    "account.password_changed": Text("修改密码", "Password changed"),
-    "account.password_reset": Text("重置密码", "Password reset"),
-    "account.disabled": Text("停用账号", "Account disabled"),
-    "account.enabled": Text("启用账号", "Account enabled"),
-    "account.session_ended": Text("结束会话", "Session ended"),
-    "account.token_issued": Text("签发令牌", "Token issued"),
-    "account.token_ended": Text("作废令牌", "Token ended"),
-    "notice.read": Text("阅读通知", "Notice read"),
-    "audit.query": Text("查询记录", "Records searched"),
-    "report.exported": Text("导出热线报表", "Hotline report exported"),
-}
-"""What the kinds of records are called on screen; others show as they are written."""
-
-DECISIONS = {
-    "permitted": Text("放行", "Permitted"),
-    "refused": Text("拒绝", "Refused"),
-    "failed": Text("失败", "Failed"),
-    "aborted": Text("中断", "Aborted"),
-}
-
-_EQUAL = ("kind", "decision", "dataset", "grant")
+_PLACES = frozenset({"cursor", "lang"})
+"""What an address holds that is no filter."""
 
 
-@pages.show("/records", who=AUDITOR, summary=Text("访问记录", "Access log"))
+# --- search ---------------------------------------------------------------------------------------
+
+
+@pages.show("/records", who=AUDITOR, summary=Text("访问日志", "Access log"))
 def records(work: Work, seen: Seen) -> Page:
     """Search the records, the newest first; the search is put on record."""
     context: dict[str, Any] = {
-        "kinds": KINDS,
-        "decisions": DECISIONS,
+        **words_of_records(work),
         "departments": {d.id: d.name for d in work.settings.departments.values()},
+        "shortcuts": shortcuts(work.now),
+        "asked": {k: v for k, v in seen.query.items() if v and k not in _PLACES},
         "found": FoundPage((), None),
-        "step_of": lambda body: step_of(work, body),
+        "reach": reach(work),
     }
     try:
-        filters = _filters(seen.query)
         cursor = seen.query.get("cursor") or None
-        context["found"] = search_records(work, filters, limit=PAGE, cursor=cursor)
+        context["found"] = search_records(work, read_filters(seen.query), limit=PAGE, cursor=cursor)
     except Invalid as wrong:
         again = Seen(seen.query, seen.form, wrong.errors)
         return Page("audit/records.html", {**context, "seen": again}, 422)
     return Page("audit/records.html", context)
+
+
+def words_of_records(work: Work) -> dict[str, Any]:
+    """Return what the templates need to say what records are about."""
+
+    def sentence(kind: str, body: Mapping[str, Any]) -> Text:
+        return told(kind, body, department, step_of(work, body))
+
+    return {
+        "kinds": KINDS,
+        "decisions": DECISIONS,
+        "tones": TONES,
+        "reasons": current_app.extensions.get(REASONS, {}),
+        "told": sentence,
+    }
+
+
+def reach(work: Work) -> dict[str, Any]:
+    """Return how many records the newest checkpoint covers, and how many one that witnesses cosigned."""
+    folder = log_folder(work.settings)
+    try:
+        _, newest = published_checkpoint(folder)
+        cosigned = cosigned_checkpoint(folder)
+    except (NotFound, BadNote):
+        return {"size": 0, "cosigned": None}
+    return {"size": newest.size, "cosigned": cosigned[1].size if cosigned else None}
 
 
 def step_of(work: Work, body: Mapping[str, Any]) -> tuple[Text, Text] | None:
@@ -106,54 +96,105 @@ def step_of(work: Work, body: Mapping[str, Any]) -> tuple[Text, Text] | None:
     return steps.get(body.get("action"), Text("建立", "Open")), state
 
 
-def _filters(query: Mapping[str, str]) -> Filters:
-    """Read the search form. Raises Invalid with an entry per wrong field."""
-    wrong: list[FieldError] = []
-    since, until = (_instant(query, name, wrong) for name in ("since", "until"))
-    if wrong:
-        raise Invalid(wrong)
-    equal = {name: query[name].strip() for name in _EQUAL if query.get(name, "").strip()}
-    if "dataset" in equal:
-        equal["dataset"] = code_in(equal["dataset"])
-    return Filters(since, until, query.get("department") or None, equal)
-
-
-def _instant(query: Mapping[str, str], name: str, wrong: list[FieldError]) -> datetime | None:
-    if not query.get(name):
-        return None
-    try:
-        return parse_instant(query[name])
-    except ValueError:
-        words = Text("应为时间，如 2026-02-13T10:00", "must be an instant such as 2026-02-13T10:00")
-        wrong.append(FieldError(f"/{name}", words))
-        return None
+# --- one record -----------------------------------------------------------------------------------
 
 
 @pages.show("/records/<id>", who=AUDITOR, summary=Text("一条记录", "One record"))
 def one_record(work: Work, seen: Seen, id: str) -> Page:
     """Show a record with its body, and what proves that it stands in the log; that is put on record too."""
-    found = open_record(work, id)
+    return _record_page(work, open_record(work, id))
+
+
+@pages.form("/records/<id>/verify", who=AUDITOR, summary=Text("核对一条记录", "Verify one record"))
+def verify_record(work: Work, seen: Seen, id: str) -> Page:
+    """Check a record from its body up to the witnesses, and show each step; that is put on record."""
+    folder = log_folder(work.settings)
+    found = record_by_id(work.tx, folder, id)
+    steps = _examined(work, found)
+    sound = all(step.ok for step in steps)
+    record(work, QUERY, {"query": {"verify": found.id, "sound": sound}, "rows": 1})
+    return _record_page(work, found, steps)
+
+
+def _examined(work: Work, found: Found) -> list[Step]:
+    settings = work.settings
+    stamps = settings.audit.timestamps
+    authority = read_authority(stamps.certificates) if stamps is not None else None
+    verifiers, policy = log_signers(settings).verifiers, policy_of(settings)
+    return examine(log_folder(settings), verifiers, policy, found, authority)
+
+
+def _record_page(work: Work, found: Found, steps: list[Step] | None = None) -> Page:
+    folder = log_folder(work.settings)
     body = {k: v for k, v in found.body.items() if v is not None}
     context = {
+        **words_of_records(work),
         "found": found,
         "body": body,
+        "named": [(title, name, body[name]) for name, title in FIELDS.items() if name in body],
         "pretty": orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode(),
-        "kinds": KINDS,
-        "decisions": DECISIONS,
+        "related": records_of_call(work.tx, folder, found),
+        "erasure": _erasure(work, found),
+        "steps": steps,
         **_evidence(work, found),
     }
     return Page("audit/record.html", context)
 
 
+def _erasure(work: Work, found: Found) -> Mapping[str, Any] | None:
+    """Return the record that says why a body was erased, with its id; None for a body that is there."""
+    statement = found.body.get("erased") if found.erased else None
+    if statement is None:
+        return None
+    try:
+        body = record_by_id(work.tx, log_folder(work.settings), str(statement)).body
+    except (NotFound, Gone):
+        return {"id": statement}
+    return {**body, "id": statement}
+
+
 def _evidence(work: Work, found: Found) -> dict[str, Any]:
     """Return envelope, proof and checkpoint of a sealed record; nothing while no checkpoint covers it."""
-    folder = work.settings.data / "audit"
+    folder = log_folder(work.settings)
     if found.log_index is None:
-        return {"envelope": None, "proof": None, "checkpoint": None}
+        return {"envelope": None, "proof": None, "reach": reach(work)}
     try:
         envelope = envelope_of(folder, found)
         proof = prove_inclusion(folder, found.log_index)
-        checkpoint, _ = published_checkpoint(folder)
     except (Conflict, NotFound, BadNote):
-        return {"envelope": None, "proof": None, "checkpoint": None}
-    return {"envelope": envelope.decode() if envelope else None, "proof": proof, "checkpoint": checkpoint}
+        return {"envelope": None, "proof": None, "reach": reach(work)}
+    return {"envelope": envelope.decode() if envelope else None, "proof": proof, "reach": reach(work)}
+
+
+# --- what can be taken away -----------------------------------------------------------------------
+
+
+@pages.show(
+    "/records/<id>/proof", who=AUDITOR, summary=Text("下载存在性证明", "Save the proof of one record")
+)
+def save_proof(work: Work, seen: Seen, id: str) -> File:
+    """Save the record's C2SP tlog-proof; that is put on record."""
+    found = open_record(work, id)
+    if found.log_index is None:
+        raise not_sealed_yet()
+    text = prove_inclusion(log_folder(work.settings), found.log_index)
+    return File(f"{found.id}.tlog-proof", "text/plain; charset=utf-8", text.encode())
+
+
+@pages.show("/records/<id>/body", who=AUDITOR, summary=Text("下载记录内容", "Save the body of one record"))
+def save_body(work: Work, seen: Seen, id: str) -> File:
+    """Save the body byte for byte as it was digested; that is put on record."""
+    found = open_record(work, id)
+    return File(f"{found.id}.body.json", "application/json", found.raw)
+
+
+@pages.show(
+    "/records/<id>/envelope", who=AUDITOR, summary=Text("下载日志条目", "Save the log entry of one record")
+)
+def save_envelope(work: Work, seen: Seen, id: str) -> File:
+    """Save the envelope byte for byte as it stands in the log; that is put on record."""
+    found = open_record(work, id)
+    envelope = envelope_of(log_folder(work.settings), found)
+    if envelope is None:
+        raise not_sealed_yet()
+    return File(f"{found.id}.envelope.json", "application/json", envelope)

@@ -57,6 +57,9 @@ PAGES: Pages = (
     (bob, "/statistics?period=year"),
 )
 DOWNLOADS = {
+    "/records/<id>/proof",
+    "/records/<id>/body",
+    "/records/<id>/envelope",
     "/applications/<id>/attachments/<attachment>",
     "/matters/<id>/attachments/<attachment>",
     "/statistics.csv",

@@ -1,0 +1,1 @@
+"""What departments used and gave, as the log shows it to them."""
