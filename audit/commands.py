@@ -13,6 +13,7 @@ from rich.table import Table
 
 from audit.checking.commands import check, prove
 from audit.columns.commands import columns
+from audit.questions.commands import ask, export, questions
 from audit.witness.commands import witness
 from core.terminal import Place, Told, as_json_option, err, explained, facts_table, print_facts
 
@@ -102,5 +103,5 @@ def _status_table(facts: Mapping[str, Any]) -> Table:
     return facts_table("存取日志 / access log", ("", ""), rows)
 
 
-for command in (check, prove, witness, columns):
+for command in (check, prove, witness, columns, questions, ask, export):
     audit.add_command(command)

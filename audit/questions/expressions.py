@@ -17,6 +17,7 @@ from typing import Any
 import ibis
 
 from audit.questions.subject import DIGEST_CHARS
+from core.periods import day_of
 
 Expression = Any
 """An Ibis table expression; Ibis comes without types."""
@@ -103,22 +104,19 @@ def volume_spikes(
     and at least `least`. A day without calls counts as none, and a grant is judged from the eighth day after
     its first call on.
     """
-    early = since - timedelta(days=HISTORY_DAYS + 1)
-    calls = _calls().filter(_c.grant.notnull(), _c["at"] < instant(until))
-    begun = calls.group_by("grant").aggregate(first_day=_day_number(_c.at.min()))
-    recent = calls.filter(_c["at"] >= instant(early)).mutate(day_number=_day_number(_c.at))
-    daily = recent.group_by("grant", "day_number").aggregate(
-        value=_measure(measure), day=_day(_c.at.min()), at=_c.at.max()
-    )
+    calls = _calls().filter(_c.grant.notnull(), _c["at"] < instant(until)).mutate(day=_day(_c.at))
+    daily = calls.group_by("grant", "day").aggregate(value=_measure(measure))
+    daily = daily.mutate(day_number=_day_number(_c.day), size=_c.value.cast("float64"))
     before = ibis.window(group_by="grant", order_by="day_number", range=(-HISTORY_DAYS, -1))
     seen = daily.mutate(
-        total=_c.value.sum().over(before).fill_null(0),
-        squares=(_c.value.cast("float64") * _c.value.cast("float64")).sum().over(before).fill_null(0.0),
-    ).join(begun, "grant")
+        total=_c["size"].sum().over(before).fill_null(0.0),
+        squares=(_c["size"] * _c["size"]).sum().over(before).fill_null(0.0),
+        first_day=_c.day_number.min().over(ibis.window(group_by="grant")),
+    )
     known = seen.mutate(history=ibis.least(_c.day_number - _c.first_day, HISTORY_DAYS))
-    known = known.filter(_c.history >= LEAST_HISTORY, _c["at"] >= instant(since), _c.value >= least)
-    judged = known.mutate(mean=_c.total / _c.history.cast("float64")).mutate(
-        deviation=ibis.greatest(_c.squares / _c.history.cast("float64") - _c.mean * _c.mean, 0.0).sqrt()
+    known = known.filter(_c.history >= LEAST_HISTORY, _c.day >= day_of(since), _c.value >= least)
+    judged = known.mutate(mean=_c.total / _c.history).mutate(
+        deviation=ibis.greatest(_c.squares / _c.history - _c.mean * _c.mean, 0.0).sqrt()
     )
     spikes = judged.filter(_c.value > _c.mean + deviations * _c.deviation)
     shown = spikes.select(
@@ -205,15 +203,21 @@ def refusals_by_reason(
 def readers_of_dataset(dataset: str, since: datetime, until: datetime) -> Expression:
     """Return the systems that were given data of a dataset in a period, and for what purpose."""
     calls = _within(_calls(), since, until, dataset=dataset).filter(_c.decision.isin((PERMITTED, ABORTED)))
-    found = calls.group_by("consumer", "client", "grant", "purpose").aggregate(
-        **_volume(), first=_c.at.min(), last=_c.at.max()
+    found = calls.group_by("grant", "purpose").aggregate(
+        consumer=_c.consumer.max(), client=_c.client.max(), **_volume(), first=_c.at.min(), last=_c.at.max()
     )
-    return found.order_by(_c.calls.desc(), *_ascending("consumer", "client", "grant", "purpose"))
+    shown = found.relocate("consumer", "client")
+    return shown.order_by(_c.calls.desc(), *_ascending("grant", "purpose"))
 
 
 # --- single records -----------------------------------------------------------------------------------
 
-RECORD = ["id", "at", "kind", "consumer", "provider", "department", "actor", "client", "grant", "dataset", "operation", "purpose", "decision", "reason", "status", "rows", "bytes", "ticket", "address", "log_index"]
+RECORD = (
+    *("id", "at", "kind", "consumer", "provider", "department", "actor", "client", "grant", "dataset"),
+    *("operation", "purpose", "decision", "reason", "status", "rows", "bytes", "ticket", "address"),
+    "log_index",
+)
+"""The columns of an answer that lists records."""
 
 
 def find_records(since: datetime, until: datetime, **equal: str | None) -> Expression:
@@ -237,7 +241,7 @@ def accesses_of_citizen(subject: str, since: datetime, until: datetime) -> Expre
 
 
 def orphan_intents(since: datetime, until: datetime, minutes: int, now: datetime) -> Expression:
-    """Return the calls that were about to be made `minutes` ago or longer, and of which nothing else is known.
+    """Return the calls that were about to be made `minutes` ago or longer and of which nothing more is known.
 
     The provider may have been asked: a worker that died in the middle leaves such a record.
     """
@@ -295,8 +299,8 @@ def _day(at: Expression) -> Expression:
     return (at + _OFFSET).date()
 
 
-def _day_number(at: Expression) -> Expression:
-    return (_seconds(at + _OFFSET) / 86_400).floor().cast("int64")
+def _day_number(day: Expression) -> Expression:
+    return (_seconds(day.cast(INSTANT)) / 86_400).floor().cast("int64")
 
 
 def _seconds(at: Expression) -> Expression:

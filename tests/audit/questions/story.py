@@ -10,7 +10,9 @@ import ibis
 import pyarrow as pa
 
 from audit.columns.engine import Engine
+from audit.columns.hot import Waiting
 from audit.columns.schema import unsealed_table
+from audit.columns.tail import Snapshot
 from audit.questions import expressions
 from audit.questions.grants import InForce
 from audit.record import Record, make_record
@@ -80,7 +82,11 @@ class Story:
         """The rows of a question asked of these records alone."""
         expression = getattr(expressions, name)(**parameters)
         rows = unsealed_table([(record.envelope, record.body) for record in records])
-        return self.engine.select(ibis.to_sql(expression, dialect="duckdb"), (), rows).to_pylist()
+        return self.engine.select(ibis.to_sql(expression, dialect="duckdb"), _only(rows)).to_pylist()
+
+
+def _only(rows: pa.Table) -> Snapshot:
+    return Snapshot(0, (), rows, Waiting(0, (), ()))
 
 
 def _local(value: Any) -> Any:

@@ -181,14 +181,14 @@ def test_refusals_are_summed_up_by_reason(story: Story) -> None:
 def test_readers_of_a_dataset_are_those_that_were_given_something(story: Story) -> None:
     story.happened(
         call(NOON - HOUR),
-        call(NOON - HOUR, "access.end", decision="aborted", client="sys-2"),
+        call(NOON - HOUR, "access.end", decision="aborted", client="sys-2", grant="G-2"),
         call(NOON - HOUR, decision="refused", client="sys-3"),
         call(NOON - HOUR, dataset="307001/000002", client="sys-4"),
     )
     found = story.asked("readers_of_dataset", dataset="307001/000001", **period())
     assert [(r["client"], r["grant"], r["purpose"]) for r in found] == [
         ("sys-1", "G-1", "核对"),
-        ("sys-2", "G-1", "核对"),
+        ("sys-2", "G-2", "核对"),
     ]
 
 
@@ -300,5 +300,5 @@ def test_sums_agree_with_counting_by_hand(story: Story, data: list[Any], days: i
 def test_working_time_is_laid_out_day_by_day() -> None:
     table = worktime_table(CALENDAR, at(2, 13, 0), at(2, 24, 12)).to_pylist()
     assert [r["day"].day for r in table] == [13, 14, 24]
-    assert table[0]["opens"] == datetime(2026, 2, 13, 1) and table[0]["closes"] == datetime(2026, 2, 13, 9)
-    assert timedelta(hours=8) == table[1]["closes"] - table[1]["opens"]
+    assert [r["opens"].hour for r in table] == [1, 1, 1]
+    assert {r["closes"] - r["opens"] for r in table} == {timedelta(hours=8)}
