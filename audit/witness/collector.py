@@ -7,6 +7,7 @@ asked again, later each time. What they bring is taken by the sealer's own threa
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,8 +104,9 @@ class Collector:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        deadline = time.monotonic() + _JOIN_SECONDS
         for thread in self._threads:
-            thread.join(_JOIN_SECONDS)
+            thread.join(max(deadline - time.monotonic(), 0))
 
     # --- in the thread of one witness ---------------------------------------------------------------
 

@@ -29,6 +29,8 @@ class Known:
 class Memory:
     """Times are milliseconds since 1970-01-01T00:00Z."""
 
+    origin: str = ""
+    """The log that all of this is about."""
     witnessed: int = 0
     """The size of the newest checkpoint that fulfils the policy."""
     witnessed_at: int | None = None
@@ -49,6 +51,11 @@ class Memory:
 def memory_path(folder: Path) -> Path:
     """Return the file of the audit folder."""
     return folder / "log" / ".state" / "witnesses.json"
+
+
+def of_origin(memory: Memory, origin: str) -> Memory:
+    """Return `memory` when it is about the log of `origin`, nothing otherwise: a new log was begun."""
+    return memory if memory.origin == origin else Memory(origin)
 
 
 def save_memory(folder: Path, memory: Memory) -> None:

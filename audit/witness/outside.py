@@ -7,34 +7,31 @@ memory says so, and the memory is durable before a journal is deleted on its wor
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from audit import store
 from audit.files import Inconsistent, write_file
-from audit.note import Checkpoint, add_signatures, split_note
+from audit.note import add_signatures, split_note
 from audit.record import make_record
 from audit.sealing import Sealer
 from audit.signing import log_signers
-from audit.stamping.stamper import Stamped, Stamper
+from audit.stamping.stamping import Stamping
 from audit.state import Place, State
-from audit.witness.anchors import anchor_path, check_anchors, is_due, is_new_day, write_anchor
+from audit.witness.anchors import check_anchors, is_due, is_new_day, write_anchor
 from audit.witness.client import Contradicted, Refused
 from audit.witness.collector import Answered, Collector, Offer
-from audit.witness.memory import Known, load_memory, save_memory
+from audit.witness.memory import Known, load_memory, of_origin, save_memory
 from audit.witness.policy import fulfils, policy_of
 from core.db import Database
 from core.settings import Settings
-from core.times import instant_of, local_iso, millis
+from core.times import instant_of, millis
 
-REFUSED, TIMESTAMP = "witness.refused", "timestamp"
-"""Kinds of the records by which the log itself tells of witnesses and stamps."""
-_STAMP_AGAIN = timedelta(minutes=1)
+REFUSED = "witness.refused"
+"""Kind of the record by which the log itself tells of a witness that does not cosign."""
 _ROUNDS_KEPT = 4
 
 
@@ -51,12 +48,13 @@ class Outside:
         check_anchors(
             self._folder, sealer.state, log_signers(settings).verifiers, settings.platform.log_origin
         )
-        self._memory = self._saved = load_memory(self._folder)
+        self._saved = load_memory(self._folder)
+        self._memory = of_origin(self._saved, settings.platform.log_origin)
         self._rounds: dict[int, str] = {}
         self._offered: Offer | None = None
-        self._stamp_after: datetime | None = None
         stamps, witnesses = settings.audit.timestamps, settings.audit.witnesses
-        self._stamper = None if stamps is None else Stamper(stamps)
+        self._stamping = None if stamps is None else Stamping(self._folder, stamps, database)
+        self._newest = self._folder / "log" / ("cosigned" if self._policy.needed else "checkpoint")
         self._collector: Collector | None = None
         if self._policy.witnesses:
             sizes = {name: known.size for name, known in self._memory.witnesses.items()}
@@ -83,10 +81,12 @@ class Outside:
                 raise Inconsistent(f"witness {name}: {known.trouble}; it has not cosigned since")
 
     def finish(self, now: datetime) -> None:
-        """Show the last checkpoint and wait a bounded time for the witnesses. Raises as `turn` does."""
+        """Show the last checkpoint and wait a bounded time for every answer. Raises as `turn` does."""
         if self._collector is not None:
             self._offer(now)
             self._collector.wait(self._settings.witnesses.timeout_seconds)
+        if self._stamping is not None and self._settings.timestamps is not None:
+            self._stamping.wait(self._settings.timestamps.timeout_seconds)
         self.turn(now)
 
     def turn(self, now: datetime) -> None:
@@ -98,8 +98,8 @@ class Outside:
                 self._note_delay(now)
                 if self._is_offer_due(now):
                     self._offer(now)
-            if self._stamper is not None:
-                self._stamp(self._stamper, now)
+            if self._stamping is not None:
+                self._memory = self._stamping.turn(self._memory, self._sealer.size, self._newest, now)
         finally:
             if self._memory != self._saved:
                 save_memory(self._folder, self._memory)
@@ -203,61 +203,6 @@ class Outside:
     def _anchor(self, size: int, note: bytes, now: datetime) -> None:
         write_anchor(self._folder, size, note)
         self._memory = replace(self._memory, anchored_at=millis(now))
-
-    # --- stamps -------------------------------------------------------------------------------------
-
-    def _stamp(self, stamper: Stamper, now: datetime) -> None:
-        stamped = stamper.take()
-        if stamped is not None:
-            self._keep(stamped, now)
-        memory = self._memory
-        if self._sealer.size > memory.stamped and memory.unstamped_since is None:
-            self._memory = replace(memory, unstamped_since=millis(now))
-        if not self._is_stamp_due(now):
-            return
-        note = self._to_stamp()
-        if note is None or (size := Checkpoint.parse(split_note(note.decode())[0]).size) <= memory.stamped:
-            return
-        if anchor_path(self._folder, size, "tsr").exists():
-            return  # a crash came before the memory; the next checkpoint is stamped
-        self._anchor(size, note, now)
-        self._stamp_after = now + _STAMP_AGAIN
-        stamper.ask(size, anchor_path(self._folder, size).read_bytes(), now)
-
-    def _is_stamp_due(self, now: datetime) -> bool:
-        rules, last = self._settings.timestamps, self._memory.stamped_at
-        if rules is None or (self._stamp_after is not None and now < self._stamp_after):
-            return False
-        return last is None or now - instant_of(last) >= timedelta(minutes=rules.every_minutes)
-
-    def _to_stamp(self) -> bytes | None:
-        """Return the newest checkpoint that fulfils the policy, None before there is one."""
-        path: Path = self._folder / "log" / ("cosigned" if self._policy.needed else "checkpoint")
-        return path.read_bytes() if path.exists() else None
-
-    def _keep(self, stamped: Stamped, now: datetime) -> None:
-        if stamped.stamp is None:
-            self._memory = replace(self._memory, stamp_trouble=stamped.trouble)
-            return
-        write_anchor(self._folder, stamped.size, stamped.response, "tsr")
-        note = anchor_path(self._folder, stamped.size).read_text(encoding="utf-8")
-        body = {
-            "size": stamped.size,
-            "root": split_note(note)[0].split("\n")[2],
-            "file": f"anchors/{stamped.size}.tsr",
-            "sha256": hashlib.sha256(stamped.response).hexdigest(),
-            "serial": str(stamped.stamp.serial),
-            "at": local_iso(stamped.stamp.at),
-        }
-        self._put_on_record(TIMESTAMP, now, body)
-        since = millis(stamped.asked_at) if self._sealer.size > stamped.size else None
-        self._memory = replace(
-            self._memory,
-            stamped=stamped.size,
-            stamped_at=millis(now),
-            unstamped_since=since,
-            stamp_trouble=None,
-        )
 
     def _put_on_record(self, kind: str, now: datetime, body: Mapping[str, Any]) -> None:
         """Hand a record of the sealer's own to its next step, durably."""

@@ -19,7 +19,7 @@ from audit.state import load_state
 from audit.witness.memory import Known, Memory, load_memory, memory_path, save_memory
 from core.settings_audit import Audit, Timestamps, Witness, Witnesses
 from core.times import millis
-from tests.audit.logs import Log, access, settings_of
+from tests.audit.logs import ORIGIN, Log, access, settings_of
 from tests.conftest import World
 
 WITNESSED = Audit(Witnesses(1, (Witness("one", "http://127.0.0.1:9", "none"),)), Timestamps("", Path()))
@@ -38,7 +38,8 @@ def test_the_metrics_tell_size_lag_witnesses_and_disk(log: Log) -> None:
     log.seal()
     log.put([access()])
     save_memory(
-        log.folder, Memory(2, millis(log.now), millis(log.now) - 5000, stamped_at=millis(log.now) - 7000)
+        log.folder,
+        Memory(ORIGIN, 2, millis(log.now), millis(log.now) - 5000, stamped_at=millis(log.now) - 7000),
     )
     found = figures(log)
     assert found["shuxiang_audit_size"] == 3
@@ -70,9 +71,8 @@ def test_a_memory_that_cannot_be_read_is_an_alarm_itself(log: Log) -> None:
 def test_what_is_remembered_is_read_back(log: Log) -> None:
     log.journal([access()])
     log.seal()
-    with_places = Memory(
-        5, 1, 2, load_state(log.folder).journals, {"one": Known(3, 4, "gone", True)}, 6, 7, 8, 9, "late"
-    )
+    places, witnesses = load_state(log.folder).journals, {"one": Known(3, 4, "gone", True)}
+    with_places = Memory(ORIGIN, 5, 1, 2, places, witnesses, 6, 7, 8, 9, "late")
     save_memory(log.folder, with_places)
     assert load_memory(log.folder) == with_places
 

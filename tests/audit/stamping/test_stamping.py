@@ -112,9 +112,7 @@ def step(log: Log, settings: Settings, now: datetime) -> None:
     ):
         sealer.step(now)
         outside.turn(now)
-        if outside._stamper is not None:
-            outside._stamper.wait(20)
-        outside.turn(now)
+        outside.finish(now)
         sealer.step(now)
 
 
