@@ -19,6 +19,7 @@ import accounts.console
 import accounts.tokens
 import audit.api
 import audit.console
+import audit.keeping.api
 import audit.public
 import audit.questions.api
 import audit.wording
@@ -91,6 +92,7 @@ ROUTES = (
     matters.api.routes,
     notices.api.routes,
     audit.api.routes,
+    audit.keeping.api.routes,
     audit.public.routes,
     audit.questions.api.routes,
     supervision.api.routes,

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from audit.columns.engine import engine_of
+from audit.keeping.gone import refuse_pruned
 from audit.log import record
 from audit.query import Filters, Found, FoundPage, find_records, record_by_id
+from core.errors import NotFound
 from core.work import Work
 from web.kit import before_answering
 
@@ -34,8 +36,15 @@ def search_records(work: Work, filters: Filters, *, limit: int, cursor: str | No
 
 
 def open_record(work: Work, record_id: str) -> Found:
-    """Return one record on behalf of a person, and put that on record. Raises NotFound."""
-    found = record_by_id(work.tx, _folder(work), record_id)
+    """Return one record on behalf of a person, and put that on record.
+
+    Its body may be erased. Raises NotFound, and Gone where bodies of its time were deleted by rule.
+    """
+    try:
+        found = record_by_id(work.tx, _folder(work), record_id)
+    except NotFound:
+        refuse_pruned(work.tx, _folder(work), record_id)
+        raise
     _put_on_record(work, {"id": record_id}, 1)
     return found
 

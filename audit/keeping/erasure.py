@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from audit.bodies import is_erased
 from audit.keeping import store
 from audit.keeping.kinds import KEPT
 from audit.keeping.model import ASKED, GRANTED, REFUSED, STATES, Erasure, Target
@@ -60,11 +59,10 @@ def _check_number(record_ids: Sequence[str]) -> None:
 
 
 def _targets(work: Work, record_ids: Sequence[str]) -> tuple[Target, ...]:
-    wanted = store.erasures_of(work.tx, record_ids)
     wrong, targets = [], {}
     for i, record_id in enumerate(record_ids):
         try:
-            target = _target(work, record_id, wanted.get(record_id))
+            target = _target(work, record_id)
             targets[target.record_id] = target
         except (NotFound, Gone, Conflict) as refused:
             wrong.append(FieldError(f"/records/{i}", refused.message, refused.code))
@@ -73,9 +71,9 @@ def _targets(work: Work, record_ids: Sequence[str]) -> tuple[Target, ...]:
     return tuple(targets.values())
 
 
-def _target(work: Work, record_id: str, earlier: Erasure | None) -> Target:
+def _target(work: Work, record_id: str) -> Target:
     found = record_by_id(work.tx, log_folder(work.settings), record_id)
-    if earlier is not None or is_erased(found.raw):
+    if found.erased or store.is_wanted(work.tx, found.id):
         raise Conflict("已申请或已删除", "is asked for already, or erased", code="erasure_asked")
     if found.kind in KEPT:
         raise Conflict(

@@ -111,12 +111,11 @@ def finish(tx: Connection, erasure_id: str, at: datetime, outcome: Mapping[str, 
     tx.execute(update(_erasures).where(_erasures.c.id == erasure_id).values(values))
 
 
-def erasures_of(tx: Connection, record_ids: Iterable[str]) -> dict[str, Erasure]:
-    """Return, of these records, the erasures that are wanted, granted or done, by record."""
-    mine = select(_records.c.record_id, _erasures).join(_erasures, _erasures.c.id == _records.c.erasure_id)
+def is_wanted(tx: Connection, record_id: str) -> bool:
+    """Tell whether an erasure of the record is asked for, granted or done."""
+    mine = select(_records.c.record_id).join(_erasures, _erasures.c.id == _records.c.erasure_id)
     states = _erasures.c.state.in_((ASKED, GRANTED, STATED, DONE))
-    rows = tx.execute(mine.where(_records.c.record_id.in_(list(record_ids)), states).order_by(_erasures.c.id))
-    return {row.record_id: _erasure(row, ()) for row in rows}
+    return tx.execute(mine.where(_records.c.record_id == record_id, states).limit(1)).first() is not None
 
 
 def _targets(tx: Connection, erasure_ids: Iterable[str]) -> dict[str, tuple[Target, ...]]:

@@ -1,0 +1,80 @@
+"""Erasures over HTTP: who asks, who decides, what is answered for a body that is gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from audit.keeping.covered import Keeping
+from audit.keeping.erasing import carry_out
+from audit.sealer import seal_once
+from audit.store import insert_outbox
+from tests.audit.logs import access
+from tests.cast import bob, carol, dave
+from tests.conftest import World
+
+ASK = {"basis": "《个人信息保护法》第四十七条", "document": "审字〔2026〕7号"}
+dana = replace(dave, login="dana", pseudonym="pseudonym-of-dana")
+
+
+@pytest.fixture
+def record_id(world: World) -> str:
+    made = access(world.now, purpose="secret")
+    with world.database.begin() as tx:
+        insert_outbox(tx, made)
+    seal_once(world.settings, world.database, world.now)
+    return made.id
+
+
+def carry(world: World) -> None:
+    for _ in range(3):
+        seal_once(world.settings, world.database, world.now)
+        carry_out(Keeping(world.settings, world.database), world.now)
+
+
+def test_an_auditor_asks_another_decides_and_the_body_is_gone(world: World, record_id: str) -> None:
+    asking, deciding = world.client(dave), world.client(dana)
+    made = asking.post("/api/audit/erasures", json={**ASK, "records": [record_id.upper()]})
+    assert (made.status_code, made.json["state"], made.json["may_decide"]) == (201, "asked", False)
+    url = made.headers["Location"]
+    own = asking.post(f"{url}/decision", json={"grant": True})
+    assert (own.status_code, own.json["code"]) == (403, "not_permitted")
+    assert deciding.get(url).json["may_decide"]
+    granted = deciding.post(f"{url}/decision", json={"grant": True, "remark": "同意"})
+    assert (granted.json["state"], granted.json["decided_by"]) == ("granted", "dana")
+    assert deciding.post(f"{url}/decision", json={"grant": False}).json["code"] == "decided_already"
+    carry(world)
+    done = asking.get(url).json
+    assert (done["state"], done["bodies"], done["units"]) == ("done", 1, [])
+    gone = asking.get(f"/api/audit/records/{record_id}")
+    assert (gone.status_code, gone.json["code"]) == (410, "gone")
+    assert ASK["basis"] in gone.json["detail"]
+    assert asking.get(f"/api/audit/records/{record_id}/proof").status_code == 200
+    listed = asking.get("/api/audit/records?kind=access").json["items"]
+    assert [set(item["body"]) for item in listed] in ([], [{"erased", "id"}])
+
+
+def test_the_list_is_paged_and_shown_to_auditors_and_managers(world: World, record_id: str) -> None:
+    auditor = world.client(dave)
+    for paper in ("a", "b"):
+        more = access(world.now)
+        with world.database.begin() as tx:
+            insert_outbox(tx, more)
+        auditor.post("/api/audit/erasures", json={**ASK, "document": paper, "records": [more.id]})
+    first = world.client(bob).get("/api/audit/erasures?limit=1&state=asked").json
+    assert [e["document"] for e in first["items"]] == ["b"]
+    assert [e["document"] for e in auditor.get(first["next"]).json["items"]] == ["a"]
+    assert auditor.get("/api/audit/erasures?state=lost").status_code == 400
+    assert world.client(carol).get("/api/audit/erasures").status_code == 403
+    assert world.client(bob).post("/api/audit/erasures", json={**ASK, "records": ["x"]}).status_code == 403
+
+
+def test_a_record_asked_for_twice_is_refused_by_its_place(world: World, record_id: str) -> None:
+    auditor = world.client(dave)
+    auditor.post("/api/audit/erasures", json={**ASK, "records": [record_id]})
+    again = auditor.post("/api/audit/erasures", json={**ASK, "records": ["nothing", record_id.upper()]})
+    assert [(e["pointer"], e["code"]) for e in again.json["errors"]] == [
+        ("/records/0", "not_found"),
+        ("/records/1", "erasure_asked"),
+    ]
