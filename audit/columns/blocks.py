@@ -41,6 +41,11 @@ class Block:
         """Return its file in the audit folder."""
         return folder / FOLDER / self.name
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether its digest goes on record; the smallest are too many and too short-lived."""
+        return self.rows > SIZES[-1]
+
     def parts(self) -> list[Block]:
         """Return the smaller blocks that it is made of, none for the smallest."""
         at = SIZES.index(self.rows) + 1

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import orjson
 import pyarrow.parquet as pq
+from sqlalchemy import Connection
 
 from audit.bodies import read_bodies, read_body
-from audit.columns.blocks import SIZES, Block, chosen, kept_from, uncovered
+from audit.columns.blocks import Block, chosen, uncovered
 from audit.columns.engine import Engine, engine_at
 from audit.columns.footers import Footer, footer_of, sound
 from audit.columns.hot import envelope_at
@@ -34,7 +35,7 @@ _MARGIN = timedelta(hours=1)
 """How much later than it happened something may have been sealed; the data plane stops after a minute."""
 
 Range = tuple[int, int]
-"""First and last log index."""
+"""The first log index, and the one behind the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class Coverage:
     """The entries `first` to `last` were looked at, of `size` that are sealed; both -1 where none was.
 
     `checkpoint` is the log's newest signed note, empty before the first. `blocks` were compared with their
-    recorded digests, those in `altered` differ. Of `missing` entries there is no body any more, by rule or
-    not.
+    recorded digests, those in `altered` differ. Of `missing` entries, from first to last, there is no body
+    any more, by rule or not.
     """
 
     first: int
@@ -61,17 +62,24 @@ class Coverage:
 
 
 def coverage(
-    folder: Path, since: datetime | None = None, until: datetime | None = None, engine: Engine | None = None
+    folder: Path,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    *,
+    tx: Connection | None = None,
+    engine: Engine | None = None,
 ) -> Coverage:
-    """Return what an answer about a period rests on; `until` is exclusive."""
+    """Return what an answer about a period rests on; `until` is exclusive.
+
+    Without `tx`, a block that was made this very second counts as altered: its record is in the outbox.
+    """
     size = load_state(folder).size
     blocks = chosen(sound(folder), size)
-    kept = kept_from(folder)
-    spans = [(b.first, b.end) for b in blocks] + uncovered(blocks, size, kept) + [(0, kept)]
-    spans = [span for span in spans if span[0] < span[1] and _concerns(folder, span, size, since, until)]
+    period = _Period(folder, size, since, until)
+    spans = [s for s in [*((b.first, b.end) for b in blocks), *uncovered(blocks, size)] if period.may_hold(s)]
     looked = [block for block in blocks if (block.first, block.end) in spans]
-    known = _recorded(folder, size, engine or engine_at(folder))
-    large = [block for block in looked if block.rows > SIZES[-1]]
+    known = _recorded(folder, size, engine or engine_at(folder), tx)
+    large = [block for block in looked if block.is_recorded]
     return Coverage(
         min((first for first, _ in spans), default=-1),
         max((end - 1 for _, end in spans), default=-1),
@@ -79,7 +87,11 @@ def coverage(
         _checkpoint(folder),
         tuple(block.name for block in large),
         tuple(block.name for block in large if known.get(block.name) != _digest(block.path(folder))),
-        tuple(_joined(chain.from_iterable(_missing(folder, span, looked) for span in sorted(spans)))),
+        tuple(
+            (first, end - 1)
+            for first, end in _joined(chain.from_iterable(_missing(folder, s, looked) for s in sorted(spans)))
+            if period.may_hold((first, end))
+        ),
     )
 
 
@@ -90,14 +102,23 @@ def _checkpoint(folder: Path) -> str:
         return ""
 
 
-def _concerns(folder: Path, span: Range, size: int, since: datetime | None, until: datetime | None) -> bool:
-    """Tell whether a stretch of the log may hold records of the period, by the times of its ends."""
-    begins, ends = (_time_of(folder, index, size) for index in (span[0], span[1] - 1))
-    return (since is None or ends + _MARGIN >= since) and (until is None or begins - _MARGIN < until)
+@dataclass(frozen=True, slots=True)
+class _Period:
+    """A period of a log of `size` records."""
 
+    folder: Path
+    size: int
+    since: datetime | None
+    until: datetime | None
 
-def _time_of(folder: Path, index: int, size: int) -> datetime:
-    return instant_of(orjson.loads(envelope_at(folder, index, size))["t"])
+    def may_hold(self, span: Range) -> bool:
+        """Tell whether a stretch of the log may hold records of the period, by the times of its ends."""
+        begins, ends = self._time_of(span[0]), self._time_of(span[1] - 1)
+        late = self.since is None or ends + _MARGIN >= self.since
+        return late and (self.until is None or begins - _MARGIN < self.until)
+
+    def _time_of(self, index: int) -> datetime:
+        return instant_of(orjson.loads(envelope_at(self.folder, index, self.size))["t"])
 
 
 # --- what is missing ------------------------------------------------------------------------------
@@ -113,10 +134,10 @@ def _missing(folder: Path, span: Range, blocks: Sequence[Block]) -> Iterator[Ran
     at = first
     for index in _indexes(folder, span, block, footer):
         if index > at:
-            yield at, index - 1
+            yield at, index
         at = index + 1
     if at < end:
-        yield at, end - 1
+        yield at, end
 
 
 def _indexes(folder: Path, span: Range, block: Block | None, footer: Footer | None) -> Iterator[int]:
@@ -130,13 +151,13 @@ def _indexes(folder: Path, span: Range, block: Block | None, footer: Footer | No
 def _joined(runs: Iterator[Range]) -> Iterator[Range]:
     """Yield runs with those that touch put together."""
     held: Range | None = None
-    for first, last in runs:
-        if held is not None and held[1] == first - 1:
-            held = held[0], last
+    for first, end in runs:
+        if held is not None and held[1] == first:
+            held = held[0], end
             continue
         if held is not None:
             yield held
-        held = first, last
+        held = first, end
     if held is not None:
         yield held
 
@@ -165,7 +186,7 @@ class _Known:
 _known: dict[Path, _Known] = {}
 
 
-def _recorded(folder: Path, size: int, engine: Engine) -> dict[str, str]:
+def _recorded(folder: Path, size: int, engine: Engine, tx: Connection | None) -> dict[str, str]:
     """Return the newest digest on record of each block; those of entries seen before are remembered."""
     known = _known.get(folder, _Known(0, {}))
     if known.size > size:  # another log has taken its place
@@ -179,7 +200,7 @@ def _recorded(folder: Path, size: int, engine: Engine) -> dict[str, str]:
         waits = snapshot.waiting
         return [*sealed, *(raw for _, raw in (*waits.journals, *waits.outbox) if SEALED.encode() in raw)]
 
-    bodies = [orjson.loads(raw) for raw in engine.attempt(None, read)]
+    bodies = [orjson.loads(raw) for raw in engine.attempt(tx, read)]
     digests = {**known.digests, **{b["block"]: b["sha256"] for b in bodies if b.get("k") == SEALED}}
     _known[folder] = _Known(size, digests)
     return digests

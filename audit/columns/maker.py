@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 
 from audit import store
-from audit.columns.blocks import SIZES, Block, kept_from, present, wanted
+from audit.columns.blocks import Block, kept_from, present, wanted
 from audit.columns.footers import sound
 from audit.columns.make import Announce, Made, Stopped, make, unfinished
 from audit.columns.renewal import Range, concerns, requests, settled
@@ -78,7 +78,7 @@ class Maker:
         make(self._folder, block, size, self._tell, self._stop, from_bodies=from_bodies)
 
     def _tell(self, made: Made) -> None:
-        if made.block.rows > SIZES[-1]:
+        if made.block.is_recorded:
             self._announce(made)
 
     def _renew(self, asked: list[Range], size: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.columns.blocks import SIZES, Block, chosen, uncovered, wanted
@@ -10,6 +10,7 @@ from audit.columns.blocks import SIZES, Block, chosen, uncovered, wanted
 sizes = st.integers(0, 5 * SIZES[0]) | st.integers(0, 3 * SIZES[2])
 
 
+@settings(max_examples=40, deadline=None)
 @given(sizes)
 def test_the_wanted_blocks_hold_each_record_once_but_for_a_short_tail(size: int) -> None:
     blocks = wanted(size)
@@ -20,11 +21,13 @@ def test_the_wanted_blocks_hold_each_record_once_but_for_a_short_tail(size: int)
         assert sum(block.rows == rows for block in blocks) < 16
 
 
+@settings(max_examples=40, deadline=None)
 @given(sizes, st.integers(0, 6 * SIZES[0]))
 def test_no_block_is_wanted_whose_bodies_are_all_gone(size: int, kept: int) -> None:
     assert wanted(size, kept) == [block for block in wanted(size) if block.end > kept]
 
 
+@settings(max_examples=40, deadline=None)
 @given(sizes, st.data())
 def test_whatever_blocks_are_there_each_record_is_in_one_chosen_or_in_a_gap(
     size: int, data: st.DataObject
