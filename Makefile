@@ -19,7 +19,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=...)"; exit 1; }
 	@echo "Installing into $(VENV); the first time takes about a minute."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install $(PIP_QUIET) -c constraints.txt -e '.[$(EXTRAS)]'
+	$(BIN)/python -m pip install $(PIP_QUIET) --no-compile -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $(STAMP) $(VENV)/installed-dev
 
 run: install ## Set up the demo city, start everything, play the story over HTTP, stay up.
@@ -29,8 +29,7 @@ test: install ## The default test suite (under two minutes).
 	$(BIN)/python -m pytest
 
 test-all: test ## Every test: also the long ones, a browser and the real processes.
-	$(BIN)/python -m pytest -m 'long and not servers'
-	$(BIN)/python -m pytest -n 0 -m 'browser or servers'
+	$(BIN)/python -m pytest --no-loadscope-reorder -m 'long or browser or servers'
 
 lint: install ## Style and types.
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ from catalog.distributions import attach_distribution, plan_mount
 from catalog.model import CheckReport
 from core.text import Text
 from core.work import SYSTEM, Actor
-from gateway.applications import act_on_application, apply_for_fields, find_application
+from gateway.applications import Filed, act_on_application, apply_for_fields
 from gateway.clients import approve_client, register_client
 from tests.stories import LOCAL, STATEMENT, _entry
 
@@ -62,6 +62,8 @@ def person(department: str, role: str) -> Actor:
     return Actor(f"{department}.{role}", department, department, frozenset({role}), f"{department}-{role}")
 
 
+_Due = tuple[datetime, int, Filed | None]
+"""When the next step of an application is taken, which one of the month's it is, and where it stood last."""
 MANAGER = person("bigdata", "platform_manager")
 SECOND = replace(MANAGER, login="bigdata.second")
 
@@ -74,10 +76,10 @@ def play(
     month = Month(populated(world, departments))
     month.codes = [_publish(world, random, random.choice(month.departments), i) for i in range(datasets)]
     systems = {d: _system(world, d) for d in month.departments}
-    queue: list[tuple[datetime, int, str, str]] = []
+    queue: list[_Due] = []
     for i in range(applications):
         at = start + timedelta(seconds=random.uniform(0, days * 86_400))
-        heapq.heappush(queue, (at, i, "apply", ""))
+        heapq.heappush(queue, (at, i, None))
     for hour in _hours(start, days):
         _until(world, random, month, systems, queue, hour)
         world.now = hour
@@ -89,21 +91,23 @@ def _hours(start: datetime, days: int) -> Iterator[datetime]:
     return (start + i * HOUR for i in range(1, days * 24 + 1))
 
 
-def _until(world: Any, random: Random, month: Month, systems: Any, queue: Any, end: datetime) -> None:
+def _until(world: Any, random: Random, month: Month, systems: Any, queue: list[_Due], end: datetime) -> None:
     """Do what is to be done before `end`, in one transaction for each instant's actor."""
     while queue and queue[0][0] < end:
-        at, i, what, id = heapq.heappop(queue)
+        at, i, filed = heapq.heappop(queue)
         world.now = at
-        if what == "apply":
-            id, waits = _apply(world, random, month, systems)
+        if filed is None:
+            filed = _apply(world, random, month, systems)
+            waits = random.random() > STEP_SHARE["never"]
         else:
-            waits = _step(world, random, id)
+            filed = _step(world, random, filed)
+            waits = filed.case.closed_at is None
         if waits:
             delay = timedelta(days=random.expovariate(1 / 3.0) + 0.05)
-            heapq.heappush(queue, (at + delay, i, "step", id))
+            heapq.heappush(queue, (at + delay, i, filed))
 
 
-def _apply(world: Any, random: Random, month: Month, systems: Any) -> tuple[str, bool]:
+def _apply(world: Any, random: Random, month: Month, systems: Any) -> Filed:
     consumer = random.choice(month.departments)
     wish = {
         "dataset": random.choice(month.codes),
@@ -115,14 +119,12 @@ def _apply(world: Any, random: Random, month: Month, systems: Any) -> tuple[str,
     with world.work(person(consumer, "consumer")) as work:
         filed = apply_for_fields(work, wish)
     month.applications.append(filed.application.id)
-    return filed.application.id, random.random() > STEP_SHARE["never"]
+    return filed
 
 
-def _step(world: Any, random: Random, id: str) -> bool:
-    """Take the next step of an application, at whichever desk it lies; return whether another one waits."""
-    with world.work(MANAGER) as work:
-        filed = find_application(work, id)
-    state = filed.case.state
+def _step(world: Any, random: Random, filed: Filed) -> Filed:
+    """Take the next step of an application, at whichever desk it lies, and return where it stands then."""
+    id, state = filed.application.id, filed.case.state
     decider = person(filed.application.provider, "provider") if state == "with_provider" else MANAGER
     action = {"checking": "accept", "granted": "inform", "refused": "inform"}.get(state)
     if action is None:
@@ -132,11 +134,9 @@ def _step(world: Any, random: Random, id: str) -> bool:
     with world.work(decider) as work:
         _, flow = book_of(work, filed.case)
         step = flow.find(state, action, filed.case.facts)
-        if step is None:
-            return False
+        assert step is not None, f"{action} is not to be taken in {state}"
         fields = {k: v for k, v in REFUSAL.items() if k in (*step.requires, *step.accepts)}
-        case = act_on_application(work, id, action, fields if action == "refuse" else {}).case
-    return case.closed_at is None
+        return act_on_application(work, id, action, fields if action == "refuse" else {})
 
 
 def _publish(world: Any, random: Random, department: str, i: int) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.servers.conftest import Deployment
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.first]
 
 
 @pytest.fixture(scope="module")

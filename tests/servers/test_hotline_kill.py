@@ -31,7 +31,7 @@ from hotline.tickets import find_ticket
 from tests.servers.conftest import Deployment
 from tests.servers.test_serve import processes_of
 
-pytestmark = [pytest.mark.servers, pytest.mark.long]
+pytestmark = [pytest.mark.servers, pytest.mark.long, pytest.mark.first]
 ROOT = Path(__file__).parents[2]
 
 
@@ -83,7 +83,7 @@ def kill(pids: Mapping[int, str], which: str = "") -> None:
 def test_what_was_acknowledged_outlives_every_kill(deployment: Deployment, tmp_path: Path) -> None:
     out = tmp_path / "acknowledged"
     supervisor = deployment.serve()
-    callers = calling(deployment, out, 120)
+    callers = calling(deployment, out, 240)
     try:
         wait_for_tickets(out, 100)
         kill(processes_of(deployment.data), "granian")  # the control plane; it comes back by itself

@@ -32,7 +32,7 @@ from tests.hotline.imports.tables import HEAD, csv_of, xlsx_of
 from tests.notices.receivers import mail_server
 from tests.servers.conftest import Deployment
 
-pytestmark = [pytest.mark.servers, pytest.mark.long]
+pytestmark = [pytest.mark.servers, pytest.mark.long, pytest.mark.first]
 TOPIC = "street_lights"
 
 
@@ -326,7 +326,7 @@ def test_nothing_that_people_said_of_themselves_lies_in_the_clear(deployment: De
         backup = deployment.data.parent / "backup.sqlite"
         with sqlite3.connect(deployment.data / "state.sqlite") as db, sqlite3.connect(backup) as copy:
             db.backup(copy)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not inbox.messages and time.monotonic() < deadline:
             time.sleep(0.2)
         running = left_behind(deployment.data.parent)
