@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from audit.beat import LAG_BOUND
+from audit.copier import copying_alarms
 from audit.files import Inconsistent
 from audit.standing import Standing, standing
 from core.settings import Settings
@@ -34,6 +35,7 @@ def alarms(settings: Settings, now: datetime | None = None) -> list[Text]:
         *_sealer(stands),
         *_disk(stands, settings.platform.disk_reserve_bytes),
         *_torn(stands),
+        *copying_alarms(settings, instant),
         *_witnesses(settings, stands, instant),
         *_stamps(settings, stands, instant),
     ]

@@ -127,3 +127,12 @@ def unsealed_frames(folder: Path, places: Mapping[str, Place]) -> Iterator[tuple
                     yield journal, frame
             except FileNotFoundError:
                 continue
+
+
+def earlier(one: Mapping[str, Place], other: Mapping[str, Place]) -> dict[str, Place]:
+    """Return how far both have come in the journals that both know."""
+    return {name: min(one[name], other[name], key=_reached) for name in one.keys() & other.keys()}
+
+
+def _reached(place: Place) -> tuple[int, bool, int]:
+    return place.segment, place.done, place.offset

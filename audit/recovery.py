@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from audit.merkle import root
 from audit.note import BadNote, Checkpoint, NoteVerifier, signatures_of, split_note
 from audit.segments import NEW_SUFFIX, is_abandoned
 from audit.state import State
-from audit.tiles import WIDTH, ReadTile, hash_reader, hashes_at, parse_path
+from audit.tiles import ENTRIES, WIDTH, ReadTile, hash_reader, hashes_at, levels_of, parse_path, tile_path
 from audit.tree import Edge, load_edge
 
 
@@ -87,6 +88,14 @@ def drop_beyond(folder: Path, state: State) -> None:
     for path in (folder / "journal").glob(f"*{NEW_SUFFIX}"):
         if path.stat().st_size and is_abandoned(path):
             path.unlink()
+
+
+def drop_partials(log: Path, old: int, new: int) -> None:
+    """Delete the partial tiles of tiles that are full at `new` (C2SP tlog-tiles, partial tiles)."""
+    for level in (ENTRIES, *range(levels_of(old))):
+        index, width = divmod(hashes_at(level, old), WIDTH)
+        if width and hashes_at(level, new) // WIDTH > index:
+            shutil.rmtree((log / tile_path(level, index, width)).parent, ignore_errors=True)
 
 
 def belongs(name: str, size: int) -> bool:

@@ -10,8 +10,11 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
+from audit import store
 from audit.columns.maker import making
+from audit.copier import attached, copying
 from audit.keeping.keeper import keeping_up
+from audit.record import make_record
 from audit.sealing import Sealed, Sealer
 from audit.signing import log_signers
 from audit.witness.outside import Outside
@@ -20,8 +23,28 @@ from core.errors import Unavailable
 from core.settings import Settings
 from core.times import utc_now
 
+HEARTBEAT = "heartbeat"
+"""Kind of the record that says that the sealer runs; `size` is the log's."""
 _RETRY_SECONDS = 1.0
 _log = logging.getLogger(__name__)
+
+
+class Heart:
+    """Puts a record of the sealer's own into the log now and then, so that silence differs from deletion."""
+
+    def __init__(self, database: Database, seconds: float) -> None:
+        """Beat every `seconds`; 0 is never."""
+        self._database = database
+        self._seconds = seconds
+        self._last: datetime | None = None
+
+    def beat(self, size: int, now: datetime) -> None:
+        """Hand a record to the next step when it is time; a clock that was put back makes it time."""
+        since = None if self._last is None else (now - self._last).total_seconds()
+        if self._seconds and (since is None or not 0 <= since < self._seconds):
+            with self._database.begin() as tx:
+                store.insert_outbox(tx, make_record(HEARTBEAT, now, "sealer", {"size": size}))
+            self._last = now
 
 
 def log_folder(settings: Settings) -> Path:
@@ -44,31 +67,49 @@ def run(settings: Settings, database: Database, clock: Callable[[], datetime] = 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    heart = Heart(database, settings.audit.heartbeat_seconds)
     while not stop.is_set():
         try:
             sealer = open_sealer(settings, database, clock())
         except Unavailable:
             stop.wait(_RETRY_SECONDS)
             continue
-        with (
-            closing(sealer),
-            making(log_folder(settings), database, clock),
-            keeping_up(settings, database, clock),
-            closing(Outside(settings, database, sealer)) as outside,
-        ):
-            outside.begin(clock())
-            _seal_until(stop, sealer, outside, settings.platform.seal_seconds, clock)
+        with closing(sealer):
+            _seal(stop, sealer, settings, database, heart, clock)
 
 
-def _seal_until(
-    stop: threading.Event, sealer: Sealer, outside: Outside, seconds: float, clock: Callable[[], datetime]
+def _seal(
+    stop: threading.Event,
+    sealer: Sealer,
+    settings: Settings,
+    database: Database,
+    heart: Heart,
+    clock: Callable[[], datetime],
 ) -> None:
+    """Step by step until `stop` or until a step fails, with all that goes on around the sealer."""
+    with (
+        making(log_folder(settings), database, clock),
+        keeping_up(settings, database, clock),
+        closing(Outside(settings, database, sealer)) as outside,
+        copying(settings, sealer, clock) as copy,
+    ):
+        outside.begin(clock())
+
+        def step() -> bool:
+            sealed = sealer.step(clock())
+            outside.turn(clock())
+            copy()
+            heart.beat(sealer.size, clock())
+            return sealed.more
+
+        _step_until(stop, step, settings.platform.seal_seconds)
+
+
+def _step_until(stop: threading.Event, step: Callable[[], bool], seconds: float) -> None:
     try:
         while True:
             last = stop.is_set()
-            sealed = sealer.step(clock())
-            outside.turn(clock())
-            if sealed.more:
+            if step():
                 continue
             if last:
                 return
@@ -89,9 +130,13 @@ def seal_once(settings: Settings, database: Database, now: datetime | None = Non
         closing(Outside(settings, database, sealer)) as outside,
     ):
         outside.begin(instant)
+        copier = attached(settings, sealer)
         sealed, count = sealer.step(instant), 0
         while sealed.more:
             count += sealed.count
             sealed = sealer.step(instant)
         outside.finish(instant)
+        if copier is not None:
+            copier.offer(sealer.state)
+            copier.turn(instant)
         return Sealed(count + sealed.count, sealed.size)

@@ -15,7 +15,6 @@ import base64
 import fcntl
 import logging
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,11 +30,11 @@ from audit.drain import Drained, Gap, drain_journal, find_journals
 from audit.files import Inconsistent, write_file, write_files
 from audit.note import Checkpoint
 from audit.record import make_record
-from audit.recovery import check_past, check_state, drop_beyond, read_checkpoint
+from audit.recovery import check_past, check_state, drop_beyond, drop_partials, read_checkpoint
 from audit.segments import segment_path
 from audit.signing import LogSigners
 from audit.state import Place, State, load_state, save_state
-from audit.tiles import ENTRIES, WIDTH, hashes_at, levels_of, tile_path
+from audit.tiles import tile_path
 from audit.tree import Edge, check_growth, grow
 from core.db import Database
 from core.errors import Unavailable
@@ -184,7 +183,7 @@ class Sealer:
         self._state, self._edge = state, edge
         if edge.size != old.size:
             self._publish(now)
-            self._drop_partials(old.size)
+            drop_partials(self._log, old.size, edge.size)
 
     def _publish(self, now: datetime) -> None:
         checkpoint = Checkpoint(self._origin, self._state.size, self._state.root)
@@ -196,13 +195,6 @@ class Sealer:
         with self._database.begin() as tx:
             store.delete_outbox(tx, state.outbox)
             store.put_anchor(tx, self._origin, state.size, base64.b64encode(state.root).decode(), now)
-
-    def _drop_partials(self, old: int) -> None:
-        """Delete the partial tiles of tiles that are full now (C2SP tlog-tiles, partial tiles)."""
-        for level in (ENTRIES, *range(levels_of(old))):
-            index, width = divmod(hashes_at(level, old), WIDTH)
-            if width and hashes_at(level, self._state.size) // WIDTH > index:
-                shutil.rmtree((self._log / tile_path(level, index, width)).parent, ignore_errors=True)
 
     def _delete_drained(self) -> None:
         """Delete the segments whose every record is in bodies that the state holds, and as far as is due."""
@@ -226,6 +218,8 @@ class Sealer:
         if anchor is not None:
             check_past("anchor", anchor[0], base64.b64decode(anchor[1]), state, self._read_tile)
         drop_beyond(self._folder, state)
+        # The last process may have seen this state without its being durable, when a sync failed.
+        save_state(self._folder, state)
         if published is None or published.size != state.size or not published.by_all:
             self._publish(now)
         self._settle(now)
