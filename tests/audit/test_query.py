@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -12,10 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from audit.bodies import bodies_path, erased_line, read_bodies
+from audit.columns.renewal import ask_renewal
 from audit.journal import Journal
 from audit.proofs import check_inclusion, entry_at, prove_inclusion
 from audit.query import Filters, FoundPage, find_records, record_by_id
+from audit.record import Record
 from core.errors import Conflict, Invalid, NotFound
+from tests.audit.columns.story import make_all, small_blocks
 from tests.audit.logs import SEGMENT, SIGNER, START, Log, access
 
 
@@ -74,48 +78,129 @@ def test_a_department_finds_what_it_used_what_it_provided_and_what_it_did(log: L
 
 
 FIELDS = {
-    "consumer": ["d1", "d2"],
+    "consumer": ["d1", "d2", "d3"],
+    "provider": ["d1", "d2"],
+    "department": ["d1"],
     "client": ["c1", "c2"],
     "grant": ["g1", "g2"],
     "dataset": ["1/1", "1/2"],
+    "operation": ["GET /a"],
     "decision": ["permit", "refuse"],
+    "reason": ["expired"],
+    "subject": ["s1", "s2"],
 }
+HORIZON = 40
+"""Minutes over which the records of one example are spread."""
+bodies = st.fixed_dictionaries({}, optional={k: st.sampled_from(v) for k, v in FIELDS.items()})
+made_then = st.tuples(st.integers(0, HORIZON - 1), bodies)
+steps = st.lists(
+    st.tuples(st.lists(made_then, max_size=25), st.sampled_from(["outbox", "journal", "seal", "make"])),
+    min_size=1,
+    max_size=5,
+)
 DAYS = itertools.count()
-bodies = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in FIELDS.items()})
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks, row groups and the steps of a search so small that every way of searching is gone."""
+    small_blocks(monkeypatch)
+    for place, value in (("make.GROUP", 16), ("search.GROUP", 16), ("search.NEAR", 8), ("search.AT_ONCE", 4)):
+        monkeypatch.setattr(f"audit.columns.{place}", value)
+
+
+def told(
+    log: Log, start: datetime, story: list[tuple[list[tuple[int, dict[str, str]]], str]]
+) -> list[Record]:
+    """Make records, late and early ones mixed, and leave them wherever the story says."""
+    every = []
+    for some, then in story:
+        records = [access(start + timedelta(minutes=minute), **body) for minute, body in some]
+        every += records
+        if then == "journal":
+            log.journal(records, f"w{next(DAYS)}")
+            continue
+        log.put(records)
+        if then in ("seal", "make"):
+            log.seal()
+        if then == "make":
+            make_all(log)
+    return every
+
+
+def matches(record: Record, department: str | None, equal: dict[str, str]) -> bool:
+    body = {**orjson.loads(record.body), "kind": record.kind}
+    parties = {body.get(name) for name in ("consumer", "provider", "department")}
+    return department in (None, *parties) and all(body.get(name) == value for name, value in equal.items())
 
 
 @given(data=st.data())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_filter_finds_exactly_what_matches_page_by_page(log: Log, data: st.DataObject) -> None:
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_filters_find_exactly_what_matches_wherever_it_lies(
+    log: Log, small: None, data: st.DataObject
+) -> None:
     start = START + timedelta(days=next(DAYS))  # records of earlier examples are not in the way
-    made = [
-        access(start + timedelta(seconds=i), **body)
-        for i, body in enumerate(data.draw(st.lists(bodies, max_size=12)))
-    ]
-    split = data.draw(st.integers(0, len(made)))
-    log.put(made[:split])
-    log.seal()
-    log.put(made[split:])
+    every = told(log, start, data.draw(steps))
     equal = data.draw(
-        st.dictionaries(st.sampled_from(sorted(FIELDS)), st.sampled_from(["d1", "c2", "g1", "1/2", "refuse"]))
+        st.lists(st.sampled_from(sorted(FIELDS)), max_size=2, unique=True).flatmap(
+            lambda names: st.fixed_dictionaries({name: st.sampled_from(FIELDS[name]) for name in names})
+        )
     )
-    lo, hi = sorted(data.draw(st.tuples(st.integers(0, 13), st.integers(0, 13))))
-    since, until = start + timedelta(seconds=lo), start + timedelta(seconds=hi)
-    expected = [
-        r.id
-        for i, r in enumerate(made)
-        if lo <= i < hi and all(orjson.loads(r.body).get(k) == v for k, v in equal.items())
-    ]
+    department = data.draw(st.none() | st.sampled_from(["d1", "d3"]))
+    lo, hi = sorted(data.draw(st.tuples(st.integers(0, HORIZON), st.integers(0, HORIZON))))
+    since, until = start + timedelta(minutes=lo), start + timedelta(minutes=hi)
+    expected = [r.id for r in every if since <= r.at < until and matches(r, department, equal)]
     got: list[str] = []
     cursor = None
     while True:
-        page = find(log, limit=3, cursor=cursor, since=since, until=until, equal=equal)
+        page = find(log, 3, cursor, since=since, until=until, department=department, equal=equal)
         got += ids(page)
         assert len(page.items) <= 3
         if (cursor := page.next_cursor) is None:
             break
-    assert got == expected[::-1]
+    assert got == sorted(expected, reverse=True)
+    with log.database.read() as tx:
+        for record in every[::7]:
+            assert record_by_id(tx, log.folder, record.id).raw == record.body
+
+
+def test_a_record_is_found_while_its_block_is_made_and_after(log: Log, small: None) -> None:
+    made = [access(START + timedelta(seconds=i), grant=f"g{i}") for i in range(70)]
+    log.put(made)
     log.seal()
+    for _ in range(2):
+        with log.database.read() as tx:
+            for record in (made[0], made[33], made[69]):
+                found = record_by_id(tx, log.folder, record.id)
+                assert (found.raw, found.kind, found.at) == (record.body, "access", record.at)
+        assert ids(find(log, equal={"grant": "g7"})) == [made[7].id]
+        make_all(log)
+
+
+def test_an_erased_record_is_found_by_its_time_and_kind_and_says_no_more(log: Log, small: None) -> None:
+    made = [access(START + timedelta(seconds=i), actor="somebody") for i in range(6)]
+    log.put(made)
+    log.seal()
+    make_all(log)
+    line = next(read_bodies(log.folder / "bodies", 2, 3))
+    with bodies_path(log.folder / "bodies", 2).open("r+b") as file:
+        file.seek(line.offset)
+        file.write(erased_line(len(line.body), access().id, made[2].id))
+    for _ in range(2):  # its block knows it still, then not any more
+        page = find(log, equal={"kind": "access"})
+        gone = page.items[3]
+        assert (gone.id, gone.erased, gone.kind, gone.at) == (made[2].id, True, "access", made[2].at)
+        assert b"somebody" not in gone.raw
+        with log.database.read() as tx:
+            assert record_by_id(tx, log.folder, made[2].id).erased
+        ask_renewal(log.folder, 2, 2)
+        make_all(log)
+    assert len(find(log, equal={"actor": "somebody"}).items) == 5
+
+
+def test_a_search_for_a_column_that_is_none_is_an_error_of_ours(log: Log) -> None:
+    with pytest.raises(ValueError):
+        find(log, equal={"id = id --": "x"})
 
 
 def test_a_proof_leads_from_the_envelope_to_the_signed_checkpoint(log: Log) -> None:
