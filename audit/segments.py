@@ -60,17 +60,21 @@ def create_segment(path: Path, size: int, reserve: int, pause: float = 0.0) -> S
     """
     if free_bytes(path.parent) < size + reserve:
         raise OSError(errno.ENOSPC, "free space below the reserve", str(path.parent))
-    new = path.with_suffix(NEW_SUFFIX)
+    new, is_named = path.with_suffix(NEW_SUFFIX), False
     fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_DSYNC | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _fill(fd, size, pause)
         os.link(new, path)  # refuses a name that exists, which a rename would replace
+        is_named = True
         os.unlink(new)
         sync_folder(path.parent)
     except BaseException:
-        os.close(fd)
-        new.unlink(missing_ok=True)
+        try:
+            for name in (new, path)[: 1 + is_named]:  # else its name would be in the way of the next attempt
+                name.unlink(missing_ok=True)
+        finally:
+            os.close(fd)
         raise
     return Segment(path, fd, os.fstat(fd).st_ino, size)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from datetime import datetime
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,6 +28,7 @@ from audit.verify_around import check_around, read_notes
 from audit.verify_progress import BadFile, Earlier, Known, load, save
 from audit.verify_records import Stretch, check_stretch
 from audit.verify_report import Fault, Report
+from core.times import utc_now
 
 __all__ = ["BadFile", "Fault", "Report", "verify"]
 
@@ -41,6 +43,7 @@ def verify(
     *,
     jobs: int = 1,
     resume: Path | None = None,
+    now: datetime | None = None,
 ) -> Report:
     """Check the audit folder and name each fault; `vkey` is the log's verifier key or keys, not in there.
 
@@ -66,7 +69,7 @@ def verify(
         if progress is not None:
             progress(known.size, report.size)
     _check_root(report, known)
-    check_around(folder, report, known, notes, verifiers)
+    check_around(folder, report, known, notes, verifiers, now or utc_now())
     return report
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from fcntl import LOCK_NB, LOCK_SH, flock
 from pathlib import Path
 
@@ -42,13 +42,14 @@ def check_around(
     known: Known,
     notes: Mapping[str, str],
     verifiers: Sequence[NoteVerifier],
+    now: datetime,
 ) -> None:
     """Check all but the records, with what the records told."""
     report.bodies, report.gaps = known.bodies, known.gaps
     _check_gone(folder, report, known)
     _check_levels(folder, report)
     _check_notes(folder, report, notes, verifiers)
-    _check_state(folder, report)
+    _check_state(folder, report, now)
     check_columns(folder, report, known)
 
 
@@ -109,7 +110,7 @@ def _check_notes(
 # --- state and leftovers ----------------------------------------------------------------------------
 
 
-def _check_state(folder: Path, report: Report) -> None:
+def _check_state(folder: Path, report: Report, now: datetime) -> None:
     """Check that the state covers the checkpoint, that no journal is gone, and that nothing lies beyond."""
     try:
         state = load_state(folder)
@@ -123,7 +124,7 @@ def _check_state(folder: Path, report: Report) -> None:
         report.wrong.add(_STATE, "has another root than the checkpoint")
     _check_journals(folder, report, state)
     for file, what in list(_leftovers(folder, state)):
-        if not _is_of_a_step(folder, folder / file, state):
+        if not _is_of_a_step(folder, folder / file, state, now):
             report.wrong.add(file.removeprefix("log/"), what)
 
 
@@ -157,7 +158,7 @@ def _leftovers(folder: Path, state: State) -> Iterator[tuple[str, str]]:
                 yield f"log/{name}", "no log of this size has this file"
 
 
-def _is_of_a_step(folder: Path, path: Path, state: State) -> bool:
+def _is_of_a_step(folder: Path, path: Path, state: State, now: datetime) -> bool:
     """Tell whether a sealer that runs is writing this, or has by now committed to it, or has removed it."""
     try:
         changed = path.stat().st_mtime
@@ -165,7 +166,7 @@ def _is_of_a_step(folder: Path, path: Path, state: State) -> bool:
         return True
     if load_state(folder).size != state.size:
         return True
-    return _is_held(folder / "log" / ".state" / "lock") and time.time() - changed < LAG_BOUND
+    return _is_held(folder / "log" / ".state" / "lock") and now.timestamp() - changed < LAG_BOUND
 
 
 def _is_held(lock: Path) -> bool:
