@@ -359,9 +359,11 @@ def _forms(raw: bytes) -> Iterable[bytes]:
     found = parse_json(raw)
     if isinstance(found, dict):
         found = found.get("body", found)
-    yield json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode(
-        errors="replace"
-    )
+    try:
+        plain = json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        raise Unreadable("不是记录的正文 / not the body of a record") from None
+    yield plain.encode(errors="replace")
 
 
 def check_receipt(value: str, trust: Trust, origin: str, leaf: bytes) -> str:
@@ -411,11 +413,9 @@ def check_unit(unit: zipfile.ZipFile, trust: Trust, report: Report) -> None:
     """Check an archive unit: its files, and that the log holds exactly these records."""
     try:
         manifest = parse_json(member(unit, "manifest.json"))
-        first, wanted = (
-            int(manifest["first"]),
-            {f["name"]: (f["size"], f["sha256"]) for f in manifest["files"]},
-        )
-    except (KeyError, TypeError, ValueError):
+        first = whole_number(str(manifest["first"]))
+        wanted = {str(f["name"]): (f["size"], f["sha256"]) for f in manifest["files"]}
+    except (KeyError, TypeError):
         raise Unreadable("manifest.json 格式不对 / manifest.json is malformed") from None
     report.check(COMPLETE, lambda: _complete(unit, {**wanted, "manifest.json": None}))
     checkpoint = parse_checkpoint(to_text(member(unit, "checkpoint")))
@@ -757,9 +757,10 @@ def run(asked: argparse.Namespace) -> int:
     split = list(split_views(reports))
     if asked.json:
         facts = [{"sound": report.sound, **asdict(report)} for report in reports]
-        print(json.dumps({"files": facts, "split_views": split}, ensure_ascii=False, indent=2))
+        text = json.dumps({"files": facts, "split_views": split}, ensure_ascii=False, indent=2)
     else:
-        print("\n".join([*map(told, reports), *split]))
+        text = "\n".join([*map(told, reports), *split])
+    print(text.encode(errors="replace").decode())
     if not all(report.readable for report in reports):
         return 2
     return 0 if all(report.sound for report in reports) and not split else 1

@@ -73,6 +73,7 @@ def test_a_unit_stands_alone(large: Held, unit: Files) -> None:
         ("bodies.jsonl", b'"n":16389,', b'"n":16388,', "[16389] / these bodies were changed"),
         ("tile/entries/064", b'"k":"access"', b'"k":"accEss"', "does not lead from the envelopes"),
         ("subtree.txt", b"\n", b"\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", "does not"),
+        ("subtree.txt", b"=\n", b"=\nAAAA=\n", "not base64"),
         ("checkpoint", b"\n32868\n", b"\n32869\n", "the signature is wrong"),
     ],
 )
@@ -88,10 +89,15 @@ def test_a_unit_is_refused_when_a_file_is_changed_even_with_the_manifest(
 @pytest.mark.long
 def test_the_unit_of_another_range_is_refused(large: Held, unit: Files) -> None:
     first = unit_files(large.log.folder, 0, large.checkpoint(), {})
+    top, _, rest = unit["subtree.txt"].partition(b"\n")
+    assert top != first["subtree.txt"].partition(b"\n")[0]
+    other = first["subtree.txt"].partition(b"\n")[0] + b"\n" + rest
+    assert "does not lead from" in failed(judged(large, relisted({**unit, "subtree.txt": other})))
     moved = {**unit, **{name: first[name] for name in ("bodies.jsonl", "subtree.txt")}}
     assert not judged(large, relisted(moved)).sound
-    renamed = unit["manifest.json"].replace(b'"first": 16384', b'"first": 0')
-    assert not judged(large, {**unit, "manifest.json": renamed}).sound
+    for number in (b"0", b"16385", b"-16384", b"1e999", b"[]"):
+        renamed = unit["manifest.json"].replace(b'"first": 16384', b'"first": ' + number)
+        assert not judged(large, {**unit, "manifest.json": renamed}).sound
 
 
 @pytest.mark.long

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -122,6 +124,45 @@ def test_any_archive_whatever_is_read_without_a_slip(check: Check, members: dict
         for name, data in members.items():
             unit.writestr(name, data)
     assert not check(packed.getvalue()).readable
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+LISTED = st.lists(
+    st.fixed_dictionaries({"name": ANYTHING, "size": ANYTHING, "sha256": ANYTHING}) | ANYTHING, max_size=2
+)
+
+
+@often
+@given(ANYTHING | st.fixed_dictionaries({"first": ANYTHING, "files": LISTED | ANYTHING}))
+def test_any_manifest_whatever_is_read_without_a_slip(check: Check, manifest: object) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as unit:
+        unit.writestr("manifest.json", json.dumps(manifest))
+        unit.writestr("checkpoint", b"")
+    assert not check(packed.getvalue()).readable
+
+
+@often
+@given(ANYTHING | st.fixed_dictionaries({"body": ANYTHING}), st.sampled_from([1, 400, 990, 100_000]))
+def test_no_other_body_whatever_fits(held: Held, proof: bytes, body: object, depth: int) -> None:
+    path = held.keep("fuzzed", proof)
+    for raw in (json.dumps(body).encode(), b"[" * depth + b"]" * depth):
+        assert not verifier.check_file(path, TRUST, verifier.Given(body=raw)).sound
+
+
+@often
+@given(st.fixed_dictionaries(dict.fromkeys("bkst", ANYTHING)) | ANYTHING)
+def test_any_envelope_whatever_is_told_without_a_slip(held: Held, proof: bytes, envelope: object) -> None:
+    extra = base64.b64encode(json.dumps(envelope).encode())
+    lines = proof.split(b"\n")
+    path = held.keep("fuzzed", b"\n".join([lines[0], b"extra " + extra, *lines[2:]]))
+    key = str(held.desk / "log.vkey")
+    assert verifier.main([str(path), "--key", key]) in (1, 2)
+    assert verifier.main([str(path), "--key", key, "--json"]) in (1, 2)
 
 
 @settings(max_examples=60, deadline=None)

@@ -180,6 +180,35 @@ def test_consistency_holds_from_the_empty_log_on(held: Held) -> None:
     assert check(held, path, "--old", held.keep("false", false)) == 1
 
 
+def test_a_consistency_proof_starts_where_it_says_and_ends_later(held: Held) -> None:
+    signers = LogSigners(SIGNER, LASTING)
+    text = held.consistency(COUNT // 2)
+    kept = held.desk / "kept.checkpoint"
+    assert check(held, held.keep("claim", text.replace("old 150\n", "old 149\n")), "--old", kept) == 1
+    later = signers.sign_checkpoint(Checkpoint(ORIGIN, COUNT + 1, bytes(32)), START)
+    turned = held.consistency(COUNT).replace(f"old {COUNT}\n", f"old {COUNT + 1}\n")
+    assert check(held, held.keep("turned", turned), "--old", held.keep("later", later)) == 1
+    empty = held.keep("empty", signers.sign_checkpoint(Checkpoint(ORIGIN, 0, merkle.EMPTY_ROOT), START))
+    more = held.consistency(0).replace("old 0\n", f"old 0\n{'A' * 43}=\n")
+    assert check(held, held.keep("more", more), "--old", empty) == 1
+
+
+@pytest.mark.parametrize("index", [COUNT, COUNT + 1, 511, 2**40])
+def test_the_last_record_stands_at_no_index_beyond_the_log(held: Held, index: int) -> None:
+    proof = held.proof(COUNT - 1)
+    assert check(held, held.keep("last", proof)) == 0
+    assert check(held, held.keep("beyond", proof.replace(f"index {COUNT - 1}\n", f"index {index}\n"))) == 1
+
+
+def test_base64_has_one_proper_form(held: Held) -> None:
+    """The last character before the padding has bits that stand for nothing."""
+    lines = held.proof(7).split("\n")
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    last = lines[3][-2]
+    lines[3] = f"{lines[3][:-2]}{alphabet[alphabet.index(last) + 1]}="
+    assert check(held, held.keep("odd", "\n".join(lines))) == 2
+
+
 def test_a_proof_without_its_envelope_asks_for_it(held: Held) -> None:
     proof = held.proof(7)
     lines = proof.split("\n")
