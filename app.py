@@ -22,6 +22,7 @@ import audit.console
 import audit.keeping.api
 import audit.public
 import audit.questions.api
+import audit.questions.console
 import audit.wording
 import cases.console
 import catalog.api
@@ -113,6 +114,7 @@ PAGES = (
     gateway.console.pages,
     matters.console.pages,
     audit.console.pages,
+    audit.questions.console.pages,
     supervision.console.pages,
     hotline.desk.console.pages,
     hotline.console.pages,

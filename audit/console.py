@@ -10,10 +10,14 @@ from flask import current_app
 
 from audit.calls import records_of_call
 from audit.checking.evidence import Step, examine
+from audit.columns.coverage import coverage
+from audit.columns.engine import engine_of
+from audit.keeping.gone import refuse_erased
 from audit.log import record
 from audit.note import BadNote
 from audit.proofs import cosigned_checkpoint, not_sealed_yet, prove_inclusion, published_checkpoint
-from audit.query import Found, FoundPage, envelope_of, record_by_id
+from audit.query import Filters, Found, FoundPage, envelope_of, record_by_id
+from audit.questions.present import coverage_words
 from audit.reading import QUERY, open_record, search_records
 from audit.sealer import log_folder
 from audit.searching import read_filters, shortcuts
@@ -47,15 +51,23 @@ def records(work: Work, seen: Seen) -> Page:
         "shortcuts": shortcuts(work.now),
         "asked": {k: v for k, v in seen.query.items() if v and k not in _PLACES},
         "found": FoundPage((), None),
+        "basis": None,
         "reach": reach(work),
     }
     try:
-        cursor = seen.query.get("cursor") or None
-        context["found"] = search_records(work, read_filters(seen.query), limit=PAGE, cursor=cursor)
+        cursor, wanted = seen.query.get("cursor") or None, read_filters(seen.query)
+        context["found"] = search_records(work, wanted, limit=PAGE, cursor=cursor)
     except Invalid as wrong:
         again = Seen(seen.query, seen.form, wrong.errors)
         return Page("audit/records.html", {**context, "seen": again}, 422)
-    return Page("audit/records.html", context)
+    return Page("audit/records.html", {**context, **_basis(work, wanted)})
+
+
+def _basis(work: Work, wanted: Filters) -> dict[str, Any]:
+    """Say which part of the log was searched, and whether that is all of it."""
+    folder, engine = log_folder(work.settings), engine_of(work.settings)
+    seen = coverage(folder, wanted.since, wanted.until, tx=work.tx, engine=engine)
+    return {"basis": coverage_words(seen), "complete": seen.complete}
 
 
 def words_of_records(work: Work) -> dict[str, Any]:
@@ -185,6 +197,7 @@ def save_proof(work: Work, seen: Seen, id: str) -> File:
 def save_body(work: Work, seen: Seen, id: str) -> File:
     """Save the body byte for byte as it was digested; that is put on record."""
     found = open_record(work, id)
+    refuse_erased(work.tx, log_folder(work.settings), found)
     return File(f"{found.id}.body.json", "application/json", found.raw)
 
 

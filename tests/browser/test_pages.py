@@ -53,10 +53,17 @@ PAGES: Pages = (
     (carol, "/systems/{system}"),
     (dave, "/records"),
     (dave, "/records/{record}"),
+    (dave, "/records/export?decision=refused"),
+    (dave, "/records/questions"),
+    (dave, "/records/questions/accesses_of_citizen"),
+    (dave, "/records/questions/find_records?asked=yes&kind=access"),
+    (dave, "/records/questions/top_consumers?asked=yes&by=dataset"),
     (None, "/statistics"),
     (bob, "/statistics?period=year"),
 )
 DOWNLOADS = {
+    "/records/export/<form>",
+    "/records/questions/<code>/file/<form>",
     "/records/<id>/proof",
     "/records/<id>/body",
     "/records/<id>/envelope",
