@@ -20,7 +20,7 @@ from tests.audit.logs import Log
 
 COUNT = 300
 TRUST = trust(*WITNESSES[:2], needed=2)
-often = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+often = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 Check = Callable[[bytes], verifier.Report]
 
 
@@ -147,11 +147,16 @@ def test_any_manifest_whatever_is_read_without_a_slip(check: Check, manifest: ob
 
 
 @often
-@given(ANYTHING | st.fixed_dictionaries({"body": ANYTHING}), st.sampled_from([1, 400, 990, 100_000]))
-def test_no_other_body_whatever_fits(held: Held, proof: bytes, body: object, depth: int) -> None:
-    path = held.keep("fuzzed", proof)
-    for raw in (json.dumps(body).encode(), b"[" * depth + b"]" * depth):
-        assert not verifier.check_file(path, TRUST, verifier.Given(body=raw)).sound
+@given(ANYTHING | st.fixed_dictionaries({"body": ANYTHING}))
+def test_no_other_body_whatever_fits(held: Held, proof: bytes, body: object) -> None:
+    given = verifier.Given(body=json.dumps(body).encode())
+    assert not verifier.check_file(held.keep("fuzzed", proof), TRUST, given).sound
+
+
+@pytest.mark.parametrize("depth", [1, 400, 990, 100_000])
+def test_a_body_within_bodies_is_no_trap(held: Held, proof: bytes, depth: int) -> None:
+    given = verifier.Given(body=b"[" * depth + b"]" * depth)
+    assert not verifier.check_file(held.keep("fuzzed", proof), TRUST, given).sound
 
 
 @often
@@ -161,8 +166,7 @@ def test_any_envelope_whatever_is_told_without_a_slip(held: Held, proof: bytes, 
     lines = proof.split(b"\n")
     path = held.keep("fuzzed", b"\n".join([lines[0], b"extra " + extra, *lines[2:]]))
     key = str(held.desk / "log.vkey")
-    assert verifier.main([str(path), "--key", key]) in (1, 2)
-    assert verifier.main([str(path), "--key", key, "--json"]) in (1, 2)
+    assert {verifier.main([str(path), "--key", key, *form]) for form in ([], ["--json"])} <= {1, 2}
 
 
 @settings(max_examples=60, deadline=None)
