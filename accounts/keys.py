@@ -7,8 +7,7 @@ import secrets
 from pathlib import Path
 
 from audit.log import record
-from audit.note import Cosigner, NoteSigner
-from audit.signing import LOG_KEY, LOG_MLDSA_KEY, RECEIPT_KEY
+from audit.signing import make_log_keys
 from core.envelope import KEY_BYTES, has_key, key_name, newest_key
 from core.settings import Settings
 from core.work import Work
@@ -26,10 +25,7 @@ def make_keys(settings: Settings) -> None:
         _write(folder / name, secrets.token_bytes(32))
     if not has_key(settings):
         _write(folder / key_name("1"), secrets.token_bytes(KEY_BYTES))
-    origin = settings.platform.log_origin
-    _signing_key(folder / LOG_KEY, NoteSigner, origin)
-    _signing_key(folder / LOG_MLDSA_KEY, Cosigner, origin)
-    _signing_key(folder / RECEIPT_KEY, NoteSigner, f"{origin}/receipts")
+    make_log_keys(folder, settings.platform.log_origin)
 
 
 def add_personal_key(work: Work) -> str:
@@ -41,14 +37,6 @@ def add_personal_key(work: Work) -> str:
     _write(work.settings.key_file(key_name(number)), secrets.token_bytes(KEY_BYTES))
     record(work, "keys.renewed", {"key": number})
     return number
-
-
-def _signing_key(path: Path, sort: type[NoteSigner] | type[Cosigner], name: str) -> None:
-    """Make a key pair in the form of C2SP signed-note: the file .key is secret, .vkey beside it public."""
-    if not path.exists():
-        signer = sort.generate(name)
-        _write(path, f"{signer.export()}\n".encode())
-        path.with_suffix(".vkey").write_text(f"{signer.verifier}\n", encoding="utf-8")
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -69,7 +69,8 @@ def read_checkpoint(path: Path, verifiers: Collection[NoteVerifier], origin: str
     except ValueError as wrong:
         raise Inconsistent(f"the checkpoint cannot be trusted: {wrong}") from wrong
     if checkpoint.origin != origin:
-        raise Inconsistent(f"the checkpoint is of {checkpoint.origin}, not of {origin}")
+        other = f"the checkpoint is of {checkpoint.origin}, not of {origin}"
+        raise Inconsistent(f"{other}: to close the one and begin the other run shuxiang audit rotate")
     return Published(checkpoint.size, checkpoint.root, len(signed) == len(verifiers))
 
 

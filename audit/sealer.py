@@ -13,7 +13,9 @@ from pathlib import Path
 from audit import store
 from audit.columns.maker import making
 from audit.copier import attached, copying
+from audit.files import Inconsistent
 from audit.keeping.keeper import keeping_up
+from audit.keeping.past import is_rotating
 from audit.record import make_record
 from audit.sealing import Sealed, Sealer
 from audit.signing import log_signers
@@ -55,6 +57,8 @@ def log_folder(settings: Settings) -> Path:
 def open_sealer(settings: Settings, database: Database, now: datetime) -> Sealer:
     """Take over the deployment's log. Raises what `Sealer` raises, and ConfigError without its keys."""
     origin = settings.platform.log_origin
+    if is_rotating(log_folder(settings)):
+        raise Inconsistent("a rotation of the log is to be finished first: run shuxiang audit rotate")
     return Sealer(log_folder(settings), database, log_signers(settings), origin, now)
 
 

@@ -6,7 +6,9 @@ checkpoint bears both.
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
+from pathlib import Path
 
 from audit.keys import ML_DSA_44, Cosigner, NoteSigner, NoteVerifier
 from audit.note import BadNote, Checkpoint, add_signatures
@@ -46,3 +48,18 @@ def log_signers(settings: Settings) -> LogSigners:
     except ValueError as wrong:
         words = Text(f"日志密钥有误：{wrong}", f"the log's keys are wrong: {wrong}")
         raise ConfigError([Finding(str(settings.key_file("")), "", words)]) from wrong
+
+
+def make_log_keys(folder: Path, origin: str) -> None:
+    """Make the keys that sign for the log `origin` and its receipts, those that are missing in `folder`.
+
+    They have the form of C2SP signed-note: the file .key is secret, .vkey beside it public.
+    """
+    sorts = ((LOG_KEY, NoteSigner, origin), (LOG_MLDSA_KEY, Cosigner, origin))
+    for name, sort, signs in (*sorts, (RECEIPT_KEY, NoteSigner, f"{origin}/receipts")):
+        path = folder / name
+        if not path.exists():
+            signer = sort.generate(signs)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(f"{signer.export()}\n".encode())
+            path.with_suffix(".vkey").write_text(f"{signer.verifier}\n", encoding="utf-8")

@@ -82,9 +82,7 @@ def prune_step(keeping: Keeping, now: datetime, *, begin: bool = True) -> bool:
 @contextmanager
 def keeping_lock(keeping: Keeping) -> Iterator[None]:
     """Be the only one who keeps this log. Raises Unavailable while somebody else does."""
-    path = keeping.folder / "log" / ".state" / "keeping.lock"
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(keeping.folder / "keeping.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

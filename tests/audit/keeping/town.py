@@ -57,6 +57,9 @@ class Town:
     def work(self, actor: Actor, tx: Any) -> Work:
         return Work(tx, None, actor, self.now, self.settings)
 
+    def close(self) -> None:
+        self.database.close()
+
     def put(self, records: Sequence[Record]) -> None:
         with self.database.begin() as tx:
             for made in records:
