@@ -19,7 +19,7 @@ from audit.keeping.past import is_rotating
 from audit.record import make_record
 from audit.sealing import Sealed, Sealer
 from audit.signing import log_signers
-from audit.witness.outside import Outside
+from audit.witness.outside import asking
 from core.db import Database
 from core.errors import Unavailable
 from core.settings import Settings
@@ -90,14 +90,16 @@ def _seal(
     heart: Heart,
     clock: Callable[[], datetime],
 ) -> None:
-    """Step by step until `stop` or until a step fails, with all that goes on around the sealer."""
+    """Step by step until `stop` or until a step fails, with all that goes on around the sealer.
+
+    None of it begins before the witnesses were asked: a log that was put back is left as it is.
+    """
     with (
+        asking(settings, database, sealer, clock) as outside,
         making(log_folder(settings), database, clock),
         keeping_up(settings, database, clock),
-        closing(Outside(settings, database, sealer)) as outside,
         copying(settings, sealer, clock) as copy,
     ):
-        outside.begin(clock())
 
         def step() -> bool:
             sealed = sealer.step(clock())
@@ -131,9 +133,8 @@ def seal_once(settings: Settings, database: Database, now: datetime | None = Non
     instant = now or utc_now()
     with (
         closing(open_sealer(settings, database, instant)) as sealer,
-        closing(Outside(settings, database, sealer)) as outside,
+        asking(settings, database, sealer, lambda: instant) as outside,
     ):
-        outside.begin(instant)
         copier = attached(settings, sealer)
         sealed, count = sealer.step(instant), 0
         while sealed.more:

@@ -7,8 +7,8 @@ memory says so, and the memory is durable before a journal is deleted on its wor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -208,3 +208,13 @@ class Outside:
         """Hand a record of the sealer's own to its next step, durably."""
         with self._database.begin() as tx:
             store.insert_outbox(tx, make_record(kind, now, "sealer", body))
+
+
+@contextmanager
+def asking(
+    settings: Settings, database: Database, sealer: Sealer, clock: Callable[[], datetime]
+) -> Iterator[Outside]:
+    """Yield what stands around `sealer` once every witness was asked. Raises what `Outside.begin` raises."""
+    with closing(Outside(settings, database, sealer)) as outside:
+        outside.begin(clock())
+        yield outside
