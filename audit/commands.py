@@ -13,6 +13,7 @@ from rich.table import Table
 
 from audit.checking.commands import check, prove
 from audit.columns.commands import columns
+from audit.keeping.commands import archive, retention, rotate
 from audit.questions.commands import ask, export, questions
 from audit.witness.commands import witness
 from core.terminal import Place, Told, as_json_option, err, explained, facts_table, print_facts
@@ -45,7 +46,10 @@ def audit_verify(
     from audit.verify import BadFile, verify
 
     folder = folder or place.data / "audit"
-    files = (folder.parent / "keys" / name for name in ("log.vkey", "log-mldsa.vkey"))
+    held = (
+        folder / "keys" if (folder / "keys").is_dir() else folder.parent / "keys"
+    )  # of a closed log: its own
+    files = (held / name for name in ("log.vkey", "log-mldsa.vkey"))
     keys = vkey or tuple(file.read_text().strip() for file in files if file.is_file())
     try:
         with Progress(console=err, transient=True, disable=as_json) as progress:
@@ -103,5 +107,5 @@ def _status_table(facts: Mapping[str, Any]) -> Table:
     return facts_table("存取日志 / access log", ("", ""), rows)
 
 
-for command in (check, prove, witness, columns, questions, ask, export):
+for command in (check, prove, witness, columns, questions, ask, export, archive, retention, rotate):
     audit.add_command(command)
