@@ -280,7 +280,7 @@ happenings = st.lists(
 
 
 @given(data=happenings, days=st.integers(1, 40))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_sums_agree_with_counting_by_hand(story: Story, data: list[Any], days: int) -> None:
     happened = [call(NOON - m * MINUTE, consumer=c, decision=d) for m, c, d in data]
     asked = period(days)
