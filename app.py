@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -20,9 +20,12 @@ import accounts.tokens
 import audit.api
 import audit.console
 import audit.keeping.api
+import audit.keeping.closed
 import audit.public
 import audit.questions.api
 import audit.questions.console
+import audit.usage.api
+import audit.usage.console
 import audit.wording
 import cases.console
 import catalog.api
@@ -67,8 +70,9 @@ from core.migrate import at_head
 from core.settings import Settings
 from core.text import Text
 from core.times import utc_now
+from core.work import Work
 from gateway.policy import PolicyCounter, change_policy
-from gateway.store import grants_in_force, users_of
+from gateway.store import client, grants_in_force, users_of
 from hotline.callers import INDEX_KEY
 from hotline.measures import moved
 from hotline.model import DOMAIN
@@ -94,8 +98,10 @@ ROUTES = (
     notices.api.routes,
     audit.api.routes,
     audit.keeping.api.routes,
+    audit.keeping.closed.routes,
     audit.public.routes,
     audit.questions.api.routes,
+    audit.usage.api.routes,
     supervision.api.routes,
     hotline.api.routes,
     hotline.citizen.api.routes,
@@ -115,6 +121,7 @@ PAGES = (
     matters.console.pages,
     audit.console.pages,
     audit.questions.console.pages,
+    audit.usage.console.pages,
     supervision.console.pages,
     hotline.desk.console.pages,
     hotline.console.pages,
@@ -193,6 +200,7 @@ def create_app(
     )
     app.extensions[cases.console.TITLES] = catalog.titles.titles_of
     app.extensions[audit.wording.REASONS] = _reasons()
+    app.extensions[audit.wording.NAMES] = {"dataset": catalog.titles.titles_of, "client": _systems}
     app.extensions[web.pages.RELATED] = matters.console.related
     app.extensions[web.pages.COUNTS] = {"/inbox": notices.inbox.count_unread}
     Bootstrap5(app)
@@ -209,6 +217,12 @@ def _reasons() -> dict[str, Text]:
     """Return what the reasons of refused and failed calls are called, by code."""
     known = vars(gateway.objections).values()
     return {o.code: o.text for o in known if isinstance(o, gateway.objections.Objection)}
+
+
+def _systems(work: Work, ids: Sequence[str]) -> dict[str, str]:
+    """Return what the systems with these ids are called."""
+    found = (client(work.tx, system) for system in ids)
+    return {system.id: system.name for system in found if system is not None}
 
 
 def _faces(app: Flask, settings: Settings) -> None:

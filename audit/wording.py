@@ -83,6 +83,10 @@ TONES = {"permitted": "green", "refused": "red", "failed": "amber", "aborted": "
 REASONS = "shuxiang_reasons"
 """Where app.py puts what the reasons of refused calls are called, by code; the log knows no data plane."""
 
+NAMES = "shuxiang_log_names"
+"""Where app.py puts what datasets and systems are called: column to a function of the unit of work and of the
+values, which returns value to name."""
+
 FIELDS = {
     "consumer": Text("使用部门", "Consumer"),
     "provider": Text("提供部门", "Provider"),
