@@ -56,7 +56,7 @@ FILTERS = {
 def records(work: Work, call: Call) -> Reply:
     """Return records that match all filters, newest first. The search is put on record."""
     page = search_records(work, read_filters(call.query), limit=call.limit, cursor=call.cursor)
-    return listing([_view(found) for found in page.items], page.next_cursor)
+    return listing([record_view(found) for found in page.items], page.next_cursor)
 
 
 @routes.add(
@@ -73,7 +73,7 @@ def one_record(work: Work, call: Call, record_id: str) -> Reply:
     """
     found = open_record(work, _record_id(record_id))
     refuse_erased(work.tx, log_folder(work.settings), found)
-    return Reply({**_view(found), "envelope": _envelope(work, found)})
+    return Reply({**record_view(found), "envelope": _envelope(work, found)})
 
 
 @routes.add(
@@ -103,13 +103,14 @@ def _record_id(text: str) -> str:
         raise NotFound("没有这条记录", "no such record") from None
 
 
-def _view(found: Found) -> dict[str, Any]:
+def record_view(found: Found, below: str = "/api/audit/records") -> dict[str, Any]:
+    """Return what lists and answers show of a record; `below` is the address of the list that it is in."""
     return {
         "id": found.id,
         "kind": found.kind,
         "at": local_iso(found.at),
         "log_index": found.log_index,
-        "url": f"/api/audit/records/{found.id}",
+        "url": f"{below}/{found.id}",
         "body": found.body,
     }
 

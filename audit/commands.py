@@ -46,9 +46,8 @@ def audit_verify(
     from audit.verify import BadFile, verify
 
     folder = folder or place.data / "audit"
-    held = (
-        folder / "keys" if (folder / "keys").is_dir() else folder.parent / "keys"
-    )  # of a closed log: its own
+    # A closed log has its keys beside it.
+    held = folder / "keys" if (folder / "keys").is_dir() else folder.parent / "keys"
     files = (held / name for name in ("log.vkey", "log-mldsa.vkey"))
     keys = vkey or tuple(file.read_text().strip() for file in files if file.is_file())
     try:

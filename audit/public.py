@@ -70,7 +70,11 @@ def cosigned(work: Work, call: Call) -> Reply:
 )
 def tile(work: Work, call: Call, tile: str) -> Reply:
     """Return a tile of hashes or a bundle of entries that the checkpoint covers."""
-    folder = log_folder(work.settings)
+    return tile_file(log_folder(work.settings), tile)
+
+
+def tile_file(folder: Path, tile: str) -> Reply:
+    """Return a tile of the log in an audit folder as a public file. Raises NotFound."""
     _, signed = published_checkpoint(folder)
     try:
         level, index, width = parse_path(f"tile/{tile}")

@@ -80,7 +80,7 @@ class FoundPage:
 
 
 def find_records(
-    tx: Connection,
+    tx: Connection | None,
     folder: Path,
     filters: Filters,
     *,
@@ -103,7 +103,7 @@ def find_records(
     return engine.attempt(tx, page)
 
 
-def record_by_id(tx: Connection, folder: Path, record_id: str) -> Found:
+def record_by_id(tx: Connection | None, folder: Path, record_id: str) -> Found:
     """Return one record, sealed or not. Raises NotFound when there is none, or its body is gone."""
     try:
         record_id = str(UUID(record_id))
@@ -203,7 +203,7 @@ def _in_blocks(folder: Path, record_id: str) -> Found | None:
     return None
 
 
-def _in_none(tx: Connection, folder: Path, record_id: str) -> Found | None:
+def _in_none(tx: Connection | None, folder: Path, record_id: str) -> Found | None:
     """Look among journals, outbox and the bodies that lie in no block, by the bytes of the id."""
     waits, mark = waiting(tx, folder), record_id.encode()
     size = load_state(folder).size

@@ -14,7 +14,7 @@ from core.errors import Gone, NotFound
 from core.times import instant_of, parse_instant
 
 
-def refuse_erased(tx: Connection, folder: Path, found: Found) -> None:
+def refuse_erased(tx: Connection | None, folder: Path, found: Found) -> None:
     """Raise Gone when the body of a record was erased by decision; its envelope and proof are still there."""
     if not found.erased:
         return
@@ -26,14 +26,14 @@ def refuse_erased(tx: Connection, folder: Path, found: Found) -> None:
     )
 
 
-def _statement(tx: Connection, folder: Path, found: Found) -> dict[str, Any]:
+def _statement(tx: Connection | None, folder: Path, found: Found) -> dict[str, Any]:
     try:
         return dict(record_by_id(tx, folder, str(found.body["erased"])).body)
     except NotFound:  # its own body went by retention meanwhile
         return {}
 
 
-def refuse_pruned(tx: Connection, folder: Path, record_id: str) -> None:
+def refuse_pruned(tx: Connection | None, folder: Path, record_id: str) -> None:
     """Raise Gone for an id that is not there and of a time of which bodies were deleted by rule.
 
     Nobody can tell any more whether there was such a record: only bodies hold ids.

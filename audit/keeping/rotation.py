@@ -24,6 +24,7 @@ import orjson
 
 from audit import store
 from audit.bodies import append_bodies
+from audit.columns.maker import Maker, announcing
 from audit.drain import unsealed_frames
 from audit.files import write_file, write_files
 from audit.keeping.covered import Keeping, covered
@@ -35,7 +36,7 @@ from audit.keeping.store import unfinished
 from audit.keeping.units import slug_of
 from audit.note import Checkpoint
 from audit.proofs import published_checkpoint
-from audit.sealer import seal_once
+from audit.sealer import log_folder, seal_once
 from audit.segments import sync_folder
 from audit.signing import LOG_KEY, LOG_MLDSA_KEY, RECEIPT_KEY, make_log_keys
 from audit.state import State, load_state, save_state
@@ -113,9 +114,17 @@ def _finished(keeping: Keeping, now: datetime) -> tuple[str, Checkpoint]:
     if (keeping.folder / PAST / slug_of(keeping.origin)).exists():
         raise Conflict("log_origin 已用过", "log_origin was used before")
     own = replace(keeping.settings, platform=replace(keeping.settings.platform, log_origin=known.origin))
-    seal_once(own, keeping.database, now)
+    _finish_blocks(own, keeping.database, now)
     _check_end(Keeping(own, keeping.database))
     return published_checkpoint(keeping.folder)
+
+
+def _finish_blocks(settings: Settings, database: Database, now: datetime) -> None:
+    """Make the last blocks of columns, and seal what the log says of them: nobody makes any later."""
+    seal_once(settings, database, now)
+    maker = Maker(log_folder(settings), announcing(database, lambda: now), grace=0)
+    while maker.step():
+        seal_once(settings, database, now)
 
 
 def _check_end(old: Keeping) -> None:

@@ -8,8 +8,12 @@ import pytest
 
 from audit.keeping.covered import Keeping
 from audit.keeping.erasing import carry_out
+from audit.keeping.rotation import rotate
+from audit.note import Checkpoint, NoteVerifier, open_note
+from audit.proofs import check_inclusion
 from audit.sealer import seal_once
 from audit.store import insert_outbox
+from audit.tiles import decode_bundle
 from tests.audit.logs import access
 from tests.cast import bob, carol, dave
 from tests.conftest import World
@@ -78,3 +82,30 @@ def test_a_record_asked_for_twice_is_refused_by_its_place(world: World, record_i
         ("/records/0", "not_found"),
         ("/records/1", "erasure_asked"),
     ]
+
+
+def test_a_closed_log_is_still_served_searched_and_proven(world: World, record_id: str) -> None:
+    known = [world.settings.key_file(name).read_text().strip() for name in ("log.vkey", "log-mldsa.vkey")]
+    later = replace(world.settings.platform, log_origin="shuxiang.qianjiang.example/2027")
+    world.settings = replace(world.settings, platform=later)
+    rotate(world.settings, world.database, world.now)
+    auditor = world.client(dave)
+    (log,) = auditor.get("/audit/past").json["items"]
+    assert log["keys"][:2] == known
+    note = auditor.get(log["checkpoint"]).text
+    verifiers = [NoteVerifier.parse(key) for key in known]
+    signed = Checkpoint.parse(open_note(note, verifiers))
+    assert (signed.origin, signed.size) == (log["origin"], log["size"])
+    bundle = auditor.get(log["checkpoint"].replace("checkpoint", f"tile/entries/000.p/{log['size']}"))
+    assert len(decode_bundle(bundle.data)) == log["size"]
+    assert auditor.get(log["checkpoint"].replace("checkpoint", "tile/0/001")).status_code == 404
+
+    (found,) = auditor.get(f"{log['records']}?kind=access").json["items"]
+    assert found["id"] == record_id
+    one = auditor.get(found["url"]).json
+    proof = auditor.get(f"{found['url']}/proof").text
+    assert check_inclusion(proof, one["envelope"].encode(), *verifiers) == one["log_index"]
+    assert auditor.get("/api/audit/past/none/records").status_code == 404
+    assert world.client(bob).get(log["records"]).status_code == 403
+    last = auditor.get("/api/audit/records?kind=audit.query").json["items"]
+    assert {"log": log["origin"], "id": record_id} in [entry["body"]["query"] for entry in last]
