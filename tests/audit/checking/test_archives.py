@@ -101,6 +101,14 @@ def test_the_unit_of_another_range_is_refused(large: Held, unit: Files) -> None:
 
 
 @pytest.mark.long
+def test_a_unit_with_a_body_too_many_or_too_few_is_refused(large: Held, unit: Files) -> None:
+    bodies = unit["bodies.jsonl"]
+    for wrong in (bodies + large.body(5) + b"\n", bodies[:-1], bodies[: bodies[:-1].rindex(b"\n") + 1]):
+        said = failed(judged(large, relisted({**unit, "bodies.jsonl": wrong})))
+        assert "a wrong number of bodies" in said
+
+
+@pytest.mark.long
 def test_an_erased_body_is_told_and_breaks_nothing(large: Held, unit: Files) -> None:
     lines = unit["bodies.jsonl"].split(b"\n")
     lines[5] = erased_line(len(lines[5]), NOBODY, NOBODY)
@@ -171,6 +179,13 @@ def test_an_export_with_a_body_too_many_another_signer_or_another_log_is_refused
     forged["manifest"] = forged["manifest"].replace(b"refusals", b"refusal")
     assert "no --receipt-key signed this manifest" in failed(judged(held, forged))
     assert not judged(held, signed(files, "other.example/log")).readable
+
+
+def test_an_export_with_an_erased_body_is_still_proven(held: Held) -> None:
+    files = export(held, [3, 77])
+    body = held.body(77)
+    gone = {**files, "bodies.jsonl": files["bodies.jsonl"].replace(body, erased_line(len(body), NOBODY))}
+    assert judged(held, gone, signed).sound
 
 
 def test_a_file_put_in_twice_is_noticed(held: Held, tmp_path: Path) -> None:

@@ -200,6 +200,13 @@ def test_the_last_record_stands_at_no_index_beyond_the_log(held: Held, index: in
     assert check(held, held.keep("beyond", proof.replace(f"index {COUNT - 1}\n", f"index {index}\n"))) == 1
 
 
+@pytest.mark.parametrize("text", ["", "-1", "+1", "01", "1.0", "1e3", "٣", " 1", "1\n", str(2**63)])
+def test_a_number_has_one_proper_form(text: str) -> None:
+    with pytest.raises(verifier.Unreadable, match="not a number"):
+        verifier.whole_number(text)
+    assert verifier.whole_number(str(2**63 - 1)) == 2**63 - 1
+
+
 def test_base64_has_one_proper_form(held: Held) -> None:
     """The last character before the padding has bits that stand for nothing."""
     lines = held.proof(7).split("\n")
