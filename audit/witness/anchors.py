@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from audit.files import TEMPORARY, Inconsistent, tile_reader, write_file
-from audit.note import Checkpoint, NoteVerifier, open_note
+from audit.note import Checkpoint, NoteVerifier, open_note, split_note
 from audit.recovery import check_past
 from audit.state import State
 from core.times import SHANGHAI
@@ -57,11 +57,14 @@ def check_anchors(folder: Path, state: State, verifiers: Collection[NoteVerifier
         path.unlink()
     for path in _kept(folder):
         try:
-            known = Checkpoint.parse(open_note(path.read_text(encoding="utf-8"), verifiers))
+            note = path.read_text(encoding="utf-8")
+            known = Checkpoint.parse(split_note(note)[0])
+            if known.origin != origin:
+                continue  # of the log before
+            open_note(note, verifiers)
         except ValueError as wrong:
             raise Inconsistent(f"{path.name} cannot be trusted: {wrong}") from wrong
-        if known.origin == origin:
-            check_past(f"file {path.name}", known.size, known.root, state, tile_reader(folder / "log"))
+        check_past(f"file {path.name}", known.size, known.root, state, tile_reader(folder / "log"))
 
 
 def _kept(folder: Path) -> Iterator[Path]:

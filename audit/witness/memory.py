@@ -21,6 +21,8 @@ class Known:
     at: int | None = None
     trouble: str | None = None
     """Why it did not cosign when it was asked last; None when it did."""
+    refused: int | None = None
+    """The status with which it refused, once that is on record; None since it cosigned."""
     contradicts: bool = False
     """It cosigned a tree that ours does not continue; nothing is sealed until it cosigns again."""
 

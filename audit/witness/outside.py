@@ -159,14 +159,15 @@ class Outside:
             self._know(answered.witness, Known(answered.offer.size, millis(now)))
             self._add(answered.offer, answered.lines, now)
             return
-        contradicts = before.contradicts or isinstance(trouble, Contradicted)
-        is_known = before.trouble == str(trouble)
-        if isinstance(trouble, Refused) and not isinstance(trouble, Contradicted) and not is_known:
+        known = replace(before, trouble=str(trouble))
+        if isinstance(trouble, Contradicted):
+            self._know(answered.witness, replace(known, contradicts=True))
+            raise Inconsistent(f"witness {answered.witness}: {trouble}: rolled back?")
+        if isinstance(trouble, Refused) and trouble.status != before.refused:
             refusal = {"witness": answered.witness, "status": trouble.status, "size": answered.offer.size}
             self._put_on_record(REFUSED, now, {**refusal, "theirs": trouble.theirs})
-        self._know(answered.witness, replace(before, trouble=str(trouble), contradicts=contradicts))
-        if isinstance(trouble, Contradicted):
-            raise Inconsistent(f"witness {answered.witness}: {trouble}: rolled back?")
+            known = replace(known, refused=trouble.status)
+        self._know(answered.witness, known)
 
     def _know(self, name: str, known: Known) -> None:
         self._memory = replace(self._memory, witnesses={**self._memory.witnesses, name: known})

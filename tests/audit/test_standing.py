@@ -71,7 +71,7 @@ def test_a_memory_that_cannot_be_read_is_an_alarm_itself(log: Log) -> None:
 def test_what_is_remembered_is_read_back(log: Log) -> None:
     log.journal([access()])
     log.seal()
-    places, witnesses = load_state(log.folder).journals, {"one": Known(3, 4, "gone", True)}
+    places, witnesses = load_state(log.folder).journals, {"one": Known(3, 4, "gone", 403, True)}
     with_places = Memory(ORIGIN, 5, 1, 2, places, witnesses, 6, 7, 8, 9, "late")
     save_memory(log.folder, with_places)
     assert load_memory(log.folder) == with_places

@@ -109,6 +109,12 @@ def test_a_unit_with_a_body_too_many_or_too_few_is_refused(large: Held, unit: Fi
 
 
 @pytest.mark.long
+def test_a_bundle_with_a_byte_behind_its_last_envelope_is_malformed(large: Held, unit: Files) -> None:
+    longer = {**unit, "tile/entries/064": unit["tile/entries/064"] + b"\0"}
+    assert "a bundle is cut off" in failed(judged(large, relisted(longer)))
+
+
+@pytest.mark.long
 def test_an_erased_body_is_told_and_breaks_nothing(large: Held, unit: Files) -> None:
     lines = unit["bodies.jsonl"].split(b"\n")
     lines[5] = erased_line(len(lines[5]), NOBODY, NOBODY)

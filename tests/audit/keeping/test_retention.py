@@ -9,19 +9,24 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import orjson
 import pytest
 
-from audit.bodies import PER_FILE
+from audit.bodies import PER_FILE, is_erased, read_bodies
 from audit.columns.renewal import requests
 from audit.files import Inconsistent
 from audit.keeping import archive, keeper, retention
 from audit.keeping.archive import Unit, make_unit
 from audit.keeping.covered import covered
+from audit.keeping.erasing import carry_out
+from audit.keeping.erasure import find_erasure
 from audit.keeping.keeper import Keeper, keeping_lock, prune_step
 from audit.keeping.retention import cutoff, old_files, pruning
+from audit.keeping.units import member
 from audit.proofs import check_inclusion, entry_at, prove_inclusion
 from audit.query import Filters, find_records
 from core.errors import Conflict, Unavailable
+from tests.audit.keeping.test_erasing import granted
 from tests.audit.keeping.town import FILES, REST, RULE, Town
 from tests.audit.logs import LASTING, SIGNER, START
 
@@ -111,6 +116,30 @@ def test_an_archive_cut_off_anywhere_is_finished_by_whoever_comes_next(
     while keeper.archive_step(town.keeping, town.now):
         pass
     assert len([*(tmp_path / "units").iterdir()]) == FILES
+
+
+@pytest.mark.long
+def test_a_unit_that_holds_an_erased_body_is_named_and_made_anew_without_it(
+    old_town: Town, tmp_path: Path
+) -> None:
+    town = old_town.with_audit(archive=tmp_path / "units", retention=RULE)
+    made = unit(town)
+    line = next(read_bodies(town.folder / "bodies", 7, 8)).body
+    wanted = granted(town, [orjson.loads(line)["id"]])
+    for _ in range(3):
+        town.seal()
+        carry_out(town.keeping, town.now)
+    with town.database.read() as tx:
+        assert find_erasure(town.work(dave, tx), wanted.id).outcome == {
+            "bodies": 1,
+            "units": [made.path.name],
+        }
+    assert not prune_step(town.keeping, town.now)  # the archive holds other bodies than the log
+    again = unit(town)
+    assert again.sha256 != made.sha256
+    bodies = member(again.path, "bodies.jsonl") or b""
+    assert (line in bodies, is_erased(bodies.split(b"\n")[7])) == (False, True)
+    assert prune_step(town.keeping, town.now)
 
 
 # --- retention --------------------------------------------------------------------------------------

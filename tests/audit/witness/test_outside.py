@@ -210,6 +210,12 @@ def test_a_witness_that_refuses_is_put_on_record_once(log: Log, served: Make) ->
     with sealing(log, settings) as at_work:
         at_work.seal()
         assert "I do not know this key" in alarms(settings, log.now)[0].en
+    two.stop()
+    with sealing(log, settings) as at_work:
+        at_work.seal()
+    two.start()
+    with sealing(log, settings) as at_work:
+        at_work.seal()
     assert published(log, "cosigned").size > 2
     [refused] = records(log, "witness.refused")
     assert (refused["witness"], refused["status"], refused["theirs"]) == ("two.example.cn", 403, None)
