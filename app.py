@@ -21,6 +21,7 @@ import audit.api
 import audit.console
 import audit.keeping.api
 import audit.keeping.closed
+import audit.overview.console
 import audit.public
 import audit.questions.api
 import audit.questions.console
@@ -120,6 +121,7 @@ PAGES = (
     gateway.console.pages,
     matters.console.pages,
     audit.console.pages,
+    audit.overview.console.pages,
     audit.questions.console.pages,
     audit.usage.console.pages,
     supervision.console.pages,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -24,7 +24,7 @@ from audit.searching import read_filters, shortcuts
 from audit.signing import log_signers
 from audit.stamping.stamps import read_authority
 from audit.witness.policy import policy_of
-from audit.wording import DECISIONS, FIELDS, KINDS, REASONS, TONES, told
+from audit.wording import DECISIONS, FIELDS, KINDS, NAMES, REASONS, TONES, told
 from core.errors import ConfigError, Conflict, Gone, Invalid, NotFound
 from core.text import Text
 from core.work import Work
@@ -83,6 +83,13 @@ def words_of_records(work: Work) -> dict[str, Any]:
         "reasons": current_app.extensions.get(REASONS, {}),
         "told": sentence,
     }
+
+
+def names_of(work: Work, column: str, values: Sequence[str]) -> Mapping[str, str]:
+    """Return what datasets or systems with these codes are called, as far as anybody knows."""
+    known = current_app.extensions.get(NAMES, {})
+    found: Mapping[str, str] = known[column](work, sorted(set(values))) if column in known else {}
+    return found
 
 
 def reach(work: Work) -> dict[str, Any]:

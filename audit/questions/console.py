@@ -167,6 +167,7 @@ def confirm_export(work: Work, seen: Seen) -> Page:
     context = {
         **words_of_records(work),
         "count": count,
+        "period": (asked.said["since"], asked.said["until"]),
         "said": [(p, asked.said[p.name]) for p in asked.question.parameters if p.name in asked.said],
         "files": {form: (title, rows_of(form)) for form, title in _files(asked.question).items()},
     }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import current_app
 from markupsafe import Markup
 
+from audit.console import names_of
 from audit.proofs import not_sealed_yet, prove_inclusion
 from audit.questions.present import coverage_words
 from audit.sealer import log_folder
@@ -23,7 +23,7 @@ from audit.usage.reading import (
     sides_of,
     wanted,
 )
-from audit.wording import DECISIONS, NAMES, REASONS, TONES
+from audit.wording import DECISIONS, REASONS, TONES
 from core.errors import Invalid
 from core.periods import KINDS, day_of
 from core.text import Text
@@ -51,7 +51,7 @@ def usage(work: Work, seen: Seen) -> Page:
         "found": found,
         "choices": chosen_by(asked.side),
         "chart": _chart(found),
-        "names": _names(work, asked.by, [str(line["name"]) for line in found.lines]),
+        "names": names_of(work, asked.by, [str(line["name"]) for line in found.lines]),
         "basis": coverage_words(found.coverage),
     }
     return Page("audit/usage.html", {**context, **shown})
@@ -71,8 +71,8 @@ def calls(work: Work, seen: Seen) -> Page:
         return Page("audit/usage_records.html", {**context, "seen": again, "found": None}, 422)
     listed = {
         "found": found,
-        "systems": _names(work, "client", [str(item["client"]) for item in found.items]),
-        "titles": _names(work, "dataset", [str(item["dataset"]) for item in found.items]),
+        "systems": names_of(work, "client", [str(item["client"]) for item in found.items]),
+        "titles": names_of(work, "dataset", [str(item["dataset"]) for item in found.items]),
     }
     return Page("audit/usage_records.html", {**context, **listed})
 
@@ -100,11 +100,6 @@ def _context(work: Work) -> dict[str, Any]:
         "number": number,
         "consumer": CONSUMER,
     }
-
-
-def _names(work: Work, column: str, values: Sequence[str]) -> Mapping[str, str]:
-    known = current_app.extensions.get(NAMES, {})
-    return known[column](work, sorted(set(values))) if column in known else {}
 
 
 def _chart(found: Usage) -> Markup | None:
