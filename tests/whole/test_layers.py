@@ -149,6 +149,8 @@ def _doors(relative: Path) -> dict[str, set[str]]:
         closed["the network"] = NETWORK
     if place not in ("catalog/quality/duck.py", "audit/columns/engine.py"):
         closed["DuckDB"] = {"duckdb"}
+    if place != "audit/questions/spark.py":
+        closed["Spark"] = {"pyspark"}
     if place != "catalog/quality/table_reader.py":
         closed["the drivers of ADBC"] = ADBC
     return closed
@@ -277,6 +279,7 @@ def test_the_data_plane_reaches_neither_flask_nor_web() -> None:
         ("gateway/grants.py", "import urllib.request", door_faults),
         ("cases/procedure.py", "import yaml", door_faults),
         ("catalog/quality/check.py", "import duckdb", door_faults),
+        ("audit/questions/asking.py", "import pyspark", door_faults),
         ("catalog/quality/tables.py", "import adbc_driver_manager", door_faults),
         ("catalog/api.py", "from catalog import store", view_faults),
         ("catalog/api.py", "from . import store", view_faults),
