@@ -33,7 +33,8 @@ def bodies_path(folder: Path, index: int) -> Path:
 def append_bodies(folder: Path, index: int, offset: int, bodies: Sequence[bytes]) -> int:
     """Write bodies durably behind the first `index` ones; return where the last file then ends.
 
-    `offset` is where the file of `index` ended before; whatever lies behind it is overwritten.
+    `offset` is where the file of `index` ended before; whatever lies behind it is overwritten. Raises
+    Inconsistent when the file is shorter.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     while bodies:
@@ -47,6 +48,9 @@ def append_bodies(folder: Path, index: int, offset: int, bodies: Sequence[bytes]
 def _append(path: Path, offset: int, bodies: Sequence[bytes]) -> int:
     is_new = not path.exists()
     with open(path, "wb" if is_new else "r+b", opener=_private) as file:
+        held = os.fstat(file.fileno()).st_size
+        if held < offset:  # somebody took bodies away; what was committed must not be filled up with zeros
+            raise Inconsistent(f"{path.name} has {held} bytes instead of {offset}")
         file.truncate(offset)
         file.seek(offset)
         file.write(b"\n".join([*bodies, b""]))

@@ -159,7 +159,10 @@ class Journal:
         return self._failure is not None
 
     async def close(self) -> None:
-        """Write what waits, let go of the segments and remove the unused spare."""
+        """Write what waits, let go of the segments and remove the unused spare.
+
+        It stays when the live segment is gone, so that the sealer puts on record what is missing.
+        """
         if self._closing:
             return
         self._hand_over()
@@ -168,9 +171,11 @@ class Journal:
         self._spare_wanted.set()
         await asyncio.to_thread(self._writer.join)
         await asyncio.to_thread(self._filler.join)
+        is_whole = self._active.in_place()
         self._active.close()
         if self._spare is not None:
-            self._spare.path.unlink(missing_ok=True)
+            if is_whole:  # else the spare shows that there was a segment before it
+                self._spare.path.unlink(missing_ok=True)
             self._spare.close()
 
     # --- in the event loop ------------------------------------------------------------------------
