@@ -44,7 +44,7 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let what takes longest begin first: at the end of a run it would have the other processors wait."""
-    items.sort(key=lambda item: item.get_closest_marker("first") is None)
+    items.sort(key=lambda item: -max((mark.args[0] for mark in item.iter_markers("takes")), default=0))
 
 
 class World:

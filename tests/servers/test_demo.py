@@ -12,7 +12,7 @@ import pytest
 
 from tests.servers.conftest import Deployment
 
-pytestmark = [pytest.mark.servers, pytest.mark.first]
+pytestmark = [pytest.mark.servers, pytest.mark.takes(45)]
 
 
 @pytest.fixture(scope="module")

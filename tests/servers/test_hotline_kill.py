@@ -31,7 +31,7 @@ from hotline.tickets import find_ticket
 from tests.servers.conftest import Deployment
 from tests.servers.test_serve import processes_of
 
-pytestmark = [pytest.mark.servers, pytest.mark.long, pytest.mark.first]
+pytestmark = [pytest.mark.servers, pytest.mark.long, pytest.mark.takes(40)]
 ROOT = Path(__file__).parents[2]
 
 

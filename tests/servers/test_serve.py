@@ -13,7 +13,7 @@ import pytest
 
 from tests.servers.conftest import Deployment
 
-pytestmark = [pytest.mark.servers, pytest.mark.first]
+pytestmark = [pytest.mark.servers, pytest.mark.takes(30)]
 
 
 def processes_of(folder: Path) -> dict[int, str]:

@@ -105,7 +105,7 @@ def test_a_small_month_adds_up(city: Any) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.first
+@pytest.mark.takes(150)
 def test_a_month_of_a_whole_city_adds_up(world: Any) -> None:
     unhurried(world)
     check(world, play(world, 11, **WHOLE), WHOLE["applications"])
