@@ -85,6 +85,7 @@ class Deployment:
             except (urllib.error.URLError, OSError):
                 pass
             assert time.monotonic() < deadline, f"{url} did not answer\n{self.log()}"
+            assert self.started[-1].poll() is None, f"what was to answer has ended\n{self.log()}"
             time.sleep(0.05)
 
     def serve(self) -> subprocess.Popen[str]:
