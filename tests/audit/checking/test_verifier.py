@@ -15,7 +15,7 @@ import pytest
 
 from audit import merkle
 from audit.checking import verifier
-from audit.note import Checkpoint, Cosigner
+from audit.note import Checkpoint, Cosigner, NoteSigner, split_note
 from audit.signing import LogSigners
 from tests.audit.checking.held import WITNESSES, Held, envelope_in, hold
 from tests.audit.logs import LASTING, ORIGIN, SIGNER, START, Log
@@ -191,6 +191,13 @@ def test_a_consistency_proof_starts_where_it_says_and_ends_later(held: Held) -> 
     empty = held.keep("empty", signers.sign_checkpoint(Checkpoint(ORIGIN, 0, merkle.EMPTY_ROOT), START))
     more = held.consistency(0).replace("old 0\n", f"old 0\n{'A' * 43}=\n")
     assert check(held, held.keep("more", more), "--old", empty) == 1
+
+
+def test_an_old_checkpoint_that_the_log_has_not_signed_proves_nothing(held: Held) -> None:
+    true = Checkpoint.parse(split_note((held.desk / "kept.checkpoint").read_text(encoding="utf-8"))[0])
+    stranger = LogSigners(NoteSigner(ORIGIN, bytes(32)), Cosigner(ORIGIN, "ml-dsa-44", bytes(32)))
+    forged = held.keep("forged", stranger.sign_checkpoint(true, START))
+    assert check(held, held.keep("new", held.consistency(COUNT // 2)), "--old", forged) == 1
 
 
 @pytest.mark.parametrize("index", [COUNT, COUNT + 1, 511, 2**40])
