@@ -29,6 +29,7 @@ from core.errors import Conflict, Unavailable
 from tests.audit.keeping.test_erasing import granted
 from tests.audit.keeping.town import FILES, REST, RULE, Town
 from tests.audit.logs import LASTING, SIGNER, START
+from tests.cast import dave
 
 SIZE = FILES * PER_FILE + REST
 
