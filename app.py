@@ -21,6 +21,7 @@ import audit.api
 import audit.console
 import audit.keeping.api
 import audit.keeping.closed
+import audit.keeping.console
 import audit.overview.console
 import audit.public
 import audit.questions.api
@@ -122,6 +123,7 @@ PAGES = (
     matters.console.pages,
     audit.console.pages,
     audit.overview.console.pages,
+    audit.keeping.console.pages,
     audit.questions.console.pages,
     audit.usage.console.pages,
     supervision.console.pages,

@@ -8,12 +8,14 @@ from typing import Any
 from markupsafe import Markup
 
 from audit.console import names_of, words_of_records
+from audit.keeping.past import past_logs
 from audit.log import record
 from audit.overview.anomalies import find_anomalies
 from audit.overview.state import fingerprint, log_state
 from audit.questions.present import coverage_words
 from audit.questions.statistics import Statistics, read_statistics
 from audit.reading import QUERY
+from audit.sealer import log_folder
 from core.errors import Invalid
 from core.periods import KINDS, day_of
 from core.text import Text
@@ -116,9 +118,9 @@ def state(work: Work, seen: Seen) -> Page:
     context: Mapping[str, Any] = {
         "found": found,
         "basis": coverage_words(found.coverage),
+        "past": past_logs(log_folder(work.settings)),
         "origin": work.settings.platform.log_origin,
         "rules": work.settings.audit,
         "fingerprint": fingerprint,
-        "control_url": work.settings.platform.control_url,
     }
     return Page("audit/log.html", context)

@@ -105,7 +105,7 @@ KEYS = {
 
 
 def log_state(work: Work) -> LogState:
-    """Look at the log's files. Raises Inconsistent where they make no sense, ConfigError for a witness's key."""
+    """Look at the log's files. Raises Inconsistent, and ConfigError for a witness's key."""
     settings, folder = work.settings, log_folder(work.settings)
     stands, policy, size = standing(settings, work.now), policy_of(settings), load_state(folder).size
     own = tuple(verifier for _, verifier in _keys(settings))

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from audit.journal import Journal
+from audit.keeping.erasure import request_erasure
 from audit.query import Filters, find_records
 from audit.record import make_record
 from audit.sealer import Sealer
@@ -20,7 +21,7 @@ from gateway.grants import act_on_grant
 from matters.acting import act_on_matter
 from matters.opening import open_matter
 from notices.inbox import list_notices, read_notice
-from tests.cast import alice, bob, carol, chen
+from tests.cast import alice, bob, carol, chen, dave
 from tests.notices.receivers import by_webhook, post
 from tests.notices.sending import send
 from tests.stories import LOCAL, active_client, active_grant, offered, submitted_application
@@ -36,6 +37,7 @@ class City(NamedTuple):
     grant: str
     system: str
     record: str
+    erasure: str
     matter: str
     report: str
 
@@ -65,6 +67,8 @@ def populate(world: Any) -> City:
     matters = _matters(world, divisions, workdays, grant.grant.number)
     _calls(world, grant)
     _told(world)
+    record = _sealed_record(world)
+    world.now += timedelta(minutes=5)
     return City(
         dataset=divisions.replace("/", "-"),
         draft=draft.replace("/", "-"),
@@ -72,7 +76,8 @@ def populate(world: Any) -> City:
         waiting=waiting.application.id,
         grant=grant.grant.id,
         system=system.client.id,
-        record=_sealed_record(world),
+        record=record,
+        erasure=_erasure(world, record),
         **matters,
     )
 
@@ -150,3 +155,9 @@ def _sealed_record(world: Any) -> str:
     with world.database.read() as tx:
         page = find_records(tx, folder, Filters(equal={"kind": "access"}), limit=1)
     return page.items[0].id
+
+
+def _erasure(world: Any, record: str) -> str:
+    """Ask that a body be erased; nobody has decided yet."""
+    with world.work(dave) as work:
+        return request_erasure(work, [record], "《个人信息保护法》第四十七条", "潜审函〔2026〕3 号").id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.looking import Pages, led_to, look_at, name, shown
-from tests.cast import adam, alice, bob, carol, dave
+from tests.cast import adam, alice, bob, carol, chen, dave
 
 pytestmark = pytest.mark.browser
 
@@ -54,6 +54,15 @@ PAGES: Pages = (
     (dave, "/records"),
     (dave, "/records/{record}"),
     (dave, "/records/export?decision=refused"),
+    (dave, "/records/overview"),
+    (dave, "/records/log"),
+    (dave, "/records/erasures"),
+    (bob, "/records/erasures"),
+    (dave, "/records/erasures/new?record={record}"),
+    (bob, "/records/erasures/{erasure}"),
+    (carol, "/usage"),
+    (chen, "/usage?side=provider&period=year&by=client"),
+    (alice, "/usage/records"),
     (dave, "/records/questions"),
     (dave, "/records/questions/accesses_of_citizen"),
     (dave, "/records/questions/find_records?asked=yes&kind=access"),
@@ -62,6 +71,7 @@ PAGES: Pages = (
     (bob, "/statistics?period=year"),
 )
 DOWNLOADS = {
+    "/usage/records/<id>/proof",
     "/records/export/<form>",
     "/records/questions/<code>/file/<form>",
     "/records/<id>/proof",
