@@ -69,6 +69,7 @@ def test_a_unit_stands_alone_and_its_own_program_proves_it(old_town: Town, tmp_p
     assert "16384 ... 32767" in told.stdout
 
 
+@pytest.mark.long
 def test_a_unit_made_twice_has_the_same_bytes_though_the_log_grew(old_town: Town) -> None:
     first = unit(old_town)
     bytes_then = first.path.read_bytes()
@@ -89,6 +90,7 @@ def test_only_whole_ranges_that_a_checkpoint_covers_are_archived(old_town: Town)
             unit(old_town, first)
 
 
+@pytest.mark.long
 def test_a_unit_that_does_not_hold_is_not_put_in_place(old_town: Town) -> None:
     path = old_town.folder / "bodies" / f"{0:012d}.jsonl"
     path.write_bytes(path.read_bytes().replace(b'"p77"', b'"p78"'))
@@ -165,6 +167,7 @@ def test_bodies_go_by_rule_once_the_log_has_said_so_and_proofs_still_hold(old_to
     assert not prune_step(town.keeping, town.now)
 
 
+@pytest.mark.long
 def test_what_is_younger_or_not_covered_or_kept_for_ever_stays(old_town: Town) -> None:
     before = names(old_town.folder / "bodies")
     prune(old_town)  # no rule
@@ -176,6 +179,7 @@ def test_what_is_younger_or_not_covered_or_kept_for_ever_stays(old_town: Town) -
     assert names(old_town.folder / "bodies") == before
 
 
+@pytest.mark.long
 def test_the_days_are_counted_from_the_newest_record_of_a_file(old_town: Town) -> None:
     town = old_town.with_audit(retention=RULE)
     reach = covered(town.settings)
@@ -231,6 +235,7 @@ def test_pruning_cut_off_anywhere_is_finished_by_whoever_comes_next(
     assert {f.body["last"] for f in found} == {FILES * PER_FILE - 1}
 
 
+@pytest.mark.long
 def test_the_keeper_archives_then_prunes_once_a_day(old_town: Town, tmp_path: Path) -> None:
     town = old_town.with_audit(retention=RULE, archive=tmp_path / "units")
     one = Keeper(town.keeping)

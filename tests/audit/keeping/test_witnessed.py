@@ -35,6 +35,7 @@ def cosign(town: Town, at: datetime, cosigner: Cosigner = WITNESS) -> None:
     (town.folder / "log" / "cosigned").write_text(add_signatures(note, [line]), encoding="utf-8")
 
 
+@pytest.mark.long
 def test_without_a_witness_nothing_goes_and_nothing_is_archived(old_town: Town) -> None:
     town = watched(old_town.with_audit(retention=RULE, archive=old_town.settings.data / "units"))
     assert not archive_step(town.keeping, town.now)
@@ -48,6 +49,7 @@ def test_without_a_witness_nothing_goes_and_nothing_is_archived(old_town: Town) 
     assert prune_step(town.keeping, town.now)
 
 
+@pytest.mark.long
 def test_a_clock_that_is_ahead_of_the_witnesses_deletes_nothing(old_town: Town) -> None:
     town = watched(old_town.with_audit(retention=RULE))
     seen = START - timedelta(days=200)
@@ -60,6 +62,7 @@ def test_a_clock_that_is_ahead_of_the_witnesses_deletes_nothing(old_town: Town) 
     )
 
 
+@pytest.mark.long
 def test_a_checkpoint_cosigned_by_somebody_else_does_not_count(old_town: Town) -> None:
     town = watched(old_town.with_audit(retention=RULE))
     cosign(town, town.now, OTHER)
