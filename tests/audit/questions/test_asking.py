@@ -14,9 +14,11 @@ from audit.questions import asking
 from audit.questions.catalogue import QUESTIONS
 from audit.questions.model import TITLES
 from audit.sealer import seal_once
+from gateway.grants import act_on_grant
 from tests.audit.questions.story import DAY, HOUR, call, event
-from tests.cast import alice, dave
+from tests.cast import alice, bob, dave
 from tests.conftest import World
+from tests.stories import active_grant
 
 
 def put(world: World, *records: Any, seal: bool = True) -> None:
@@ -83,6 +85,17 @@ def test_an_answer_says_what_it_was_asked_and_which_checkpoint_covers_it(world: 
         1,
     )
     assert (body["department"], body["roles"]) == (dave.department, ["auditor"])
+
+
+def test_the_grants_in_force_are_those_that_the_gateway_keeps(world: World) -> None:
+    used, idle, ended = (active_grant(world) for _ in range(3))
+    with world.work(bob) as work:
+        act_on_grant(work, ended.grant.id, "terminate", {"reason": "停用"})
+    world.now += 40 * DAY
+    put(world, call(world.now - DAY, grant=used.grant.number))
+    (row,) = world.client(dave).get("/api/audit/questions/unused_grants?days=30").json["items"]
+    assert (row["grant"], row["last_call"]) == (idle.grant.number, None)
+    assert (row["client"], row["dataset"]) == (idle.grant.client_id, idle.grant.dataset_code)
 
 
 def test_only_auditors_may_ask(world: World) -> None:
