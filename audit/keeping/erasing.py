@@ -24,6 +24,7 @@ from audit.keeping.places import erase_body, erase_frames
 from audit.keeping.units import units_holding
 from audit.proofs import entry_at
 from audit.query import record_by_id
+from audit.state import load_state
 from audit.store import insert_outbox
 from core.errors import Gone, NotFound
 
@@ -31,7 +32,7 @@ from core.errors import Gone, NotFound
 def carry_out(keeping: Keeping, now: datetime) -> list[Erasure]:
     """Take the next step of every erasure that was granted; return those that still wait for something.
 
-    They wait for the sealer or for witnesses. Raises Inconsistent when a body
+    They wait for the sealer, for witnesses or for the second copy. Raises Inconsistent when a body
     was changed by somebody, BadNote when the checkpoint is not what it should be.
     """
     with keeping.database.read() as tx:
@@ -54,16 +55,17 @@ def _step(keeping: Keeping, erasure: Erasure, reach: Covered, now: datetime) -> 
 
 def _state(keeping: Keeping, erasure: Erasure, reach: Covered, now: datetime) -> None:
     """Have the log say of each body that it goes, all at once."""
+    with keeping.database.read() as tx:
+        targets = [found for t in erasure.targets if (found := _located(tx, keeping, t)) is not None]
+    places = [target.log_index for target in targets]
+    if any(index is None or index >= reach.size for index in places):
+        return
     with keeping.database.begin() as tx:
-        targets = [_located(tx, keeping, target) for target in erasure.targets]
-        if any(t is not None and (t.log_index is None or t.log_index >= reach.size) for t in targets):
-            return
         stated = []
         for target in targets:
-            if target is not None and target.log_index is not None:
-                made = body_erased(target.log_index, target.record_id, erasure.id, erasure.basis, now)
-                insert_outbox(tx, made)
-                stated.append(replace(target, statement=made.id))
+            made = body_erased(target.log_index or 0, target.record_id, erasure.id, erasure.basis, now)
+            insert_outbox(tx, made)
+            stated.append(replace(target, statement=made.id))
         store.state_targets(tx, erasure.id, stated)
 
 
@@ -92,10 +94,13 @@ def _stated(erasure: Erasure) -> Iterator[Target]:
 
 
 def _erase(keeping: Keeping, erasure: Erasure, now: datetime) -> bool:
-    """Take the bodies out of every place and note that it was done."""
+    """Take the bodies out of every place and note that it was done; wait while they are being copied."""
+    indexes = [target.log_index or 0 for target in _stated(erasure)]
+    copy = keeping.settings.audit.copy_to
+    if copy is not None and load_state(copy).size <= max(indexes, default=-1):
+        return False
     for target in _stated(erasure):
         _erase_one(keeping, target.log_index or 0, target.record_id, target.statement or "")
-    indexes = [target.log_index or 0 for target in _stated(erasure)]
     for index in indexes:
         ask_renewal(keeping.folder, index, index)
     units = units_holding(keeping.archive, keeping.origin, indexes)
