@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from audit.bodies import is_erased, read_bodies
 from audit.columns.renewal import requests
 from audit.files import Inconsistent
+from audit.frames import read_journal
+from audit.journal import Journal
 from audit.keeping import erasing, store
 from audit.keeping.erasing import carry_out
 from audit.keeping.erasure import decide_erasure, find_erasure, list_erasures, request_erasure
 from audit.keeping.model import DONE, GRANTED, STATED, Erasure
 from audit.proofs import check_inclusion, entry_at, prove_inclusion
+from audit.record import make_record
+from audit.segments import segment_path
 from core.errors import Conflict, Invalid, NotPermitted
 from core.ids import new_id
 from tests.audit.keeping.town import Town
@@ -216,3 +222,28 @@ def test_a_request_names_each_record_that_cannot_be_erased(town: Town, records: 
         ("/records/2", "never_erased"),
         ("/records/3", "not_found"),
     ]
+
+
+def test_a_journal_that_is_still_written_loses_the_body_and_goes_on(town: Town) -> None:
+    async def story() -> None:
+        journal = await Journal.open(
+            town.folder / "journal", "w", segment_bytes=64 * 1024, reserve_bytes=0, now=START
+        )
+        first, *rest = [make_record("access", START, journal.name, {"purpose": f"for-{i}"}) for i in range(4)]
+        for record in (first, *rest[:2]):
+            await journal.append(record)
+        town.seal()
+        granted(town, [rest[0].id])
+        keep(town)
+        segment = segment_path(town.folder / "journal", journal.name, 1)
+        held = segment.read_bytes()
+        assert (b"for-0" in held, b"for-1" in held, b"for-2" in held) == (True, False, True)
+        await journal.append(rest[2])
+        await journal.close()
+        assert [frame.seq for frame in read_journal(segment)] == [1, 2, 3, 4]
+        town.seal()
+        assert town.read(rest[2].id).log_index is not None
+
+    asyncio.run(story())
+    kinds = [orjson.loads(line.body).get("k") for line in read_bodies(town.folder / "bodies", 0, 99)]
+    assert "journal.gap" not in kinds
