@@ -34,7 +34,7 @@ _VERSIONS = {"nginx": ["-v"], "haproxy": ["-v"], "wrk": ["-v"], "sqlite3": ["--v
 def conditions(folder: Path, plan: Plan) -> dict[str, Any]:
     """Return what the figures were taken under; call it before the load begins."""
     return {
-        "cpus": f"{os.cpu_count()} x {_cpu_model()}",
+        "cpus": f"{os.cpu_count()} x {cpu_model()}",
         "pinned": "what is measured on one CPU; load, provider and sealer on another",
         "load_average_before": [round(x, 2) for x in os.getloadavg()],
         "durable_write_ms": round(durable_write_ms(folder), 3),
@@ -67,7 +67,8 @@ def durable_write_ms(folder: Path, times: int = 50) -> float:
     return sorted(taken)[times // 2] * 1000
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
+    """Return what the processor calls itself."""
     found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     return found[1] if found else platform.machine()
 
