@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from fcntl import LOCK_NB, LOCK_SH, flock
+from hashlib import sha256
 from pathlib import Path
 
 from audit.beat import LAG_BOUND
@@ -49,6 +50,7 @@ def check_around(
     _check_gone(folder, report, known)
     _check_levels(folder, report)
     _check_notes(folder, report, notes, verifiers)
+    _check_stamps(folder, report, known)
     _check_state(folder, report, now)
     check_columns(folder, report, known)
 
@@ -107,6 +109,18 @@ def _check_notes(
             report.wrong.add(file, str(wrong))
 
 
+def _check_stamps(folder: Path, report: Report, known: Known) -> None:
+    """Check the time stamps' files against what the log holds of them."""
+    for file, expected in known.stamps.items():
+        try:
+            found = sha256((folder / file).read_bytes()).hexdigest()
+        except OSError:
+            report.wrong.add(file, "missing")
+        else:
+            if found != expected:
+                report.wrong.add(file, "the time stamp is not as the log knows it")
+
+
 # --- state and leftovers ----------------------------------------------------------------------------
 
 
@@ -120,12 +134,19 @@ def _check_state(folder: Path, report: Report, now: datetime) -> None:
     report.is_copy = copied_path(folder).exists()
     if state.size < report.size:
         report.wrong.add(_STATE, f"holds {state.size} entries, the checkpoint {report.size}")
-    elif state.size == report.size and state.root != report.root:
-        report.wrong.add(_STATE, "has another root than the checkpoint")
+    elif state.root != (report.root if state.size == report.size else _root_of(folder, state.size)):
+        report.wrong.add(_STATE, "has another root than the log")
     _check_journals(folder, report, state)
     for file, what in list(_leftovers(folder, state)):
         if not _is_of_a_step(folder, folder / file, state, now):
             report.wrong.add(file.removeprefix("log/"), what)
+
+
+def _root_of(folder: Path, size: int) -> bytes | None:
+    try:
+        return root(size, hash_reader(size, tile_reader(folder / "log")))
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _check_journals(folder: Path, report: Report, state: State) -> None:
@@ -149,8 +170,9 @@ def _leftovers(folder: Path, state: State) -> Iterator[tuple[str, str]]:
         end = state.bodies_end if first == state.size // PER_FILE * PER_FILE else None
         if first < 0 or first % PER_FILE or first >= state.size:
             yield f"bodies/{path.name}", "no log of this size has this file"
-        elif end is not None and path.stat().st_size > end:
-            yield f"bodies/{path.name}", f"{path.stat().st_size - end} bytes behind the last body"
+        elif end is not None and (more := path.stat().st_size - end) != 0:
+            what = f"{more} bytes behind the last body" if more > 0 else f"{-more} bytes too short"
+            yield f"bodies/{path.name}", what
     for parent, _, names in os.walk(folder / "log" / "tile"):
         within = Path(parent).relative_to(folder / "log").as_posix()
         for name in (f"{within}/{name}" for name in names):

@@ -12,12 +12,14 @@ from audit.verify_report import Report
 def check_columns(folder: Path, report: Report, known: Known) -> None:
     """Check each block against the newest `segment.sealed`, and one of which there is none against bodies.
 
-    A block that is missing is no fault: it can be made again. Nor is one whose bodies are gone by now, or
-    that lies beyond what is checked.
+    A block that is missing is no fault: it can be made again. One that is not sealed and whose own bodies are
+    gone or wrong cannot be judged.
     """
     for block in present(folder):
         name = f"{FOLDER}/{block.name}"
         if block.end > report.size:
+            continue
+        if block.name not in known.blocks and _is_in_doubt(report, known, block):
             continue
         try:
             if not _fits(folder, block, known, report.size):
@@ -34,7 +36,13 @@ def _fits(folder: Path, block: Block, known: Known, size: int) -> bool:
     sealed = known.blocks.get(block.name)
     if sealed is not None:
         return digest(block.path(folder)) == sealed
-    return block.first < known.pruned or _holds_its_bodies(folder, block, size)
+    return _holds_its_bodies(folder, block, size)
+
+
+def _is_in_doubt(report: Report, known: Known, block: Block) -> bool:
+    """Tell whether the records of a block are gone or wrong themselves, so that they prove nothing of it."""
+    spans = [(f.first, f.last) for f in report.faults if f.first is not None and f.last is not None]
+    return block.first < known.pruned or any(a < block.end and b >= block.first for a, b in spans)
 
 
 def _holds_its_bodies(folder: Path, block: Block, size: int) -> bool:

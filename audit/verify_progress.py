@@ -18,7 +18,7 @@ import orjson
 from audit.keeping.kinds import BODY_ERASED, PRUNED
 from audit.merkle import EMPTY_ROOT, node_hash
 from audit.tiles import HEIGHT
-from audit.verify_records import Stretch
+from audit.verify_records import STAMPED, Stretch
 
 _FORMAT = "shuxiang-verify/v1"
 
@@ -76,6 +76,8 @@ class Known:
     """Bodies below this log index are gone, as the log says."""
     blocks: dict[str, str] = field(default_factory=dict)
     """By file, the newest SHA-256 (hex) that the log knows of a block of columns."""
+    stamps: dict[str, str] = field(default_factory=dict)
+    """The same of the time stamps over anchors."""
 
     def take(self, stretch: Stretch) -> None:
         """Add what a stretch behind the others has told."""
@@ -90,6 +92,8 @@ class Known:
                 self.erasures[body["index"]] = body["id"]
             elif kind == PRUNED:
                 self.pruned = max(self.pruned, body["last"] + 1)
+            elif kind == STAMPED:
+                self.stamps[body["file"]] = body["sha256"]
             else:
                 self.blocks[body["block"]] = body["sha256"]
 
@@ -120,6 +124,7 @@ def save(path: Path, note: str, known: Known) -> None:
         "erasures": {str(at): record for at, record in known.erasures.items()},
         "pruned": known.pruned,
         "blocks": known.blocks,
+        "stamps": known.stamps,
     }
     aside = path.with_name(f"{path.name}.part")
     aside.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
@@ -147,6 +152,7 @@ def load(path: Path) -> Earlier | None:
             {int(at): record for at, record in raw["erasures"].items()},
             raw["pruned"],
             raw["blocks"],
+            raw["stamps"],
         )
         return Earlier(raw["checkpoint"], known)
     except (KeyError, TypeError, AttributeError, ValueError) as wrong:

@@ -33,8 +33,8 @@ from audit.tiles import (
 )
 from audit.verify_report import Faults
 
-GAP, SEALED = "journal.gap", "segment.sealed"
-_TELLING = (SEALED, BODY_ERASED, PRUNED)
+GAP, SEALED, STAMPED = "journal.gap", "segment.sealed", "timestamp"
+_TELLING = (SEALED, STAMPED, BODY_ERASED, PRUNED)
 """Kinds of the records by which the log tells of its own files."""
 _LETTERS = frozenset(ord(kind[0]) for kind in (GAP, *_TELLING))
 _DIGEST, _KIND = b'{"b":"', b'","k":"'

@@ -18,6 +18,7 @@ from audit.state import load_state, save_state
 from audit.tiles import decode_bundle, encode_bundle
 from audit.verify import BadFile, verify
 from core.text import Text
+from tests.audit.faults.story import seal_calls
 from tests.audit.logs import ORIGIN, SIGNER, START, VKEY, Log, access
 
 SIZE = 600
@@ -194,7 +195,7 @@ MATRIX: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a state with another root": (
         lambda folder: save_state(folder, replace(load_state(folder), root=bytes(32))),
-        "state.json: has another root than the checkpoint",
+        "state.json: has another root than the log",
     ),
     "a missing bodies file": (remove_all_bodies, "the body is missing (records 0 to 599)"),
     "a cut bodies file": (cut("bodies/000000000000.jsonl", 100), "the body is missing (records 0 to 599)"),
@@ -307,8 +308,7 @@ LARGE = PER_FILE + 300
 @pytest.fixture(scope="module")
 def large_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     log = Log(tmp_path_factory.mktemp("large") / "audit")
-    log.put([access() for _ in range(LARGE)])
-    log.seal()
+    seal_calls(log, LARGE)
     log.database.close()
     return log.folder
 

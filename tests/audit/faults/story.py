@@ -74,6 +74,12 @@ def check_log(folder: Path, seen: Sequence[Checkpoint]) -> None:
         assert root(old.size, read) == old.root, f"another tree was signed at {old.size}"
 
 
+def seal_calls(log: Log, count: int) -> None:
+    """Seal so many calls from one journal."""
+    _segment(log, "w.1", 1, 1, [access(source="w.1") for _ in range(count)])
+    log.seal()
+
+
 def checkpoint_in(folder: Path) -> Checkpoint:
     """Return the checkpoint that everybody can see, which must be a whole and signed one at any time."""
     note = (folder / "log" / "checkpoint").read_text(encoding="utf-8")
