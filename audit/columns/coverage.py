@@ -183,12 +183,14 @@ class _Known:
     digests: dict[str, str]
 
 
-_known: dict[Path, _Known] = {}
+_known: dict[tuple[Path, str], _Known] = {}
+"""By audit folder and origin: a rotation puts another log into the folder."""
 
 
 def _recorded(folder: Path, size: int, engine: Engine, tx: Connection | None) -> dict[str, str]:
     """Return the newest digest on record of each block; those of entries seen before are remembered."""
-    known = _known.get(folder, _Known(0, {}))
+    place = folder, _checkpoint(folder).partition("\n")[0]
+    known = _known.get(place, _Known(0, {}))
     if known.size > size:  # another log has taken its place
         known = _Known(0, {})
 
@@ -202,5 +204,5 @@ def _recorded(folder: Path, size: int, engine: Engine, tx: Connection | None) ->
 
     bodies = [orjson.loads(raw) for raw in engine.attempt(tx, read)]
     digests = {**known.digests, **{b["block"]: b["sha256"] for b in bodies if b.get("k") == SEALED}}
-    _known[folder] = _Known(size, digests)
+    _known[place] = _Known(size, digests)
     return digests
