@@ -64,11 +64,13 @@ def _check_gone(folder: Path, report: Report, known: Known) -> None:
         if known.erasures.get(at) == record:
             report.erased += 1
         else:
+            report.unexplained += 1
             file = f"bodies/{bodies_path(folder, at).name}"
             report.wrong.add(file, "the body is erased, and no record says so", at)
     for first, last in known.missing:
-        kept = max(first, known.pruned)
-        report.pruned += min(last + 1, kept) - first
+        kept = min(max(first, known.pruned), last + 1)
+        report.pruned += kept - first
+        report.unexplained += last + 1 - kept
         if kept <= last:
             report.wrong.add(f"bodies/{bodies_path(folder, kept).name}", "the body is missing", kept, last)
 

@@ -57,6 +57,8 @@ class Report:
     """How many bodies were read and fit; `erased` and `pruned` ones are gone, as records of the log say."""
     erased: int = 0
     pruned: int = 0
+    unexplained: int = 0
+    """How many bodies are gone without a record that says so."""
     checked_before: int = 0
     """Records that an earlier check had found in order and that were not read again."""
     is_copy: bool = False

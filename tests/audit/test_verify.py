@@ -285,6 +285,23 @@ def test_a_body_that_was_erased_on_record_is_told_apart_from_a_fault(sealed: Log
     assert "no record says so (record 40)" in str(sealed.verify())
 
 
+def test_a_body_that_is_erased_while_it_is_checked_is_no_fault(sealed: Log) -> None:
+    said = body_erased(40, None, "decision-1", "basis", START)
+
+    def erased(lines: list[bytes]) -> None:
+        lines[40] = erased_line(len(lines[40]) - 1, said.id) + b"\n"
+
+    bodies_changed(erased)(sealed.folder)  # as if it had come before the check read it
+
+    def grow(done: int, size: int) -> None:
+        if size == SIZE:
+            sealed.put([said])
+            sealed.seal()
+
+    report = verify(sealed.folder, VKEY, grow)
+    assert (report.sound, report.erased, report.size) == (True, 1, SIZE + 1)
+
+
 def test_bodies_past_their_retention_are_told_apart_from_missing_ones(large: Log) -> None:
     first = large.folder / "bodies" / "000000000000.jsonl"
     kept = first.read_bytes()
