@@ -126,9 +126,9 @@ def answer(asked: Asked, folder: Path, engine: Engine, tx: Connection | None, li
     """
     limit = min(limit, ROWS_MOST - asked.offset)
     expression = _expression(asked)
-    found = engine.ask(expression.limit(limit + 1, offset=asked.offset), tx, given=asked.given)
-    rows = found.rows.cast(expression.schema().to_pyarrow())
     end = asked.offset + limit
+    found = engine.ask(expression.limit(end + 1), tx, given=asked.given)  # Ibis cannot skip rows on Spark
+    rows = found.rows.cast(expression.schema().to_pyarrow()).slice(asked.offset)
     more = rows.num_rows > limit
     since = None if asked.question.looks_back else asked.values.get("since")
     seen = coverage(folder, since, asked.values.get("until"), tx=tx)

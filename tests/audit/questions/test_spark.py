@@ -38,6 +38,7 @@ QUICK = {
 }
 """A jumble of some hundred rows is not worth more."""
 RECORDS = 700
+PAGE = 201
 MONTH = period(30)
 ASKED: dict[str, dict[str, Any]] = {
     "unused_grants": {"now": NOON, "days": 20},
@@ -133,7 +134,7 @@ def test_both_engines_give_the_same_answer(question: str, log: Log, duck: Engine
     held = grants_table([grant(f"G-{n}") for n in (1, 2, 9)])
     hours = worktime_table(load_calendar(SHIPPED / "calendars"), NOON - 30 * DAY, NOON)
     given = {"grants": held, "worktime": hours}
-    expression = getattr(expressions, question)(**ASKED[question])
+    expression = getattr(expressions, question)(**ASKED[question]).limit(PAGE)
     schema = expression.schema().to_pyarrow()
     with log.database.read() as tx:
         ours = duck.ask(expression, tx, given=given)
