@@ -33,7 +33,7 @@ def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Put several files below `folder`, each in one step; all are durable when this returns.
 
-    Many are made durable by one syncfs instead of one fdatasync each: docs/decisions/0030-many-files-one-sync.md
+    Many are made durable by one syncfs instead of one fdatasync each, see decision 0030.
     """
     paths = {folder / name: data for name, data in files.items()}
     changed = set[Path]()
