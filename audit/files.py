@@ -60,9 +60,12 @@ def tile_reader(log: Path) -> ReadTile:
     C2SP tlog-tiles lets a log delete partial tiles once the full tile exists.
     """
 
+    begin = os.fspath(log)
+
     def read(level: int, index: int, width: int) -> bytes:
         try:
-            return (log / tile_path(level, index, width)).read_bytes()
+            with open(f"{begin}/{tile_path(level, index, width)}", "rb", buffering=0) as file:
+                return file.readall()
         except FileNotFoundError:
             if width == WIDTH or not (log / tile_path(level, index)).exists():
                 raise

@@ -8,7 +8,8 @@ first letter of its kind stand at fixed places. Whatever does not look as expect
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -38,6 +39,8 @@ _TELLING = (SEALED, STAMPED, BODY_ERASED, PRUNED)
 """Kinds of the records by which the log tells of its own files."""
 _LETTERS = frozenset(ord(kind[0]) for kind in (GAP, *_TELLING))
 _DIGEST, _KIND = b'{"b":"', b'","k":"'
+_PIECE = 128 * 1024
+"""What is read of bodies at a time."""
 _LETTER = len(_DIGEST) + 44 + len(_KIND)
 """Where the kind begins in an envelope."""
 
@@ -153,25 +156,31 @@ class _Bodies:
     """The bodies of a stretch, compared with the digests in its envelopes."""
 
     def __init__(self, folder: Path, stretch: Stretch) -> None:
-        path = bodies_path(folder / "bodies", stretch.first)
-        self._name = f"bodies/{path.name}"
+        self._path = bodies_path(folder / "bodies", stretch.first)
+        self._name = f"bodies/{self._path.name}"
         self._stretch = stretch
-        self._lines: list[bytes] = []
+        self._tiles = self._by_tile()
         self._wrong: list[tuple[int, str]] = []
         self.doubtful = set[int]()
         """Records whose envelope is not the one that was sealed, so that it says nothing of the body."""
-        try:
-            *self._lines, rest = path.read_bytes().split(b"\n")
-        except OSError:
-            return
-        extra = len(self._lines) - PER_FILE + bool(rest)
-        if extra > 0:
-            stretch.wrong.add(self._name, f"{extra} lines behind the last body that it should hold")
+
+    def _by_tile(self) -> Iterator[list[bytes]]:
+        """Yield as many bodies at a time as a tile covers; piece by piece, so that it stays warm."""
+        lines, rest = list[bytes](), b""
+        with suppress(FileNotFoundError), self._path.open("rb", buffering=0) as file:
+            while piece := file.read(_PIECE):
+                *fresh, rest = (rest + piece).split(b"\n")
+                lines += fresh
+                while len(lines) >= WIDTH:
+                    yield lines[:WIDTH]
+                    del lines[:WIDTH]
+        yield lines
+        if rest:
+            yield [rest]  # cut off within a line, and no body
 
     def check(self, first: int, entries: Sequence[bytes]) -> None:
-        """Compare the bodies of the records from `first` with the digests that the entries hold."""
-        start = first - self._stretch.first
-        bodies = self._lines[start : start + len(entries)]
+        """Compare the bodies of the next records, from `first` on, with the digests that the entries hold."""
+        bodies = next(self._tiles, [])[: len(entries)]
         expected = [_DIGEST + b2a_base64(sha256(body).digest())[:-1] + _KIND for body in bodies]
         heads = [entry[:_LETTER] for entry in entries]
         if expected == heads and _LETTERS.isdisjoint([entry[_LETTER] for entry in entries]):
@@ -203,15 +212,19 @@ class _Bodies:
 
     def explain(self) -> None:
         """Tell edited bodies from missing ones, and those from bodies that lie in another's place."""
+        extra = sum(map(len, self._tiles)) if self._stretch.end % PER_FILE == 0 else 0
+        if extra:
+            self._stretch.wrong.add(self._name, f"{extra} lines behind the last body that it should hold")
         if self.doubtful:
             self._wrong = [(at, digest) for at, digest in self._wrong if at not in self.doubtful]
         if not self._wrong:
             return
-        there = {digest_of(line) for line in self._lines}
+        lines = self._path.read_bytes().split(b"\n")[:-1] if self._path.exists() else []
+        there = {digest_of(line) for line in lines}
         expected = {digest for _, digest in self._wrong}
         for at, digest in self._wrong:
             place = at - self._stretch.first
-            line = self._lines[place] if place < len(self._lines) else None
+            line = lines[place] if place < len(lines) else None
             if digest in there:
                 self._stretch.wrong.add(self._name, "the body lies in another's place", at)
             elif line is None or digest_of(line) in expected:
