@@ -87,18 +87,23 @@ def sound(folder: Path) -> list[Block]:
 def find_ids(folder: Path, block: Block, ids: Collection[str]) -> pa.Table:
     """Return id, log_index, offset and length of those of `ids` that lie in a block.
 
-    Raises OSError when the block is gone.
+    Pages are read until all are found. Raises FileNotFoundError when the block is gone.
     """
     path = block.path(folder)
     footer = footer_of(path)
     if footer is None:
         raise FileNotFoundError(path)
     groups = [i for i, g in enumerate(footer.groups) if _may_hold(g, ids)]
+    wanted, found = pa.array(ids, pa.string()), []
     with pq.ParquetFile(path, metadata=footer.metadata) as file:
-        found = file.read_row_groups(groups, columns=_PLACE, use_threads=False)
-    return found.filter(pc.is_in(found.column("id"), pa.array(ids, pa.string())))
+        for batch in file.iter_batches(_PAGE, groups, _PLACE, use_threads=False) if groups else ():
+            found.append(batch.filter(pc.is_in(batch.column("id"), wanted)))
+            if sum(rows.num_rows for rows in found) == len(ids):
+                break
+    return pa.Table.from_batches(found, pa.schema([SCHEMA.field(name) for name in _PLACE]))
 
 
+_PAGE = 4_096
 _PLACE = ["id", "log_index", "offset", "length"]
 
 

@@ -20,15 +20,16 @@ from audit.columns.schema import SCHEMA, VERSION, table_of
 from audit.files import TEMPORARY
 from audit.segments import sync_folder
 
-GROUP = 65_536
+GROUP = 32_768
 """Rows of a row group: what one thread reads at a time, and what a look-up by id reads."""
 _PIECE = 4_096
 """Bodies that are read at a time, and rows of a page: what is read at least for one row that is found."""
 _HASH_BYTES = 1024 * 1024
 
-_PLAIN = ("id", "trace", "case", "ticket", "subject", "intent", *("log_index", "at", "offset", "ms", "bytes"))
+_WHOLE = ("log_index", "at", "offset", "length")
+"""Whole numbers that differ little from row to row; they are kept as differences."""
+_PLAIN = ("id", "trace", "case", "ticket", "subject", "intent", *("ms", "bytes"), *_WHOLE)
 """Columns in which hardly a value comes twice."""
-_RISING = {"log_index": "DELTA_BINARY_PACKED", "at": "DELTA_BINARY_PACKED"}
 _QUICK = ("id", "case", "ticket", "subject")
 """Columns that are looked through for a value and shrink little: to read them costs more than their space."""
 _MANY = ("case", "ticket", "trace", "subject", "actor", "address")
@@ -164,7 +165,7 @@ def _groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 _OPTIONS = {
     "compression": {name: "lz4_raw" if name in _QUICK else "zstd" for name in SCHEMA.names},
     "use_dictionary": [name for name in SCHEMA.names if name not in _PLAIN and name != "erased"],
-    "column_encoding": _RISING,
+    "column_encoding": dict.fromkeys(_WHOLE, "DELTA_BINARY_PACKED"),
     "max_rows_per_page": _PIECE,
     "bloom_filter_options": _BLOOM,
     "write_page_checksum": True,

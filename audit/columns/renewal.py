@@ -33,6 +33,14 @@ def requests(folder: Path) -> list[Range]:
     return sorted((int(first), int(last)) for first, last in names)
 
 
+def last_asked(folder: Path) -> int:
+    """Return a number that is another one after each request."""
+    try:
+        return (folder / FOLDER / _FOLDER).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def concerns(ranges: list[Range], block: Block) -> bool:
     """Tell whether a block holds rows of any of the ranges."""
     return any(first < block.end and block.first <= last for first, last in ranges)

@@ -2,26 +2,31 @@
 
 Records are ordered by their id, a UUID of version 7. Row groups hold them nearly in that order, and footers
 tell each group's least and greatest id. So a search looks first through the newest groups, where a frequent
-value is found at once. A value that is rare there is looked for in all the rest in one go: Bloom filters
-pass over most of it. Should it be frequent in older times only, its rows are counted by group first, and
-read from as many groups as a page needs.
+value is found at once, then through as many as a page should need by what it found there. A value that was
+not there at all is looked for in all the rest in one go: Bloom filters pass over most of it. Should it be
+frequent in older times only, its rows are counted by group, and read from as many groups as a page needs.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from audit.columns.blocks import Block
 from audit.columns.engine import Engine, Lost
 from audit.columns.footers import Group, footer_of
 from audit.columns.make import GROUP
 from audit.columns.schema import SCHEMA
 from audit.columns.tail import Snapshot
 
-NEAR = 2 * GROUP
+NEAR = 4 * GROUP
 """Rows that are looked through first."""
 AT_ONCE = 2_000
 """Rows that are fetched without having been counted."""
@@ -71,14 +76,21 @@ class Search:
     def newest(self, most: int) -> list[Place]:
         """Return the `most` newest rows that are wanted, by id descending. Raises Lost as `Engine.select`."""
         groups = sorted(self._groups(), key=_greatest, reverse=True)
-        low = _bound(groups, NEAR)
-        found = self._rows("", low, _LAST)
-        if len(found) >= most or not low:
-            return found[:most]
-        rest = self._rows(f" LIMIT {AT_ONCE}", "", low)
-        if len(rest) >= AT_ONCE:
-            rest = self._counted(groups, low, most - len(found))
-        return [*found, *rest][:most]
+        found: list[Place] = []
+        high, seen = _LAST, 0
+        while high and len(found) < most:
+            goal = _rows_to_read(seen, len(found), most)
+            low = _bound(groups, goal) if goal < sum(g.rows for g in groups) // 2 else ""
+            found += self._step(groups, low, high, most - len(found), guarded=seen > 0)
+            high, seen = low, goal
+        return found[:most]
+
+    def _step(self, groups: Sequence[Group], low: str, high: str, most: int, *, guarded: bool) -> list[Place]:
+        """Read the rows between two ids; those of the whole rest are counted first when they are many."""
+        if low or not guarded:
+            return self._rows(low, high, most)
+        found = self._rows(low, high, AT_ONCE, f" LIMIT {AT_ONCE}")
+        return found if len(found) < AT_ONCE else self._counted(groups, high, most)
 
     def _groups(self) -> list[Group]:
         """Return the row groups that may hold what is wanted."""
@@ -106,35 +118,43 @@ class Search:
             while order and (expected < most - len(found) or order[0][0] >= high):
                 expected += order.pop(0)[1]
             low = order[0][0] if order else ""
-            found += self._rows("", low, high)
+            found += self._rows(low, high, most - len(found))
             high = low
         return found
 
     def _counts(self, high: str) -> dict[int, int]:
         counted = self._select(f"log_index // {GROUP} AS g, count(*) AS n", " GROUP BY 1", "", high)
         counts: dict[int, int] = {}
-        for row in counted:
+        for row in counted.to_pylist():
             key = -1 if row["g"] is None else int(row["g"])
             counts[key] = counts.get(key, 0) + int(row["n"])
         return counts
 
-    def _rows(self, end: str, low: str, high: str) -> list[Place]:
-        """Return the wanted rows whose ids are greater than `low` and not greater than `high`, in order."""
-        rows = self._select('id, log_index, "offset", length', end, low, high)
-        places = {row["id"]: Place(**row) for row in rows}
-        return [places[record_id] for record_id in sorted(places, reverse=True)]
+    def _rows(self, low: str, high: str, most: int, end: str = "") -> list[Place]:
+        """Return the newest wanted rows whose ids are greater than `low` and not greater than `high`."""
+        table = self._select('id, log_index, "offset", length', end, low, high)
+        twice = len(self._wanted.alternatives())
+        newest = pc.select_k_unstable(table, k=most * twice, sort_keys=[("id", "descending")])
+        places = {row["id"]: Place(**row) for row in table.take(newest).to_pylist()}
+        return list(places.values())[:most]
 
-    def _select(self, what: str, end: str, low: str, high: str) -> list[dict[str, Any]]:
+    def _select(self, what: str, end: str, low: str, high: str) -> pa.Table:
+        first, before = self._wanted.first, self._wanted.before
         parts, values = [], []
         for equal in self._wanted.alternatives():
             terms = "".join(f' AND "{name}" = ?' for name in equal)
             parts.append(
                 f"(SELECT {what} FROM records WHERE id > ? AND id <= ? AND id >= ? AND id < ?{terms}{end})"
             )
-            values += [low, high, self._wanted.first, self._wanted.before, *equal.values()]
-        table = self._engine.select(" UNION ALL ".join(parts), self._snapshot, values)
-        rows: list[dict[str, Any]] = table.to_pylist()
-        return rows
+            values += [low, high, first, before, *equal.values()]
+        blocks = tuple(
+            b for b in self._snapshot.blocks if self._overlaps(b, max(low, first), min(high, before))
+        )
+        return self._engine.select(" UNION ALL ".join(parts), replace(self._snapshot, blocks=blocks), values)
+
+    def _overlaps(self, block: Block, low: str, high: str) -> bool:
+        footer = footer_of(block.path(self._engine.folder))
+        return footer is None or (footer.least <= high and footer.greatest >= low)
 
 
 def _greatest(group: Group) -> str:
@@ -143,6 +163,13 @@ def _greatest(group: Group) -> str:
 
 def _key(log_index: int) -> int:
     return log_index // GROUP
+
+
+def _rows_to_read(seen: int, found: int, most: int) -> int:
+    """Return how many of the newest rows to have read after the next step, by what those before held."""
+    if seen == 0:
+        return NEAR
+    return int(seen * (1 + 1.5 * (most - found) / found)) if found else sys.maxsize
 
 
 def _bound(groups: Sequence[Group], rows: int) -> str:

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from audit.columns.blocks import Block, chosen, kept_from, uncovered
 from audit.columns.footers import find_ids, footer_of, sound
-from audit.columns.hot import Waiting, sealed_rows, waiting, waiting_rows
+from audit.columns.hot import Waiting, waiting, waiting_rows
+from audit.columns.remembered import tail_rows
 from audit.columns.schema import SCHEMA
 from audit.state import load_state
 from core.errors import Unavailable
@@ -48,7 +49,7 @@ def _tail(folder: Path, blocks: tuple[Block, ...], size: int) -> pa.Table:
             "日志的列文件正在建立，请稍后再试", "the columns of the log are being made; try again in a moment"
         )
     tables = [
-        sealed_rows(folder, first, end, size, next_offset(folder, blocks, first)) for first, end in ranges
+        tail_rows(folder, first, end, size, next_offset(folder, blocks, first)) for first, end in ranges
     ]
     return pa.concat_tables([SCHEMA.empty_table(), *tables])
 
