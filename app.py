@@ -232,6 +232,7 @@ def _systems(work: Work, ids: Sequence[str]) -> dict[str, str]:
 def _faces(app: Flask, settings: Settings) -> None:
     csrf = CSRFProtect(app)
     web.pages.install(app)
+    app.jinja_env.filters["plain"] = audit.wording.plain
     for routes in ROUTES:
         routes.register(app)
     for pages in PAGES:

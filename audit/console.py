@@ -151,13 +151,25 @@ def _record_page(work: Work, found: Found, steps: list[Step] | None = None) -> P
         "found": found,
         "body": body,
         "named": [(title, name, body[name]) for name, title in FIELDS.items() if name in body],
-        "pretty": orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode(),
+        "pretty": _pretty(body),
         "related": records_of_call(work.tx, folder, found),
         "erasure": _erasure(work, found),
         "steps": steps,
         **_evidence(work, found),
     }
     return Page("audit/record.html", context)
+
+
+def _pretty(body: Mapping[str, Any]) -> str:
+    """Return a body as JSON to be read; signs that do not show are escaped, as JSON may have it."""
+    text = orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode()
+    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
+
+
+def _escaped(sign: str) -> str:
+    """Return a sign as JSON escapes it: in UTF-16, so some take two."""
+    raw = sign.encode("utf-16-be")
+    return "".join(f"\\u{raw[at : at + 2].hex()}" for at in range(0, len(raw), 2))
 
 
 def _erasure(work: Work, found: Found) -> Mapping[str, Any] | None:

@@ -112,12 +112,21 @@ FIELDS = {
 }
 """The fields of a body that a record's page names, in this order."""
 
+
+def plain(value: Any) -> Any:
+    """Return a text with a mark in place of signs that do not show: one of them turns a whole line around."""
+    if not isinstance(value, str):
+        return value
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
+
+
 Name = Callable[[str | None], str]
 """What a department is called in the reader's language."""
 
 
 def told(kind: str, body: Mapping[str, Any], name: Name, step: tuple[Text, Text] | None = None) -> Text:
     """Say in a sentence what a record is about; `step`: what a step and its outcome are called."""
+    body = {field: plain(value) for field, value in body.items()}
     if kind in ("access", "access.intent", "access.start", "access.end"):
         return _call(kind, body, name)
     who = name(body["department"]) if body.get("department") else ""
@@ -164,7 +173,9 @@ def _came(kind: str, body: Mapping[str, Any]) -> Text:
 
 def _query(body: Mapping[str, Any]) -> Text:
     query, rows = body.get("query") or {}, body.get("rows")
-    said = "，".join(f"{k}={v}" for k, v in query.items()) if isinstance(query, Mapping) else str(query)
+    said = (
+        "，".join(f"{k}={plain(v)}" for k, v in query.items()) if isinstance(query, Mapping) else str(query)
+    )
     zh = f"查询日志，得到 {rows} 条" if rows is not None else "查询日志"
     en = f"searched the log, {rows} found" if rows is not None else "searched the log"
     return Text(f"{zh}（{said}）", f"{en} ({said})") if said else Text(zh, en)

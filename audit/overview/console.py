@@ -72,20 +72,21 @@ def _charts(work: Work, found: Statistics) -> dict[str, Markup | None]:
             "datasets",
             Text("调用最多的数据集", "Datasets called most"),
             found.datasets,
-            lambda code: titles.get(code or "", code or "—"),
+            lambda code: titles.get(code, code),
         ),
         "reasons": _bars(
             "reasons",
             Text("拒绝和失败的理由", "Why calls were refused or failed"),
             [{**line, "name": line["reason"]} for line in found.reasons],
-            lambda code: words(reasons.get(code, code or "—")),
+            lambda code: words(reasons.get(code, code)),
         ),
     }
 
 
 def _bars(id: str, title: Text, lines: Any, name: Any) -> Markup | None:
     """Draw a ranking; a single line needs no chart."""
-    bars = [(name(line["name"]), int(line["calls"] or 0)) for line in lines]
+    unknown = words(Text("不明", "Unknown"))
+    bars = [(name(line["name"]) if line["name"] else unknown, int(line["calls"] or 0)) for line in lines]
     beside = words(Text("数值见下表", "The table below has the numbers"))
     return Markup(bar_chart(id, words(title), beside, bars)) if len(bars) > 1 else None
 

@@ -14,7 +14,7 @@ from audit.columns.blocks import chosen, kept_from
 from audit.columns.coverage import Coverage, coverage
 from audit.columns.engine import engine_of
 from audit.columns.footers import sound
-from audit.keeping.units import unit_name
+from audit.keeping.units import slug_of
 from audit.keys import NoteVerifier
 from audit.note import BadNote, Checkpoint, open_note, signatures_of
 from audit.proofs import cosigned_checkpoint, published_checkpoint
@@ -171,8 +171,7 @@ def _at(ms: int | None) -> datetime | None:
 def _units(settings: Settings) -> tuple[tuple[str, int], ...]:
     """Return the archive units of this log, oldest first; what else lies there is left out."""
     archive = settings.audit.archive or log_folder(settings) / "archive"
-    like = unit_name(settings.platform.log_origin, 0).removesuffix(".zip").rsplit("-", 2)[0]
-    found = sorted(archive.glob(f"{like}-*.zip")) if archive.is_dir() else []
+    found = sorted(archive.glob(f"{slug_of(settings.platform.log_origin)}-*.zip"))
     return tuple((path.name, path.stat().st_size) for path in found)
 
 

@@ -14,7 +14,9 @@ from tests.cast import carol
 
 
 def test_a_period_is_summed_up_beside_the_one_before_with_what_stands_out(calls: Calls, auditor: Any) -> None:
-    html = auditor.get("/records/overview?period=week&at=2026-02-09&provider=civil_affairs").text
+    html = auditor.get(
+        "/records/overview?period=week&at=2026-02-09&provider=civil_affairs&consumer=health"
+    ).text
     shown = text_of(html)
     assert "调用 5 上期 0" in shown
     assert "拒绝 1 上期 0" in shown

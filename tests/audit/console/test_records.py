@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -18,9 +19,10 @@ from tests.audit.console.calls import DIVISIONS, POISON, Calls, send, text_of
 
 def newest_query(calls: Calls) -> Any:
     """What the newest `audit.query` record says."""
-    folder = calls.world.settings.data / "audit"
+    folder, now = calls.world.settings.data / "audit", calls.world.now
+    filters = Filters(until=now + timedelta(seconds=1), equal={"kind": "audit.query"})
     with calls.world.database.read() as tx:
-        found = find_records(tx, folder, Filters(equal={"kind": "audit.query"}), limit=1)
+        found = find_records(tx, folder, filters, limit=1)
     return found.items[0].body["query"]
 
 
@@ -76,6 +78,14 @@ def test_what_callers_put_into_a_record_is_shown_and_never_run(calls: Calls, aud
     html = auditor.get(page.format(poison=calls.poison)).text
     assert "<script" not in html
     assert "&lt;script&gt;alert(1)" in html
+
+
+def test_a_sign_that_turns_a_line_around_is_shown_as_what_it_is(calls: Calls, auditor: Any) -> None:
+    html = auditor.get(f"/records/{calls.poison}").text
+    assert "\u202e" not in html
+    assert "\\u202e" in html
+    for page in ("?decision=failed", "/questions/top_consumers?asked=yes&by=grant&since=2026-02-01"):
+        assert "\u202e" not in auditor.get(f"/records{page}").text
 
 
 def test_a_record_shows_the_others_of_its_call(calls: Calls, auditor: Any) -> None:

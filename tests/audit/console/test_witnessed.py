@@ -49,8 +49,14 @@ def cosign(world: World) -> None:
     write_anchor(folder, checkpoint.size, cosigned.encode())
     at = millis(world.now)
     known = {"审计局": Known(checkpoint.size, at), "档案馆": Known(0, None, "<b>timed out</b>")}
-    seen = {"witnessed": checkpoint.size, "witnessed_at": at, "anchored_at": at}
-    save_memory(folder, Memory(origin=checkpoint.origin, witnesses=known, **seen))
+    remembered = Memory(
+        origin=checkpoint.origin,
+        witnessed=checkpoint.size,
+        witnessed_at=at,
+        witnesses=known,
+        anchored_at=at,
+    )
+    save_memory(folder, remembered)
 
 
 @pytest.fixture(scope="module")
