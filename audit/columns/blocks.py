@@ -8,11 +8,13 @@ size lies in few files. What lies behind the last block is read from the bodies.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from audit.bodies import PER_FILE
+from audit.state import load_state
 
 SIZES = (1_048_576, 65_536, 4_096)
 """Rows of a block, the largest first; each divides the one before it."""
@@ -73,9 +75,18 @@ def present(folder: Path) -> list[Block]:
 
 
 def _found(folder: Path, rows: int) -> Iterator[Block]:
-    for path in folder.glob(f"*{SUFFIX}"):
-        if path.stem.isdigit() and int(path.stem) % rows == 0:
-            yield Block(int(path.stem), rows)
+    for name in _names(folder):
+        digits = name.removesuffix(SUFFIX)
+        if name.endswith(SUFFIX) and digits.isdigit() and int(digits) % rows == 0:
+            yield Block(int(digits), rows)
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the names in a folder, which may hold thousands: `glob` would take longer than a search."""
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
 
 
 def chosen(blocks: Iterable[Block], size: int) -> list[Block]:
@@ -98,6 +109,11 @@ def uncovered(blocks: Sequence[Block], size: int, kept_from: int = 0) -> list[tu
 
 
 def kept_from(folder: Path) -> int:
-    """Return the first log index of which the audit folder may still hold a body (files go oldest first)."""
-    firsts = [int(path.stem) for path in (folder / "bodies").glob("*.jsonl") if path.stem.isdigit()]
-    return min(firsts, default=0) // PER_FILE * PER_FILE
+    """Return the first log index of which the audit folder may still hold a body (files go oldest first).
+
+    Of a closed log all may be gone.
+    """
+    least = min((name for name in _names(folder / "bodies") if name.endswith(".jsonl")), default=None)
+    if least is None:
+        return load_state(folder).size
+    return int(least.removesuffix(".jsonl")) // PER_FILE * PER_FILE

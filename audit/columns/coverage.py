@@ -203,6 +203,7 @@ def _recorded(folder: Path, size: int, engine: Engine, tx: Connection | None) ->
         return [*sealed, *(raw for _, raw in (*waits.journals, *waits.outbox) if SEALED.encode() in raw)]
 
     bodies = [orjson.loads(raw) for raw in engine.attempt(tx, read)]
-    digests = {**known.digests, **{b["block"]: b["sha256"] for b in bodies if b.get("k") == SEALED}}
+    own = (b for b in bodies if b.get("k") == SEALED and "log" not in b)  # others are of closed logs
+    digests = {**known.digests, **{b["block"]: b["sha256"] for b in own}}
     _known[place] = _Known(size, digests)
     return digests

@@ -95,7 +95,7 @@ def find_ids(folder: Path, block: Block, ids: Collection[str]) -> pa.Table:
         raise FileNotFoundError(path)
     groups = [i for i, g in enumerate(footer.groups) if _may_hold(g, ids)]
     wanted, found = pa.array(ids, pa.string()), []
-    with pq.ParquetFile(path, metadata=footer.metadata) as file:
+    with pq.ParquetFile(path, metadata=footer.metadata, memory_map=True) as file:
         for batch in file.iter_batches(_PAGE, groups, _PLACE, use_threads=False) if groups else ():
             found.append(batch.filter(pc.is_in(batch.column("id"), wanted)))
             if sum(rows.num_rows for rows in found) == len(ids):

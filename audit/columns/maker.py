@@ -117,13 +117,14 @@ def behind(folder: Path) -> int:
     return sum(block.rows for block in missing)
 
 
-def announcing(database: Database, clock: Callable[[], datetime]) -> Announce:
-    """Return what puts a block on record, by way of the outbox."""
+def announcing(database: Database, clock: Callable[[], datetime], log: str | None = None) -> Announce:
+    """Return what puts a block on record, by way of the outbox; `log` is the name of a closed log."""
 
     def announce(made: Made) -> None:
         block = made.block
         body = {"block": block.name, "first": block.first, "last": block.end - 1}
-        record = make_record(SEALED, clock(), "sealer", {**body, "rows": made.rows, "sha256": made.sha256})
+        found = {"rows": made.rows, "sha256": made.sha256, **({} if log is None else {"log": log})}
+        record = make_record(SEALED, clock(), "sealer", {**body, **found})
         with database.begin() as tx:
             store.insert_outbox(tx, record)
 
