@@ -139,7 +139,9 @@ def told(kind: str, body: Mapping[str, Any], name: Name, step: tuple[Text, Text]
 
 
 def _call(kind: str, body: Mapping[str, Any], name: Name) -> Text:
-    """A call: who asked whom for what, and what came of it."""
+    """A call: who asked whom for what, and what came of it; one whose body is gone says so."""
+    if not body.get("consumer") and not body.get("decision"):
+        return Text(f"{KINDS[kind].zh}（内容已删除）", f"{KINDS[kind].en} (its body is gone)")
     asked = body.get("operation")
     if not body.get("consumer"):
         who, target = Text("令牌不明者", "Somebody with an unknown token"), Text("平台", "the platform")

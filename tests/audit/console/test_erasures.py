@@ -43,7 +43,10 @@ def test_a_body_is_erased_by_two_and_its_record_says_on_what_basis(
     assert gone.status_code == 410
     assert LAW in gone.text
     assert auditor.get(f"/records/{made.id}/proof").status_code == 200
-    assert "内容已删除" in auditor.get("/records?kind=access").text
+    for page in ("?kind=access", "/questions/find_records?asked=yes&kind=access"):
+        listed = auditor.get(f"/records{page}").text
+        assert "内容已删除" in listed
+        assert "令牌不明" not in listed
 
 
 def test_what_is_missing_or_wrong_is_named_at_its_field(calls: Calls, auditor: Any) -> None:
