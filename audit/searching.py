@@ -16,12 +16,16 @@ from core.times import SHANGHAI, parse_instant
 EXAMPLE = Text(
     "应为时间，如 2026-02-13T10:00:00+08:00", "must be an instant such as 2026-02-13T10:00:00+08:00"
 )
+MOST = 200
+"""Characters of one condition; what was asked goes on record."""
+LONG = Text(f"最多 {MOST} 个字符", f"may have {MOST} characters at most")
 
 
 def read_filters(query: Mapping[str, str]) -> Filters:
     """Read the filters of a query. Raises Invalid with an entry for each that is wrong."""
     wrong: list[FieldError] = []
     since, until = (_instant(query, name, wrong) for name in ("since", "until"))
+    wrong += [FieldError(f"/{name}", LONG, "range") for name in FIELDS if len(query.get(name, "")) > MOST]
     if wrong:
         raise Invalid(wrong)
     equal = {name: query[name].strip() for name in FIELDS if query.get(name, "").strip()}

@@ -58,10 +58,13 @@ def test_a_row_says_in_words_what_happened_in_both_languages(auditor: Any) -> No
     auditor.get("/?lang=zh")
 
 
-def test_a_wrong_time_is_named_at_its_field(auditor: Any) -> None:
+def test_a_wrong_time_and_an_endless_word_are_named_at_their_fields(auditor: Any) -> None:
     answer = auditor.get("/records?since=yesterday")
     assert answer.status_code == 422
     assert 'id="f-since-error"' in answer.text
+    long = auditor.get("/records?operation=" + "x" * 201)
+    assert long.status_code == 422
+    assert 'id="f-operation-error"' in long.text
 
 
 @pytest.mark.parametrize(
