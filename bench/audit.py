@@ -19,6 +19,7 @@ from rich.table import Table
 
 from audit.columns.engine import Engine
 from audit.files import tile_reader
+from audit.state import state_path
 from audit.tiles import ENTRIES, WIDTH, decode_bundle
 from audit.verify import verify
 from bench.audit_log import disk_bytes, fill, open_database, seal, signers
@@ -58,10 +59,10 @@ def main(records: int, folder: Path, peers: bool, json_wanted: bool) -> None:
         "load_average_before": [round(x, 1) for x in os.getloadavg()],
         "durable_write_ms": round(durable_write_ms(folder), 3),
     }
-    if not (log / "log" / "checkpoint").exists():
+    if not state_path(log).exists():
         fill(log, records)
     with closing(open_database(log)) as database:
-        seal(log, database, signers())
+        seal(log, database, signers(log))
         measure_sealing(figures, folder / "sealing")
         measure_blocks(figures, log, database)
         _size(figures, log, records)

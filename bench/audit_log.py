@@ -166,9 +166,14 @@ def write_journals(folder: Path, total: int, per_segment: int = 65_536) -> None:
         segment_path(folder / "journal", "gw.1", number).write_bytes(data)
 
 
-def signers() -> LogSigners:
-    """Return keys for the log of the measurements."""
-    return LogSigners(NoteSigner.generate(ORIGIN), Cosigner.generate(ORIGIN, "ml-dsa-44"))
+def signers(folder: Path) -> LogSigners:
+    """Return the keys of the log for the measurements, made at the first time."""
+    path = folder / "log.keys"
+    if not path.exists():
+        made = NoteSigner.generate(ORIGIN), Cosigner.generate(ORIGIN, "ml-dsa-44")
+        path.write_text("\n".join(key.export() for key in made))
+    classical, lasting = path.read_text().split()
+    return LogSigners(NoteSigner.parse(classical), Cosigner.parse(lasting))
 
 
 def open_database(folder: Path) -> Database:

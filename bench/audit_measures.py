@@ -103,7 +103,7 @@ def measure_sealing(figures: Figures, place: Path) -> None:
 
 
 def _steps(folder: Path, database: Database) -> Iterator[float]:
-    with closing(Sealer(folder, database, signers(), ORIGIN, START)) as sealer:
+    with closing(Sealer(folder, database, signers(folder), ORIGIN, START)) as sealer:
         more = True
         while more:
             began = time.perf_counter()
@@ -270,7 +270,7 @@ def measure_questions(figures: Figures, folder: Path, database: Database, engine
 
 def _asked(code: str) -> Asked:
     question = QUESTIONS[code]
-    typed = {"subject": _digest(4_711), "dataset": "307001/000001", "consumer": "dept-001"}
+    typed = {"subject": _digest(4_711)[:32], "dataset": "307001/000001", "consumer": "dept-001"}
     given = {p.name: typed.get(p.name, "x") for p in question.parameters if p.required}
     values = read_parameters(question.parameters, given, END)
     tables = {}
