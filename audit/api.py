@@ -14,7 +14,7 @@ from audit.query import Found
 from audit.reading import open_record, search_records
 from audit.sealer import log_folder
 from audit.searching import read_filters
-from audit.usage.parties import PARTIES, open_as_party
+from audit.usage.parties import PARTIES, place_as_party
 from core.errors import Conflict, NotFound
 from core.text import Text
 from core.times import local_iso
@@ -85,14 +85,15 @@ def one_record(work: Work, call: Call, record_id: str) -> Reply:
 def proof(work: Work, call: Call, record_id: str) -> Reply:
     """Return a C2SP tlog-proof, which anybody can check with the record's envelope and the log's key.
 
-    Auditors get that of any record, departments those of calls that they made or answered; 404 for others.
-    That is put on record.
+    Auditors get that of any record, its body gone or not; departments those of calls that they made or
+    answered; 404 for others. That is put on record.
     """
-    found = open_as_party(work, _record_id(record_id))
-    if found.log_index is None:
+    record_id = _record_id(record_id)
+    folder, index = place_as_party(work, record_id)
+    if index is None:
         raise not_sealed_yet()
-    text = prove_inclusion(log_folder(work.settings), found.log_index)
-    name = f'attachment; filename="{found.id}.tlog-proof"'
+    text = prove_inclusion(folder, index)
+    name = f'attachment; filename="{record_id}.tlog-proof"'
     return Reply(text, media_type="text/plain; charset=utf-8", headers={"Content-Disposition": name})
 
 

@@ -16,6 +16,7 @@ import orjson
 
 from audit.checkpoint import BadNote, whole_number
 from audit.files import tile_reader
+from audit.keeping.finding import place_of
 from audit.keys import NoteVerifier
 from audit.proofs import (
     consistency_text,
@@ -24,7 +25,6 @@ from audit.proofs import (
     prove_inclusion,
     published_checkpoint,
 )
-from audit.query import record_by_id
 from audit.sealer import log_folder
 from audit.signing import LOG_KEY, LOG_MLDSA_KEY, RECEIPT_KEY
 from audit.tiles import ENTRIES, WIDTH, hashes_at, parse_path
@@ -93,12 +93,14 @@ def tile_file(folder: Path, tile: str) -> Reply:
     summary=Text("一条记录的存在性证明", "Proof that a record is in the log"),
 )
 def public_proof(work: Work, call: Call, record_id: str) -> Reply:
-    """Return a C2SP tlog-proof with the record's envelope; whoever was given the record's id may ask."""
-    folder = log_folder(work.settings)
-    found = record_by_id(work.tx, folder, record_id)
-    if found.log_index is None:
+    """Return a C2SP tlog-proof with the record's envelope; whoever was given the record's id may ask.
+
+    The record may be of a closed log, and its body may be gone.
+    """
+    folder, index = place_of(work.tx, log_folder(work.settings), record_id)
+    if index is None:
         raise not_sealed_yet()
-    return public_file(prove_inclusion(folder, found.log_index), _NOTE, _FEW_MINUTES)
+    return public_file(prove_inclusion(folder, index), _NOTE, _FEW_MINUTES)
 
 
 @routes.add(

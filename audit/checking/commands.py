@@ -57,13 +57,12 @@ def _fetched(url: str, record_id: str) -> str:
 
 
 def _local(place: Place, record_id: str) -> str:
+    from audit.keeping.finding import place_of
     from audit.proofs import not_sealed_yet, prove_inclusion
-    from audit.query import record_by_id
     from audit.sealer import log_folder
 
     with place.work() as work:
-        folder = log_folder(work.settings)
-        index = record_by_id(work.tx, folder, record_id).log_index
+        folder, index = place_of(work.tx, log_folder(work.settings), record_id)
         if index is None:
             raise not_sealed_yet()
         return prove_inclusion(folder, index)

@@ -413,19 +413,19 @@ def check_unit(unit: zipfile.ZipFile, trust: Trust, report: Report) -> None:
     """Check an archive unit: its files, and that the log holds exactly these records."""
     try:
         manifest = parse_json(member(unit, "manifest.json"))
-        first = whole_number(str(manifest["first"]))
+        first, last = (whole_number(str(manifest[name])) for name in ("first", "last"))
         wanted = {str(f["name"]): (f["size"], f["sha256"]) for f in manifest["files"]}
     except (KeyError, TypeError):
         raise Unreadable("manifest.json 格式不对 / manifest.json is malformed") from None
     report.check(COMPLETE, lambda: _complete(unit, {**wanted, "manifest.json": None}))
     checkpoint = parse_checkpoint(to_text(member(unit, "checkpoint")))
     check_checkpoint(checkpoint, trust, report)
-    report.facts.update(first=first, last=first + (1 << UNIT_LEVEL) - 1)
-    bundles = range(first >> 8, (first >> 8) + (1 << UNIT_LEVEL - 8))
-    entries = [entry for at in bundles for entry in parse_bundle(member(unit, bundle_name(at)))]
+    report.facts.update(first=first, last=last)
+    names = (bundle_name(at, last + 1 - (at << 8)) for at in range(first >> 8, (last >> 8) + 1))
+    entries = [entry for bundle in names for entry in parse_bundle(member(unit, bundle))]
     path = hashes(to_text(member(unit, "subtree.txt")).split())
     name = "日志中正是这些信封 / the log holds these envelopes"
-    report.check(name, lambda: _subtree_included(entries, first, path, checkpoint))
+    report.check(name, lambda: _subtree_included(entries, (first, last), path, checkpoint))
     bodies = member(unit, "bodies.jsonl").split(b"\n")
     report.check("正文与信封相符 / the bodies fit the envelopes", lambda: _bodies_fit(bodies, entries, first))
 
@@ -444,15 +444,20 @@ def _complete(archive: zipfile.ZipFile, wanted: dict[str, tuple[int, str] | None
     return str(len(names))
 
 
-def _subtree_included(entries: list[bytes], first: int, path: Sequence[bytes], signed: Checkpoint) -> str:
-    """`path` begins with the hash of the whole range: a node of the tree, and so a leaf of its upper part."""
-    top, count = root_of([leaf_hash(entry) for entry in entries]), 1 << UNIT_LEVEL
-    if first % count or len(entries) != count or first + count > signed.size:
+def _subtree_included(
+    entries: list[bytes], span: tuple[int, int], path: Sequence[bytes], signed: Checkpoint
+) -> str:
+    """`path` begins with the hash of the whole range: a node of the tree, and so a leaf of its upper part.
+
+    A smaller range can only be the end of a log that was closed.
+    """
+    (first, last), count = span, 1 << UNIT_LEVEL
+    if first % count or last + 1 != min(first + count, signed.size) or len(entries) != last + 1 - first:
         raise Fault("检查点不涵盖这些记录 / the checkpoint does not cover these records")
-    upper = (signed.size + count - 1) // count
+    top, upper = root_of([leaf_hash(entry) for entry in entries]), (signed.size + count - 1) // count
     if path[:1] != (top,) or root_by_path(first // count, upper, top, path[1:]) != signed.root:
         raise Fault("由信封算不到检查点的根 / the path does not lead from the envelopes to the root")
-    return f"{first} ... {first + count - 1} / {signed.size}"
+    return f"{first} ... {last} / {signed.size}"
 
 
 def _bodies_fit(bodies: list[bytes], entries: list[bytes], first: int) -> str:
@@ -473,14 +478,18 @@ def _b(envelope: bytes) -> str:
     return str(parse_envelope(envelope)["b"])
 
 
-def bundle_name(index: int) -> str:
-    """Return where a bundle of 256 envelopes lies, such as tile/entries/x001/234 (C2SP tlog-tiles)."""
+def bundle_name(index: int, width: int = 256) -> str:
+    """Return where a bundle of 256 envelopes lies, such as tile/entries/x001/234 (C2SP tlog-tiles).
+
+    Of a smaller `width` it is a partial one, the last of its log: tile/entries/x001/234.p/17.
+    """
     parts = [
         f"{index // 1000**i % 1000:03d}"
         for i in range(len(str(index)) - 1, -1, -1)
         if i * 3 < len(str(index))
     ]
-    return "/".join(["tile/entries", *(f"x{part}" for part in parts[:-1]), parts[-1]])
+    partial = f".p/{width}" if width < 256 else ""
+    return "/".join(["tile/entries", *(f"x{part}" for part in parts[:-1]), parts[-1]]) + partial
 
 
 def parse_bundle(raw: bytes) -> list[bytes]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,18 +14,16 @@ from pathlib import Path
 from audit.bodies import PER_FILE, bodies_path
 from audit.checking import verifier
 from audit.checkpoint import Checkpoint
-from audit.columns.blocks import kept_from
 from audit.files import TEMPORARY, Inconsistent, write_file
-from audit.keeping.covered import Covered, Keeping
+from audit.keeping.covered import Covered, Keeping, files_of
 from audit.keeping.kinds import archived
-from audit.keeping.units import member, pack, unit_files, unit_name
+from audit.keeping.units import member, pack, unit_files
 from audit.keys import NoteVerifier
 from audit.note import BadNote, signatures_of, split_note
 from audit.segments import sync_folder
-from audit.signing import log_signers
 from audit.store import insert_outbox
 from audit.witness.anchors import anchor_path, anchored_sizes
-from audit.witness.policy import fulfils, policy_of
+from audit.witness.policy import fulfils
 from core.errors import Conflict, NotFound
 
 
@@ -43,10 +40,7 @@ class Unit:
 
 def missing_units(keeping: Keeping, reach: Covered, archive: Path) -> list[int]:
     """Return the first indexes of the units that could be made and are not there, in order."""
-    start, stop = kept_from(keeping.folder), reach.size // PER_FILE * PER_FILE
-    return [
-        at for at in range(start, stop, PER_FILE) if not (archive / unit_name(keeping.origin, at)).exists()
-    ]
+    return [at for at in files_of(keeping, reach) if not (archive / keeping.unit(at).name).exists()]
 
 
 def make_unit(keeping: Keeping, first: int, reach: Covered, archive: Path, now: datetime) -> Unit:
@@ -56,14 +50,14 @@ def make_unit(keeping: Keeping, first: int, reach: Covered, archive: Path, now: 
     Inconsistent, naming what is wrong, when what was written does not hold.
     """
     _check_range(keeping, first, reach)
-    path = archive / unit_name(keeping.origin, first)
+    path = archive / keeping.unit(first).name
     note = _note(keeping, first, reach, path)
-    content = pack(unit_files(keeping.folder, first, note, keys_of(keeping)))
+    content = pack(unit_files(keeping.folder, first, note, keys_of(reach)))
     archive.mkdir(mode=0o700, parents=True, exist_ok=True)
     aside = path.with_name(f"{TEMPORARY}{path.name}")
     write_file(aside, content, 0o600)
     try:
-        check_unit(keeping, aside)
+        check_unit(reach, aside)
     except Inconsistent:
         aside.unlink()
         raise
@@ -76,7 +70,7 @@ def make_unit(keeping: Keeping, first: int, reach: Covered, archive: Path, now: 
 
 
 def _check_range(keeping: Keeping, first: int, reach: Covered) -> None:
-    if first < 0 or first % PER_FILE or first + PER_FILE > reach.size:
+    if first < 0 or first % PER_FILE or not first <= keeping.last_of(first) < reach.size:
         raise Conflict(
             f"第 {first} 条起的 {PER_FILE} 条尚未满或尚无所需的检查点，起点应为 {PER_FILE} 的倍数",
             f"no unit begins at {first}: it is not a multiple of {PER_FILE}, or no checkpoint covers it yet",
@@ -88,42 +82,39 @@ def _check_range(keeping: Keeping, first: int, reach: Covered) -> None:
 def _note(keeping: Keeping, first: int, reach: Covered, path: Path) -> str:
     """Return the checkpoint for a unit: that of the unit made before, the first anchor, or the newest."""
     kept = member(path, "checkpoint")
-    sizes = (size for size in anchored_sizes(keeping.folder) if size >= first + PER_FILE)
+    sizes = (size for size in anchored_sizes(keeping.folder) if size > keeping.last_of(first))
     anchor = next(sizes, None)
     notes = [] if kept is None else [kept]
     notes += [] if anchor is None else [anchor_path(keeping.folder, anchor).read_bytes()]
-    return next((note for raw in notes if _counts(keeping, note := raw.decode())), reach.note)
+    return next((note for raw in notes if _counts(reach, note := raw.decode())), reach.note)
 
 
-def _counts(keeping: Keeping, note: str) -> bool:
+def _counts(reach: Covered, note: str) -> bool:
     """Tell whether every key of the log signed, and enough witnesses."""
-    keys = log_signers(keeping.settings).verifiers
     try:
-        return len(signatures_of(note, keys)) == len(keys) and fulfils(policy_of(keeping.settings), note)
+        return len(signatures_of(note, reach.keys)) == len(reach.keys) and fulfils(reach.policy, note)
     except BadNote:
         return False
 
 
-def keys_of(keeping: Keeping) -> Mapping[str, NoteVerifier]:
+def keys_of(reach: Covered) -> dict[str, NoteVerifier]:
     """Return the keys that a unit brings along, by name of file."""
-    classical, lasting = log_signers(keeping.settings).verifiers
-    witnesses = enumerate(policy_of(keeping.settings).verifiers, 1)
+    classical, lasting = reach.keys
+    witnesses = enumerate(reach.policy.verifiers, 1)
     return {"log": classical, "log-mldsa": lasting, **{f"witness-{i}": key for i, key in witnesses}}
 
 
-def check_unit(keeping: Keeping, path: Path) -> None:
+def check_unit(reach: Covered, path: Path) -> None:
     """Check a unit as an outsider would, by the log's keys and the policy. Raises Inconsistent."""
-    keys = dict(keys_of(keeping))
-    log, others = [str(keys.pop(name)) for name in ("log", "log-mldsa")], [str(key) for key in keys.values()]
-    needed = policy_of(keeping.settings).needed
-    trust = verifier.Trust(verifier.keys_of(log), verifier.keys_of(others), needed)
+    log, witnesses = (verifier.keys_of(map(str, keys)) for keys in (reach.keys, reach.policy.verifiers))
+    trust = verifier.Trust(log, witnesses, reach.policy.needed)
     report = verifier.check_file(path, trust, verifier.Given())
     if not report.sound:
         raise Inconsistent(f"the unit does not hold: {verifier.told(report)}")
 
 
 def _put_on_record(keeping: Keeping, unit: Unit, checkpoint_size: int, now: datetime) -> None:
-    last = unit.first + PER_FILE - 1
-    made = archived(unit.first, last, unit.path.name, unit.sha256, checkpoint_size, now)
+    span = unit.first, keeping.last_of(unit.first)
+    made = archived(*span, unit.path.name, unit.sha256, checkpoint_size, now, keeping.log)
     with keeping.database.begin() as tx:
         insert_outbox(tx, made)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from audit.api import AUDITOR, FILTERS, record_view
-from audit.keeping.gone import refuse_erased
+from audit.keeping.gone import refuse_erased, refuse_pruned
+from audit.keeping.ids import kept_index
 from audit.keeping.past import PastLog, past_log, past_logs
 from audit.log import record
 from audit.proofs import entry_at, prove_inclusion, published_checkpoint
 from audit.public import tile_file
-from audit.query import Found, find_records, record_by_id
+from audit.query import find_records, record_by_id
 from audit.reading import QUERY
 from audit.sealer import log_folder
 from audit.searching import read_filters
@@ -96,9 +97,15 @@ def closed_records(work: Work, call: Call, slug: str) -> Reply:
     summary=Text("查看已封存日志的一条记录", "Read one record of a closed log"),
 )
 def closed_record(work: Work, call: Call, slug: str, record_id: str) -> Reply:
-    """Return a record of a closed log with body and envelope. That is put on record."""
-    log, found = _open(work, slug, record_id)
-    refuse_erased(None, log.folder, found)
+    """Return a record of a closed log with body and envelope. That is put on record.
+
+    410 says on what basis a body was deleted.
+    """
+    log = _log(work, slug)
+    refuse_pruned(work.tx, log_folder(work.settings), record_id, log)
+    found = record_by_id(None, log.folder, record_id)
+    _put_on_record(work, {"id": found.id, "log": log.origin}, 1)
+    refuse_erased(work.tx, log_folder(work.settings), found)
     envelope = entry_at(log.folder, found.log_index or 0).decode("ascii")
     return Reply({**record_view(found, _below(slug)), "envelope": envelope})
 
@@ -110,10 +117,14 @@ def closed_record(work: Work, call: Call, slug: str, record_id: str) -> Reply:
     summary=Text("已封存日志中一条记录的存在性证明", "Proof that a record is in a closed log"),
 )
 def closed_proof(work: Work, call: Call, slug: str, record_id: str) -> Reply:
-    """Return a C2SP tlog-proof for a record of a closed log. That is put on record."""
-    log, found = _open(work, slug, record_id)
-    text = prove_inclusion(log.folder, found.log_index or 0)
-    name = f'attachment; filename="{found.id}.tlog-proof"'
+    """Return a C2SP tlog-proof for a record of a closed log, its body gone or not. That is put on record."""
+    log = _log(work, slug)
+    index = kept_index(log.folder, record_id)
+    if index is None:
+        index = record_by_id(None, log.folder, record_id).log_index
+    _put_on_record(work, {"id": record_id, "log": log.origin}, 1)
+    text = prove_inclusion(log.folder, index or 0)
+    name = f'attachment; filename="{record_id}.tlog-proof"'
     return Reply(text, media_type=_NOTE, headers={"Content-Disposition": name})
 
 
@@ -123,13 +134,6 @@ def _log(work: Work, slug: str) -> PastLog:
 
 def _below(slug: str) -> str:
     return f"/api/audit/past/{slug}/records"
-
-
-def _open(work: Work, slug: str, record_id: str) -> tuple[PastLog, Found]:
-    log = _log(work, slug)
-    found = record_by_id(None, log.folder, record_id)
-    _put_on_record(work, {"id": found.id, "log": log.origin}, 1)
-    return log, found
 
 
 def _put_on_record(work: Work, query: dict[str, Any], rows: int) -> None:

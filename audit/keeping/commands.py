@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -22,11 +22,15 @@ _WAIT_SECONDS = 60.0
 @click.command("archive")
 @click.option("--to", type=click.Path(path_type=Path, file_okay=False), help="Where to put units.")
 @click.option("--again", type=click.IntRange(min=0), help="Make the unit that begins at this record anew.")
+@click.option("--log", "slug", help="Of this closed log only, as its folder in audit/past is called.")
 @as_json_option
 @click.pass_obj
 @explained
-def archive(place: Place, to: Path | None, again: int | None, as_json: bool) -> None:
-    """Put what is sealed and witnessed into archive units that stand alone; units that are there stay."""
+def archive(place: Place, to: Path | None, again: int | None, slug: str | None, as_json: bool) -> None:
+    """Put what is sealed and witnessed into archive units that stand alone; units that are there stay.
+
+    Closed logs come first. --again is about the log that runs, unless --log names another.
+    """
     from rich.progress import track
 
     from audit.keeping.archive import make_unit, missing_units
@@ -36,10 +40,14 @@ def archive(place: Place, to: Path | None, again: int | None, as_json: bool) -> 
     keeping = _keeping(place)
     folder = to or keeping.archive
     with _sound(), keeping_lock(keeping):
-        reach = _reach(keeping)
-        firsts = missing_units(keeping, reach, folder) if again is None else [again]
-        shown: Iterable[int] = firsts if as_json else track(firsts, "archive", console=err, transient=True)
-        made = [make_unit(keeping, first, reach, folder, utc_now()) for first in shown]
+        logs = [(log, _reach(log)) for log in _logs(keeping, slug, running=again is not None)]
+        due = [
+            (log, reach, first)
+            for log, reach in logs
+            for first in (missing_units(log, reach, folder) if again is None else [again])
+        ]
+        shown = due if as_json else track(due, "archive", console=err, transient=True)
+        made = [make_unit(log, first, reach, folder, utc_now()) for log, reach, first in shown]
     facts = {
         "folder": str(folder),
         "made": [{"file": u.path.name, "first": u.first, "bytes": u.size, "sha256": u.sha256} for u in made],
@@ -66,11 +74,11 @@ def retention(place: Place, dry_run: bool, as_json: bool) -> None:
     with _sound(), keeping_lock(keeping):
         reach, now = _reach(keeping), utc_now()
         before = cutoff(keeping, reach, now)
-        files = _old(keeping, reach, now)
+        files = [file for log in _logs(keeping) for file in _old(log, _reach(log), now)]
         done = {} if dry_run else _prune(keeping)
     facts = {"before": None if before is None else local_iso(before), "files": files, **done}
-    rows = [(f["first"], f["last"], f["newest"], f["held"] or "") for f in files]
-    columns = ("自 first", "至 last", "最新记录 newest record", "暂不能删除 held up by")
+    rows = [(f["log"], f["first"], f["last"], f["newest"], f["held"] or "") for f in files]
+    columns = ("日志 log", "自 first", "至 last", "最新记录 newest record", "暂不能删除 held up by")
     title = "到期的正文 / bodies whose time is over"
     print_facts(facts, as_json, lambda: facts_table(title, columns, rows))
     if done.get("waits"):
@@ -103,10 +111,23 @@ def _keeping(place: Place) -> Keeping:
     return Keeping(settings, Database(settings.database_url))
 
 
+def _logs(keeping: Keeping, slug: str | None = None, *, running: bool = False) -> list[Keeping]:
+    """Return every log, or the closed one that is called so, or the one that runs."""
+    from audit.keeping.covered import all_logs
+
+    _reach(keeping)
+    if slug is None:
+        return [keeping] if running else all_logs(keeping)
+    found = [log for log in all_logs(keeping) if log.closed is not None and log.closed.slug == slug]
+    if not found:
+        raise Told(f"没有封存的日志 {slug} / no closed log is called {slug}")
+    return found
+
+
 def _reach(keeping: Keeping) -> Covered:
     from audit.keeping.covered import covered
 
-    reach = covered(keeping.settings)
+    reach = covered(keeping)
     if reach is None:
         raise Told("尚无所需的检查点 / there is no checkpoint yet that the policy asks for")
     return reach
@@ -120,6 +141,7 @@ def _old(keeping: Keeping, reach: Covered, now: datetime) -> list[Mapping[str, A
     found = [] if before is None else old_files(keeping, reach, before)
     return [
         {
+            "log": old.log,
             "first": old.first,
             "last": old.last,
             "newest": local_iso(old.newest),
@@ -138,13 +160,13 @@ def _prune(keeping: Keeping) -> dict[str, Any]:
     from audit.keeping.retention import pruning
     from core.times import utc_now
 
-    start, until = kept_from(keeping.folder), time.monotonic() + _WAIT_SECONDS
+    logs, until = _logs(keeping), time.monotonic() + _WAIT_SECONDS
+    start = sum(kept_from(log.folder) for log in logs)
     while True:
-        if prune_step(keeping, utc_now()):
+        if any(prune_step(log, utc_now()) for log in logs):
             until = time.monotonic() + _WAIT_SECONDS
-        elif pruning(keeping) is None or time.monotonic() > until:
-            deleted = kept_from(keeping.folder) - start
-            return {"deleted": deleted, "waits": pruning(keeping) is not None}
+        elif not (waits := any(pruning(log) is not None for log in logs)) or time.monotonic() > until:
+            return {"deleted": sum(kept_from(log.folder) for log in logs) - start, "waits": waits}
         _seal(keeping)
 
 

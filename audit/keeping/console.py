@@ -8,7 +8,8 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from audit.keeping.covered import Keeping, covered
+from audit.files import Inconsistent
+from audit.keeping.covered import Keeping, all_logs, covered
 from audit.keeping.erasure import (
     ASKERS,
     DECIDERS,
@@ -38,7 +39,7 @@ BASIS_MOST, DOCUMENT_MOST, REMARK_MOST = 500, 200, 2000
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What retention would delete: bodies of before `before`, file by file, the oldest first."""
+    """What retention would delete: bodies of before `before`, file by file, the oldest log and file first."""
 
     before: datetime | None
     files: tuple[Old, ...]
@@ -67,14 +68,17 @@ def due(work: Work) -> Due | None:
     if work.settings.audit.retention is None:
         return None
     try:
-        reach = covered(work.settings)
-    except BadNote as wrong:
+        reach = covered(keeping)
+        before = None if reach is None else cutoff(keeping, reach, work.now)
+        if before is None:
+            return Due(None, (), False, pruning(keeping))
+        logs = all_logs(keeping)
+        old = (file for log in logs if (of := covered(log)) for file in old_files(log, of, before))
+        files = tuple(islice(old, FILES + 1))
+        job = next((job for log in logs if (job := pruning(log)) is not None), None)
+    except (BadNote, Inconsistent) as wrong:
         return Due(None, (), False, None, str(wrong))
-    before = None if reach is None else cutoff(keeping, reach, work.now)
-    if reach is None or before is None:
-        return Due(None, (), False, pruning(keeping))
-    files = tuple(islice(old_files(keeping, reach, before), FILES + 1))
-    return Due(before, files[:FILES], len(files) > FILES, pruning(keeping))
+    return Due(before, files[:FILES], len(files) > FILES, job)
 
 
 @pages.show("/records/erasures/new", who=ASKERS, summary=Text("申请删除", "Ask for an erasure"))

@@ -4,20 +4,24 @@
     stated  -> once a checkpoint that counts covers these records, the bodies go from bodies files, journals,
                the second copy and, within seconds, the blocks of columns: done
 
-Until a body is overwritten nothing is lost, and overwriting it twice is the same as once.
+They may lie in logs that were closed; what is said of them is said in the log that runs. Until a body is
+overwritten nothing is lost, and overwriting it twice is the same as once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import Connection
 
+from audit.bodies import PER_FILE
 from audit.columns.renewal import ask_renewal
+from audit.files import Inconsistent
 from audit.keeping import store
-from audit.keeping.covered import Covered, Keeping, covered
+from audit.keeping.covered import Covered, Keeping, all_logs, covered
 from audit.keeping.kinds import body_erased, carried_out
 from audit.keeping.model import GRANTED, Erasure, Target
 from audit.keeping.places import erase_body, erase_frames
@@ -26,54 +30,63 @@ from audit.proofs import entry_at
 from audit.query import record_by_id
 from audit.state import load_state
 from audit.store import insert_outbox
-from core.errors import Gone, NotFound
+from core.errors import NotFound
+
+Logs = Mapping[str, Keeping]
+"""Every log of the deployment, by name."""
 
 
 def carry_out(keeping: Keeping, now: datetime) -> list[Erasure]:
     """Take the next step of every erasure that was granted; return those that still wait for something.
 
-    They wait for the sealer, for witnesses or for the second copy. Raises Inconsistent when a body
-    was changed by somebody, BadNote when the checkpoint is not what it should be.
+    They wait for the sealer, for witnesses or for the second copy. Raises Inconsistent when a body was
+    changed by somebody or a closed log is not there, BadNote when the checkpoint is not what it should be.
     """
     with keeping.database.read() as tx:
-        due = store.unfinished(tx, keeping.origin)
-    reach = covered(keeping.settings) if due else None
+        due = store.unfinished(tx)
+    reach = covered(keeping) if due else None
     if reach is None:
         return due
-    return [erasure for erasure in due if not _step(keeping, erasure, reach, now)]
+    logs = {log.origin: log for log in all_logs(keeping)}
+    return [erasure for erasure in due if not _step(keeping, logs, erasure, reach, now)]
 
 
-def _step(keeping: Keeping, erasure: Erasure, reach: Covered, now: datetime) -> bool:
+def _step(keeping: Keeping, logs: Logs, erasure: Erasure, reach: Covered, now: datetime) -> bool:
     """Go one step further; tell whether the erasure is done."""
+    if missing := {target.log for target in erasure.targets} - logs.keys():
+        raise Inconsistent(f"erasure {erasure.id} names records of {sorted(missing)}, which is not there")
     if erasure.state == GRANTED:
-        _state(keeping, erasure, reach, now)
+        _state(keeping, logs, erasure, reach, now)
         return False
     if not _are_stated(keeping, erasure, reach):
         return False
-    return _erase(keeping, erasure, now)
+    return _erase(keeping, logs, erasure, now)
 
 
-def _state(keeping: Keeping, erasure: Erasure, reach: Covered, now: datetime) -> None:
+def _state(keeping: Keeping, logs: Logs, erasure: Erasure, reach: Covered, now: datetime) -> None:
     """Have the log say of each body that it goes, all at once."""
     with keeping.database.read() as tx:
-        targets = [found for t in erasure.targets if (found := _located(tx, keeping, t)) is not None]
-    places = [target.log_index for target in targets]
-    if any(index is None or index >= reach.size for index in places):
+        targets = [found for t in erasure.targets if (found := _located(tx, logs, t)) is not None]
+    running = [target.log_index for target in targets if target.log == keeping.origin]
+    if any(index is None or index >= reach.size for index in running):
         return
     with keeping.database.begin() as tx:
         stated = []
         for target in targets:
-            made = body_erased(target.log_index or 0, target.record_id, erasure.id, erasure.basis, now)
+            of = target.log_index or 0, target.record_id, erasure.id, erasure.basis
+            made = body_erased(*of, now, logs[target.log].log)
             insert_outbox(tx, made)
             stated.append(replace(target, statement=made.id))
         store.state_targets(tx, erasure.id, stated)
 
 
-def _located(tx: Connection, keeping: Keeping, target: Target) -> Target | None:
+def _located(tx: Connection, logs: Logs, target: Target) -> Target | None:
     """Return the target with its place in the log; None when its body is gone already, as retention wants."""
+    log = logs[target.log]
     try:
-        return replace(target, log_index=record_by_id(tx, keeping.folder, target.record_id).log_index)
-    except (NotFound, Gone):
+        waits = tx if log.closed is None else None
+        return replace(target, log_index=record_by_id(waits, log.folder, target.record_id).log_index)
+    except NotFound:
         return None
 
 
@@ -81,10 +94,10 @@ def _are_stated(keeping: Keeping, erasure: Erasure, reach: Covered) -> bool:
     with keeping.database.read() as tx:
         for target in _stated(erasure):
             try:
-                index = record_by_id(tx, keeping.folder, str(target.statement)).log_index
+                index = record_by_id(tx, keeping.root, str(target.statement)).log_index
             except NotFound:  # on its way from the outbox into the log
                 return False
-            if index is None or index >= reach.size:
+            if index is None or index >= reach.said:
                 return False
     return True
 
@@ -93,25 +106,35 @@ def _stated(erasure: Erasure) -> Iterator[Target]:
     return (t for t in erasure.targets if t.statement is not None and t.log_index is not None)
 
 
-def _erase(keeping: Keeping, erasure: Erasure, now: datetime) -> bool:
+def _erase(keeping: Keeping, logs: Logs, erasure: Erasure, now: datetime) -> bool:
     """Take the bodies out of every place and note that it was done; wait while they are being copied."""
-    indexes = [target.log_index or 0 for target in _stated(erasure)]
-    copy = keeping.settings.audit.copy_to
-    if copy is not None and load_state(copy).size <= max(indexes, default=-1):
+    targets, copy = list(_stated(erasure)), keeping.settings.audit.copy_to
+    running = [target.log_index or 0 for target in targets if target.log == keeping.origin]
+    if copy is not None and load_state(copy).size <= max(running, default=-1):
         return False
-    for target in _stated(erasure):
-        _erase_one(keeping, target.log_index or 0, target.record_id, target.statement or "")
-    for index in indexes:
-        ask_renewal(keeping.folder, index, index)
-    units = units_holding(keeping.archive, keeping.origin, indexes)
+    for target in targets:
+        _erase_one(logs[target.log], target.log_index or 0, target.record_id, target.statement or "")
+    for target in targets:
+        ask_renewal(logs[target.log].folder, target.log_index or 0, target.log_index or 0)
+    units = units_holding(_places(logs, targets))
     with keeping.database.begin() as tx:
-        store.finish(tx, erasure.id, now, {"bodies": len(indexes), "units": units})
-        insert_outbox(tx, carried_out(erasure.id, len(indexes), units, now))
+        store.finish(tx, erasure.id, now, {"bodies": len(targets), "units": units})
+        insert_outbox(tx, carried_out(erasure.id, len(targets), units, now))
     return True
 
 
 def _erase_one(keeping: Keeping, index: int, record_id: str, statement: str) -> None:
-    copy, envelope = keeping.settings.audit.copy_to, entry_at(keeping.folder, index)
-    for folder in (keeping.folder, *([] if copy is None else [copy])):
+    envelope = entry_at(keeping.folder, index)
+    for folder in keeping.folders:
         erase_body(folder / "bodies", index, record_id, statement, envelope)
     erase_frames(keeping.folder / "journal", record_id, statement, envelope)
+
+
+def _places(logs: Logs, targets: Iterable[Target]) -> dict[Path, set[int]]:
+    """Return the archive units of the records, with the places of these within them."""
+    found: dict[Path, set[int]] = {}
+    for target in targets:
+        place = (target.log_index or 0) % PER_FILE
+        unit = logs[target.log].unit((target.log_index or 0) - place)
+        found.setdefault(unit, set()).add(place)
+    return found

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from audit.keeping import store
+from audit.keeping.finding import find_anywhere
+from audit.keeping.gone import refuse_pruned_anywhere
 from audit.keeping.kinds import KEPT
 from audit.keeping.model import ASKED, GRANTED, REFUSED, STATES, Erasure, Target
 from audit.log import record
-from audit.query import record_by_id
 from audit.sealer import log_folder
 from core.db import Page
 from core.errors import Conflict, FieldError, Gone, Invalid, NotFound, NotPermitted, invalid
@@ -30,15 +31,14 @@ ASKERS, DECIDERS = frozenset({"auditor"}), frozenset({"auditor", "platform_manag
 def request_erasure(work: Work, record_ids: Sequence[str], basis: str, document: str) -> Erasure:
     """Ask that the bodies of records be erased, by the provision `basis` and the paper `document`.
 
-    Raises NotPermitted for others than auditors; Invalid naming each record that is not there, was erased, is
-    asked for already, or is of those by which the log explains itself.
+    They may lie in logs that were closed. Raises NotPermitted for others than auditors; Invalid naming each
+    record that is not there, is gone, is asked for already, or is of those by which the log explains itself.
     """
     if not work.actor.roles & ASKERS:
         raise NotPermitted("只有审计人员能申请删除", "only an auditor may ask for an erasure")
     _check_number(record_ids)
     made = Erasure(
         id=new_id(millis(work.now)),
-        origin=work.settings.platform.log_origin,
         state=ASKED,
         basis=basis,
         document=document,
@@ -72,14 +72,16 @@ def _targets(work: Work, record_ids: Sequence[str]) -> tuple[Target, ...]:
 
 
 def _target(work: Work, record_id: str) -> Target:
-    found = record_by_id(work.tx, log_folder(work.settings), record_id)
+    folder = log_folder(work.settings)
+    refuse_pruned_anywhere(work.tx, folder, record_id)
+    log, found = find_anywhere(work.tx, folder, record_id)
     if found.erased or store.is_wanted(work.tx, found.id):
         raise Conflict("已申请或已删除", "is asked for already, or erased", code="erasure_asked")
     if found.kind in KEPT:
         raise Conflict(
             "日志以此类记录说明自身，不能删除", "by such records the log explains itself", code="never_erased"
         )
-    return Target(found.id, found.log_index)
+    return Target(found.id, work.settings.platform.log_origin if log is None else log.origin, found.log_index)
 
 
 def decide_erasure(work: Work, erasure_id: str, grant: bool, remark: str | None = None) -> Erasure:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection
 
-from audit.keeping.kinds import PRUNED
-from audit.query import Filters, Found, find_records, record_by_id
+from audit.keeping.finding import find_anywhere, newest_pruning
+from audit.keeping.ids import kept_index
+from audit.keeping.past import PastLog, past_logs
+from audit.query import Found
 from core.errors import Gone, NotFound
-from core.times import instant_of, parse_instant
 
 
 def refuse_erased(tx: Connection | None, folder: Path, found: Found) -> None:
-    """Raise Gone when the body of a record was erased by decision; its envelope and proof are still there."""
+    """Raise Gone when the body of a record was erased by decision; its envelope and proof are still there.
+
+    `folder` is the audit folder of the log that runs, whichever log holds the record.
+    """
     if not found.erased:
         return
     said = _statement(tx, folder, found)
@@ -28,24 +31,27 @@ def refuse_erased(tx: Connection | None, folder: Path, found: Found) -> None:
 
 def _statement(tx: Connection | None, folder: Path, found: Found) -> dict[str, Any]:
     try:
-        return dict(record_by_id(tx, folder, str(found.body["erased"])).body)
+        return dict(find_anywhere(tx, folder, str(found.body["erased"]))[1].body)
     except NotFound:  # its own body went by retention meanwhile
         return {}
 
 
-def refuse_pruned(tx: Connection | None, folder: Path, record_id: str) -> None:
-    """Raise Gone for an id that is not there and of a time of which bodies were deleted by rule.
-
-    Nobody can tell any more whether there was such a record: only bodies hold ids.
-    """
-    newest = find_records(tx, folder, Filters(equal={"kind": PRUNED}), limit=1).items
-    if not newest:
+def refuse_pruned(tx: Connection | None, folder: Path, record_id: str, log: PastLog | None = None) -> None:
+    """Raise Gone for a record whose body was deleted by rule; of the log that runs, or of a closed one."""
+    index = kept_index(folder if log is None else log.folder, record_id)
+    if index is None:
         return
-    said = newest[0].body
-    if instant_of(UUID(record_id).int >> 80) >= parse_instant(said["until"]):
-        return
-    until, basis = said["until"], said["basis"]
+    said = newest_pruning(tx, folder, log)
+    until, basis = said.get("until", "?"), said.get("basis", {})
     raise Gone(
-        f"{until} 以前的记录正文已按保存期限删除，依据：{basis['zh']}",
-        f"bodies of before {until} were deleted when their time was over, basis: {basis['en']}",
+        f"正文已按保存期限删除（{until} 以前的记录），依据：{basis.get('zh', '?')}；"
+        f"日志第 {index} 条，信封和证明仍在",
+        f"bodies of before {until} were deleted when their time was over, basis: {basis.get('en', '?')}; "
+        f"it is entry {index} of the log, envelope and proof are still there",
     )
+
+
+def refuse_pruned_anywhere(tx: Connection | None, folder: Path, record_id: str) -> None:
+    """Raise Gone for a record of any log whose body was deleted by rule."""
+    for log in (None, *past_logs(folder)):
+        refuse_pruned(tx, folder, record_id, log)

@@ -1,7 +1,8 @@
 """Who does the keeping: a thread beside the sealer, and the commands; at any time one of them.
 
-Erasures are attended to at every turn, archive and retention once a day, each turn one small step. Whatever
-goes into the log goes by way of the outbox; nothing here holds the sealer up.
+Erasures are attended to at every turn, archive and retention once a day, each turn one small step, of closed
+logs before the one that runs. Whatever goes into the log goes by way of the outbox; nothing here holds the
+sealer up. What does not succeed is put down, as an alarm.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 
+from audit.columns.maker import Maker, announcing
+from audit.columns.renewal import requests
 from audit.keeping.archive import make_unit, missing_units
-from audit.keeping.covered import Keeping, covered
+from audit.keeping.covered import Keeping, all_logs, covered
 from audit.keeping.erasing import carry_out
 from audit.keeping.retention import begin_pruning, go_on_pruning, pruning
+from audit.keeping.trouble import tell_trouble
 from core.db import Database
 from core.errors import Unavailable
 from core.settings import Settings
@@ -30,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 class Keeper:
-    """Keeps one log, a step at a time."""
+    """Keeps the logs of a deployment, a step at a time."""
 
     def __init__(self, keeping: Keeping) -> None:
         self._keeping = keeping
@@ -44,21 +48,46 @@ class Keeper:
         """
         with keeping_lock(self._keeping):
             carry_out(self._keeping, now)
-            if prune_step(self._keeping, now, begin=False):
+            logs = [] if covered(self._keeping) is None else all_logs(self._keeping)
+            for log in logs:
+                renew_columns(log, now)
+            if any(prune_step(log, now, begin=False) for log in logs):
                 return True
             today = now.astimezone(SHANGHAI).date()
             if self._attended == today:
                 return False
-            if archive_step(self._keeping, now) or prune_step(self._keeping, now):
+            if any(archive_step(log, now) or prune_step(log, now) for log in logs):
                 return True
-            if pruning(self._keeping) is None:
+            if all(pruning(log) is None for log in logs):
                 self._attended = today
             return False
+
+    def attend(self, now: datetime) -> float:
+        """Take one step and return the seconds until the next; what goes wrong is put down as an alarm."""
+        try:
+            pause = 0.0 if self.turn(now) else _TURN_SECONDS
+            tell_trouble(self._keeping.root, None)
+        except Unavailable:
+            return _TURN_SECONDS
+        except Exception as wrong:
+            _log.exception("keeping the log failed; it is tried again")
+            tell_trouble(self._keeping.root, str(wrong) or type(wrong).__name__)
+            return _RETRY_SECONDS
+        return pause
+
+
+def renew_columns(keeping: Keeping, now: datetime) -> None:
+    """Make the blocks of a closed log again in which bodies are gone; the sealer sees to those of its own."""
+    if keeping.closed is None or not requests(keeping.folder):
+        return
+    maker = Maker(keeping.folder, announcing(keeping.database, lambda: now, keeping.log), grace=0)
+    while maker.step():
+        pass
 
 
 def archive_step(keeping: Keeping, now: datetime) -> bool:
     """Make the oldest unit that is missing from a configured archive; tell whether there was one."""
-    reach = None if keeping.settings.audit.archive is None else covered(keeping.settings)
+    reach = None if keeping.settings.audit.archive is None else covered(keeping)
     missing = [] if reach is None else missing_units(keeping, reach, keeping.archive)
     if reach is None or not missing:
         return False
@@ -71,18 +100,19 @@ def prune_step(keeping: Keeping, now: datetime, *, begin: bool = True) -> bool:
 
     While a deletion waits for its record to be covered nothing moves.
     """
-    reach, job = covered(keeping.settings), pruning(keeping)
+    job = pruning(keeping)
+    reach = covered(keeping) if begin or job is not None else None
     if reach is None:
         return False
     if job is not None:
         return go_on_pruning(keeping, job, reach)
-    return begin and begin_pruning(keeping, reach, now) is not None
+    return begin_pruning(keeping, reach, now) is not None
 
 
 @contextmanager
 def keeping_lock(keeping: Keeping) -> Iterator[None]:
-    """Be the only one who keeps this log. Raises Unavailable while somebody else does."""
-    fd = os.open(keeping.folder / "keeping.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Be the only one who keeps these logs. Raises Unavailable while somebody else does."""
+    fd = os.open(keeping.root / "keeping.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -98,7 +128,7 @@ def keeping_lock(keeping: Keeping) -> Iterator[None]:
 def keeping_up(
     settings: Settings, database: Database, clock: Callable[[], datetime] = utc_now
 ) -> Iterator[None]:
-    """Keep the log in a thread for as long as the context lasts."""
+    """Keep the logs in a thread for as long as the context lasts."""
     stop = threading.Event()
     keeper = Keeper(Keeping(settings, database))
     thread = threading.Thread(target=_run, args=(keeper, stop, clock), name="keeping", daemon=True)
@@ -112,11 +142,4 @@ def keeping_up(
 
 def _run(keeper: Keeper, stop: threading.Event, clock: Callable[[], datetime]) -> None:
     while not stop.is_set():
-        try:
-            pause = 0.0 if keeper.turn(clock()) else _TURN_SECONDS
-        except Unavailable:
-            pause = _TURN_SECONDS
-        except Exception:
-            _log.exception("keeping the log failed; it is tried again")
-            pause = _RETRY_SECONDS
-        stop.wait(pause)
+        stop.wait(keeper.attend(clock()))

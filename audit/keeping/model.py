@@ -22,9 +22,13 @@ STATES: Mapping[str, Text] = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One record whose body is to go; `statement` is the id of the `body.erased` record about it."""
+    """One record whose body is to go, and the name of the log that holds it.
+
+    `statement` is the id of the `body.erased` record about it.
+    """
 
     record_id: str
+    log: str
     log_index: int | None = None
     """None until the record is sealed."""
     statement: str | None = None
@@ -35,8 +39,6 @@ class Erasure:
     """A request to erase bodies and all that became of it; people are logins."""
 
     id: str
-    origin: str
-    """The log that holds the records."""
     state: str
     basis: str
     """The provision that asks for it."""

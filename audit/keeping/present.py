@@ -20,7 +20,6 @@ def erasure_view(work: Work, erasure: Erasure) -> dict[str, Any]:
         "url": f"/api/audit/erasures/{erasure.id}",
         "state": erasure.state,
         "state_words": {"zh": words.zh, "en": words.en},
-        "log": erasure.origin,
         "basis": erasure.basis,
         "document": erasure.document,
         "asked_by": erasure.asked_by,
@@ -33,7 +32,8 @@ def erasure_view(work: Work, erasure: Erasure) -> dict[str, Any]:
         "bodies": outcome.get("bodies"),
         "units": outcome.get("units", []),
         "records": [
-            {"id": t.record_id, "log_index": t.log_index, "statement": t.statement} for t in erasure.targets
+            {"id": t.record_id, "log": t.log, "log_index": t.log_index, "statement": t.statement}
+            for t in erasure.targets
         ],
         "may_decide": may_decide(work, erasure),
     }

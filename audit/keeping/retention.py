@@ -2,10 +2,12 @@
 
     1  which files: every record in them is older than the rule, a checkpoint that counts covers them, and
        where an archive is configured they lie in it, byte for byte
-    2  `retention.pruned` goes into the log: what will be deleted, its digest, by what rule
-    3  once a checkpoint that counts covers that record, the files go, here and in the second copy
+    2  `retention.pruned` goes into the log that runs: what will be deleted, its digest, by what rule
+    3  once a checkpoint that counts covers that record, ids and log indexes are put aside, so that proofs are
+       still found, and the files go, here and in the second copy
 
-Between 2 and 3 a small file says what is under way; whoever comes next goes on from there.
+Of several logs the oldest comes first: nothing goes from one while those before it have any bodies. Between
+2 and 3 a small file says what is under way; whoever comes next goes on from there.
 """
 
 from __future__ import annotations
@@ -19,17 +21,17 @@ from pathlib import Path
 import orjson
 
 from audit.bodies import PER_FILE, bodies_path
-from audit.columns.blocks import kept_from
 from audit.columns.renewal import ask_renewal
 from audit.files import Inconsistent, tile_reader, write_file
 from audit.frames import read_journal
-from audit.keeping.covered import Covered, Keeping
+from audit.keeping.covered import Covered, Keeping, all_logs, files_of
+from audit.keeping.ids import keep_ids
 from audit.keeping.kinds import pruned
-from audit.keeping.units import member, unit_name
+from audit.keeping.units import member
 from audit.query import record_by_id
 from audit.segments import segments_in, sync_folder
 from audit.store import insert_outbox
-from audit.tiles import ENTRIES, WIDTH, decode_bundle
+from audit.tiles import ENTRIES, WIDTH, decode_bundle, tiles_of
 from core.errors import NotFound
 from core.text import Text
 from core.times import instant_of, parse_instant
@@ -42,15 +44,12 @@ FILES_MOST = 16
 class Old:
     """One file of bodies whose records are all older than the rule keeps them."""
 
+    log: str
     first: int
+    last: int
     newest: datetime
     held: Text | None
     """Why it cannot be deleted yet; None when it can."""
-
-    @property
-    def last(self) -> int:
-        """The log index of its last body."""
-        return self.first + PER_FILE - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +77,31 @@ def cutoff(keeping: Keeping, reach: Covered, now: datetime) -> datetime | None:
 def old_files(keeping: Keeping, reach: Covered, before: datetime) -> Iterator[Old]:
     """Yield, oldest first, the files of bodies whose every record is of before `before`; stop at the first
     that is not, or that no checkpoint covers."""
-    for first in range(kept_from(keeping.folder), reach.size - PER_FILE + 1, PER_FILE):
-        newest = _newest(keeping.folder, first)
+    for first in files_of(keeping, reach):
+        last = keeping.last_of(first)
+        newest = _newest(keeping.folder, first, last)
         if newest >= before:
             return
-        yield Old(first, newest, _held(keeping, first))
+        yield Old(keeping.origin, first, last, newest, _held(keeping, first))
 
 
-def _newest(folder: Path, first: int) -> datetime:
+def _newest(folder: Path, first: int, last: int) -> datetime:
     """Return the time of the newest record, as the envelopes say."""
     read = tile_reader(folder / "log")
-    bundles = range(first // WIDTH, (first + PER_FILE) // WIDTH)
-    entries = (entry for at in bundles for entry in decode_bundle(read(ENTRIES, at, WIDTH)))
+    bundles = tiles_of(0, last + 1, first // WIDTH)
+    entries = (entry for at, width in bundles for entry in decode_bundle(read(ENTRIES, at, width)))
     return instant_of(max(orjson.loads(entry)["t"] for entry in entries))
 
 
 def _held(keeping: Keeping, first: int) -> Text | None:
     if keeping.settings.audit.archive is None:
         return None
-    kept = member(keeping.archive / unit_name(keeping.origin, first), "bodies.jsonl")
+    kept = member(keeping.unit(first), "bodies.jsonl")
     if kept is None:
         return Text("尚未归档", "it is not in the archive yet")
     if kept != bodies_path(keeping.folder / "bodies", first).read_bytes():
-        again = f"shuxiang audit archive --again {first}"
+        of = "" if keeping.closed is None else f" --log {keeping.closed.slug}"
+        again = f"shuxiang audit archive --again {first}{of}"
         return Text(f"归档与正文不一致，请运行 {again}", f"its archive unit holds other bodies: run {again}")
     return None
 
@@ -111,7 +112,8 @@ def begin_pruning(keeping: Keeping, reach: Covered, now: datetime) -> Job | None
     Call it only while nothing is under way.
     """
     before, rule = cutoff(keeping, reach, now), keeping.settings.audit.retention
-    if before is None or rule is None:
+    earlier = _before(keeping)
+    if before is None or rule is None or any(_has_bodies(k) for k in earlier):
         return None
     ready: list[Old] = []
     for old in old_files(keeping, reach, before):
@@ -121,12 +123,23 @@ def begin_pruning(keeping: Keeping, reach: Covered, now: datetime) -> Job | None
     if not ready:
         return None
     since, last = ready[0].first, ready[-1].last
-    made = pruned(since, last, _digest(keeping.folder, ready), rule.basis, before, now)
+    digest, gone = _digest(keeping.folder, ready), [k.origin for k in earlier]
+    made = pruned(since, last, digest, rule.basis, before, now, log=keeping.log, gone=gone)
     job = Job(since, last, before.isoformat(), made.id)
     write_file(_job_path(keeping.folder), orjson.dumps(asdict(job)))
     with keeping.database.begin() as tx:
         insert_outbox(tx, made)
     return job
+
+
+def _before(keeping: Keeping) -> list[Keeping]:
+    """Return the logs before this one."""
+    logs = all_logs(keeping)
+    return logs[: [log.origin for log in logs].index(keeping.origin)]
+
+
+def _has_bodies(keeping: Keeping) -> bool:
+    return any((keeping.folder / "bodies").glob("*.jsonl"))
 
 
 def _digest(folder: Path, files: list[Old]) -> str:
@@ -154,14 +167,14 @@ def go_on_pruning(keeping: Keeping, job: Job, reach: Covered) -> bool:
     """
     try:
         with keeping.database.read() as tx:
-            index = record_by_id(tx, keeping.folder, job.statement).log_index
+            index = record_by_id(tx, keeping.root, job.statement).log_index
     except NotFound:
         _job_path(keeping.folder).unlink(missing_ok=True)
         return True
-    if index is None or index >= reach.size:
+    if index is None or index >= reach.said:
         return False
-    copy = keeping.settings.audit.copy_to
-    for folder in (keeping.folder, *([] if copy is None else [copy])):
+    keep_ids(keeping.folders, job.since, job.last)
+    for folder in keeping.folders:
         _delete(folder / "bodies", job)
     _delete_torn(keeping.folder / "journal" / "torn", parse_instant(job.until))
     ask_renewal(keeping.folder, job.since, job.last)
@@ -171,7 +184,7 @@ def go_on_pruning(keeping: Keeping, job: Job, reach: Covered) -> bool:
 
 def _delete(bodies: Path, job: Job) -> None:
     """Delete the files oldest first, so that what is left is always all from some index on."""
-    for first in range(job.since, job.last, PER_FILE):
+    for first in range(job.since, job.last + 1, PER_FILE):
         bodies_path(bodies, first).unlink(missing_ok=True)
     if bodies.is_dir():
         sync_folder(bodies)

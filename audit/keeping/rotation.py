@@ -27,7 +27,7 @@ from audit.bodies import append_bodies
 from audit.columns.maker import Maker, announcing
 from audit.drain import unsealed_frames
 from audit.files import write_file, write_files
-from audit.keeping.covered import Keeping, covered
+from audit.keeping.covered import Keeping, all_logs, covered
 from audit.keeping.keeper import keeping_lock
 from audit.keeping.kinds import rotated
 from audit.keeping.past import ASIDE, PARTS, PAST, is_rotating
@@ -129,16 +129,18 @@ def _finish_blocks(settings: Settings, database: Database, now: datetime) -> Non
 
 def _check_end(old: Keeping) -> None:
     """Raise Conflict unless all is sealed, a checkpoint that counts covers it, and nothing is under way."""
-    state, reach = load_state(old.folder), covered(old.settings)
+    state, reach, copy = load_state(old.folder), covered(old), old.settings.audit.copy_to
     with old.database.read() as tx:
-        waits, erasures = store.count_outbox(tx), unfinished(tx, old.origin)
+        waits, erasures = store.count_outbox(tx), unfinished(tx)
     if waits or any(True for _ in unsealed_frames(old.folder / "journal", state.journals)):
         raise Conflict("仍有记录未封存", "records wait to be sealed")
     if reach is None or reach.size != state.size:
         raise Conflict(
             "见证人尚未共签最后的检查点", "the witnesses have not cosigned the last checkpoint yet"
         )
-    if erasures or pruning(old) is not None:
+    if copy is not None and load_state(copy).size != state.size:
+        raise Conflict("日志副本尚未写完", "the second copy of the log is not complete yet")
+    if erasures or any(pruning(log) is not None for log in all_logs(old)):
         raise Conflict(
             "仍有删除未执行完，请让平台运行片刻再试",
             "an erasure or a deletion is under way: let the platform run for a moment",

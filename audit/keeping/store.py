@@ -27,7 +27,6 @@ audit_erasures = Table(
     "audit_erasures",
     metadata,
     Column("id", String(36), primary_key=True),
-    Column("origin", String(200), nullable=False),
     Column("state", String(20), nullable=False, index=True),
     Column("basis", Text, nullable=False),
     Column("document", String(200), nullable=False),
@@ -46,6 +45,7 @@ audit_erasure_records = Table(
     metadata,
     Column("erasure_id", ForeignKey("audit_erasures.id"), primary_key=True),
     Column("record_id", String(36), primary_key=True, index=True),
+    Column("log", String(200), nullable=False),
     Column("log_index", BigInteger),
     Column("statement", String(36)),  # the body.erased record
 )
@@ -61,7 +61,7 @@ def insert_erasure(tx: Connection, erasure: Erasure) -> None:
 
 
 def _row(erasure_id: str, target: Target) -> dict[str, Any]:
-    place = {"log_index": target.log_index, "statement": target.statement}
+    place = {"log": target.log, "log_index": target.log_index, "statement": target.statement}
     return {"erasure_id": erasure_id, "record_id": target.record_id, **place}
 
 
@@ -81,9 +81,9 @@ def erasures_page(tx: Connection, state: str | None, limit: int, cursor: str | N
     return Page([_erasure(row, targets[row.id]) for row in found.rows], found.next_cursor)
 
 
-def unfinished(tx: Connection, origin: str) -> list[Erasure]:
-    """Return the erasures of a log that were granted and are not carried out, the oldest first."""
-    query = select(_erasures).where(_erasures.c.state.in_((GRANTED, STATED)), _erasures.c.origin == origin)
+def unfinished(tx: Connection) -> list[Erasure]:
+    """Return the erasures that were granted and are not carried out, the oldest first."""
+    query = select(_erasures).where(_erasures.c.state.in_((GRANTED, STATED)))
     rows = tx.execute(query.order_by(_erasures.c.id)).all()
     targets = _targets(tx, [row.id for row in rows])
     return [_erasure(row, targets[row.id]) for row in rows]
@@ -123,7 +123,7 @@ def _targets(tx: Connection, erasure_ids: Iterable[str]) -> dict[str, tuple[Targ
     found: dict[str, list[Target]] = {erasure_id: [] for erasure_id in ids}
     query = select(_records).where(_records.c.erasure_id.in_(ids)).order_by(_records.c.record_id)
     for row in tx.execute(query):
-        found[row.erasure_id].append(Target(row.record_id, row.log_index, row.statement))
+        found[row.erasure_id].append(Target(row.record_id, row.log, row.log_index, row.statement))
     return {erasure_id: tuple(targets) for erasure_id, targets in found.items()}
 
 

@@ -1,5 +1,7 @@
 """Archive units: 16,384 records in one ZIP file that stands alone, the same bytes whenever it is made.
 
+The last one of a closed log holds what is left.
+
     README.txt verifier.py             what this is, and the program that checks it
     manifest.json                      origin, range, and name, size and SHA-256 of every other file
     bodies.jsonl                       one body a line; an erased one left a line of its length
@@ -9,7 +11,8 @@
     anchors/<size>.checkpoint .tsr     a time stamp and what it stamps, where one covers the range
     keys/*.vkey                        keys of log and witnesses, for convenience: get them by another way
 
-The range is a complete subtree of the log (level 14), so a path of a few hashes proves all of it at once.
+The range is a subtree of the log (level 14, complete but for the last one), so a path of a few hashes proves
+all of it at once.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import orjson
@@ -31,7 +34,7 @@ from audit.files import tile_reader
 from audit.keys import NoteVerifier
 from audit.merkle import Read, inclusion_proof, root
 from audit.note import split_note
-from audit.tiles import ENTRIES, WIDTH, hash_reader, tile_path
+from audit.tiles import ENTRIES, WIDTH, hash_reader, tile_path, tiles_of
 from audit.witness.anchors import anchor_path, anchored_sizes
 
 LEVEL = PER_FILE.bit_length() - 1
@@ -53,19 +56,21 @@ def slug_of(origin: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]+", "-", origin).strip("-.") or "log"
 
 
-def unit_name(origin: str, first: int) -> str:
-    """Return the file name of the unit of the records from `first`, a multiple of PER_FILE."""
-    return f"{slug_of(origin)}-{first:012d}-{first + PER_FILE - 1:012d}.zip"
+def unit_name(origin: str, first: int, last: int) -> str:
+    """Return the file name of the unit of the records from `first`, a multiple of PER_FILE, to `last`."""
+    return f"{slug_of(origin)}-{first:012d}-{last:012d}.zip"
 
 
 def unit_files(folder: Path, first: int, note: str, keys: Mapping[str, NoteVerifier]) -> dict[str, bytes]:
     """Return what the unit of the records from `first` holds; `note` covers them and is of `folder`'s log.
 
+    It holds PER_FILE records, or as many as there are when a closed log ends before.
     Raises OSError when a file of the log is missing, ValueError when a tile is damaged.
     """
     checkpoint = Checkpoint.parse(split_note(note)[0])
-    names = {"origin": checkpoint.origin, "first": first, "last": first + PER_FILE - 1}
-    readme = _README.format(**names, name=unit_name(checkpoint.origin, first))
+    end = min(first + PER_FILE, checkpoint.size)
+    names = {"origin": checkpoint.origin, "first": first, "last": end - 1}
+    readme = _README.format(**names, name=unit_name(checkpoint.origin, first, end - 1))
     files = {
         "README.txt": readme.encode(),
         "bodies.jsonl": bodies_path(folder / "bodies", first).read_bytes(),
@@ -73,8 +78,8 @@ def unit_files(folder: Path, first: int, note: str, keys: Mapping[str, NoteVerif
         "subtree.txt": _subtree(folder, first, checkpoint.size).encode(),
         "verifier.py": Path(verifier.__file__).read_bytes(),
         **{f"keys/{name}.vkey": f"{key}\n".encode() for name, key in keys.items()},
-        **dict(_tiles(folder, first, checkpoint.size)),
-        **_stamp(folder, first + PER_FILE),
+        **dict(_tiles(folder, first, end)),
+        **_stamp(folder, end),
     }
     manifest = {**names, "checkpoint_size": checkpoint.size, "files": _listed(files)}
     return {
@@ -90,11 +95,11 @@ def _listed(files: Mapping[str, bytes]) -> list[dict[str, str | int]]:
     ]
 
 
-def _tiles(folder: Path, first: int, size: int) -> Iterator[tuple[str, bytes]]:
+def _tiles(folder: Path, first: int, end: int) -> Iterator[tuple[str, bytes]]:
     read = tile_reader(folder / "log")
     for level in (ENTRIES, 0):
-        for index in range(first // WIDTH, (first + PER_FILE) // WIDTH):
-            yield tile_path(level, index), read(level, index, WIDTH)
+        for index, width in tiles_of(0, end, first // WIDTH):
+            yield tile_path(level, index, width), read(level, index, width)
 
 
 def _stamp(folder: Path, end: int) -> dict[str, bytes]:
@@ -107,9 +112,9 @@ def _stamp(folder: Path, end: int) -> dict[str, bytes]:
 
 
 def _subtree(folder: Path, first: int, size: int) -> str:
-    read = hash_reader(size, tile_reader(folder / "log"))
-    path = inclusion_proof(first >> LEVEL, -(-size >> LEVEL), _upper(size, read))
-    hashes = [read(LEVEL, first >> LEVEL), *path]
+    above = _upper(size, hash_reader(size, tile_reader(folder / "log")))
+    at = first >> LEVEL
+    hashes = [above(0, at), *inclusion_proof(at, -(-size >> LEVEL), above)]
     return "".join(f"{base64.b64encode(value).decode()}\n" for value in hashes)
 
 
@@ -144,17 +149,12 @@ def member(path: Path, name: str) -> bytes | None:
         return None
 
 
-def units_holding(archive: Path, origin: str, indexes: Sequence[int]) -> list[str]:
-    """Return the names of the units that still hold a body of the erased records `indexes`."""
-    found = []
-    for first in sorted({index // PER_FILE * PER_FILE for index in indexes}):
-        path = archive / unit_name(origin, first)
-        if path.exists() and _holds(path, {i - first for i in indexes if i // PER_FILE * PER_FILE == first}):
-            found.append(path.name)
-    return found
+def units_holding(erased: Mapping[Path, Collection[int]]) -> list[str]:
+    """Return the names of those units that still hold a body at one of the places within them."""
+    return sorted(path.name for path, places in erased.items() if path.exists() and _holds(path, places))
 
 
-def _holds(path: Path, places: set[int]) -> bool:
+def _holds(path: Path, places: Collection[int]) -> bool:
     """Tell whether a body at one of the places is not erased; a unit that cannot be read may hold one."""
     lines = (member(path, "bodies.jsonl") or b"").split(b"\n")
     return any(place >= len(lines) or not is_erased(lines[place]) for place in places)

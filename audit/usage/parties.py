@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from audit.keeping.finding import place_of
 from audit.log import record
 from audit.query import Found, record_by_id
 from audit.reading import QUERY, open_record
 from audit.sealer import log_folder
-from core.errors import Gone, NotFound
+from core.errors import NotFound
 from core.work import Actor, Work
 from web.kit import before_answering
 
@@ -32,12 +35,26 @@ def open_as_party(work: Work, record_id: str) -> Found:
     """
     if work.actor.has("auditor"):
         return open_record(work, record_id)
-    none = NotFound("没有这条记录", "no such record")
-    try:
-        found = record_by_id(work.tx, log_folder(work.settings), record_id)
-    except Gone:  # whose it was is gone as well
-        raise none from None
+    found = record_by_id(work.tx, log_folder(work.settings), record_id)
     if not is_party(work.actor, found):
-        raise none
-    before_answering(work, lambda later: record(later, QUERY, {"query": {"id": found.id}, "rows": 1}))
+        raise NotFound("没有这条记录", "no such record")
+    _put_on_record(work, found.id)
     return found
+
+
+def place_as_party(work: Work, record_id: str) -> tuple[Path, int | None]:
+    """Return the folder and index of a record for an auditor or a party to it, and put that on record.
+
+    Auditors get those of closed logs too, and of records whose body is gone; whose these were nobody can
+    tell any more. The index is None until the record is sealed. Raises NotFound as `open_as_party`.
+    """
+    folder = log_folder(work.settings)
+    if not work.actor.has("auditor"):
+        return folder, open_as_party(work, record_id).log_index
+    place = place_of(work.tx, folder, record_id)
+    _put_on_record(work, record_id)
+    return place
+
+
+def _put_on_record(work: Work, record_id: str) -> None:
+    before_answering(work, lambda later: record(later, QUERY, {"query": {"id": record_id}, "rows": 1}))

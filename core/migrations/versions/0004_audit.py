@@ -22,7 +22,6 @@ def _erasures() -> None:
     op.create_table(
         "audit_erasures",
         sa.Column("id", sa.String(length=36), nullable=False),
-        sa.Column("origin", sa.String(length=200), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("basis", sa.Text(), nullable=False),
         sa.Column("document", sa.String(length=200), nullable=False),
@@ -41,6 +40,7 @@ def _erasures() -> None:
         "audit_erasure_records",
         sa.Column("erasure_id", sa.String(length=36), nullable=False),
         sa.Column("record_id", sa.String(length=36), nullable=False),
+        sa.Column("log", sa.String(length=200), nullable=False),
         sa.Column("log_index", sa.BigInteger(), nullable=True),
         sa.Column("statement", sa.String(length=36), nullable=True),
         sa.ForeignKeyConstraint(

@@ -46,7 +46,7 @@ def prune(town: Town, rounds: int = 4) -> None:
 
 
 def unit(town: Town, first: int = 0, to: Path | None = None) -> Unit:
-    reach = covered(town.settings)
+    reach = covered(town.keeping)
     assert reach is not None
     return make_unit(town.keeping, first, reach, to or town.keeping.archive, town.now)
 
@@ -182,7 +182,7 @@ def test_what_is_younger_or_not_covered_or_kept_for_ever_stays(old_town: Town) -
 @pytest.mark.long
 def test_the_days_are_counted_from_the_newest_record_of_a_file(old_town: Town) -> None:
     town = old_town.with_audit(retention=RULE)
-    reach = covered(town.settings)
+    reach = covered(town.keeping)
     assert reach is not None
     newest = START - timedelta(days=1200) + timedelta(seconds=PER_FILE - 1)
     assert [f.first for f in old_files(town.keeping, reach, newest)] == []

@@ -55,7 +55,7 @@ def test_a_clock_that_is_ahead_of_the_witnesses_deletes_nothing(old_town: Town) 
     seen = START - timedelta(days=200)
     cosign(town, seen)
     assert not prune_step(town.keeping, START + timedelta(days=9000))
-    reach = covered(town.settings)
+    reach = covered(town.keeping)
     assert reach is not None
     assert cutoff(town.keeping, reach, START + timedelta(days=9000)) == seen - timedelta(
         days=RULE.bodies_days
