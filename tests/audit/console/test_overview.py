@@ -6,6 +6,8 @@ from datetime import timedelta
 from html import escape as html_escaped
 from typing import Any
 
+import pytest
+
 from audit.keys import NoteVerifier
 from audit.overview.state import fingerprint
 from tests.audit.console.calls import POISON, Calls, text_of
@@ -36,6 +38,7 @@ def test_a_period_that_is_none_is_named(auditor: Any) -> None:
     assert 'id="f-at-error"' in answer.text
 
 
+@pytest.mark.long
 def test_a_period_to_come_has_nothing_yet(auditor: Any) -> None:
     assert "期间尚未开始" in auditor.get("/records/overview?at=2027-01").text
 
