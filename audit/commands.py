@@ -33,35 +33,58 @@ def audit() -> None:
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     help="A file of yours, outside the log: what was in order is kept there and not read again.",
 )
+@click.option(
+    "--statements",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of a later log, which says what became of bodies of a closed one; default: those beside it.",
+)
 @as_json_option
 @click.pass_obj
 @explained
 def audit_verify(
-    place: Place, folder: Path | None, vkey: tuple[str, ...], jobs: int, resume: Path | None, as_json: bool
+    place: Place,
+    folder: Path | None,
+    vkey: tuple[str, ...],
+    jobs: int,
+    resume: Path | None,
+    statements: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Check a log folder offline: bodies, envelopes, tree, signature. FOLDER defaults to <data>/audit."""
     from rich.progress import Progress
 
     from audit.note import BadNote
     from audit.verify import BadFile, verify
+    from audit.verify_statements import beside
 
     folder = folder or place.data / "audit"
-    # A closed log has its keys beside it.
-    held = folder / "keys" if (folder / "keys").is_dir() else folder.parent / "keys"
-    files = (held / name for name in ("log.vkey", "log-mldsa.vkey"))
-    keys = vkey or tuple(file.read_text().strip() for file in files if file.is_file())
+    others = [*statements] or beside(folder)
+    keys = vkey or tuple(key for log in (folder, *others) for key in _keys_of(log))
     try:
         with Progress(console=err, transient=True, disable=as_json) as progress:
             task = progress.add_task("verify", total=None)
             shown = partial(progress.update, task)
             report = verify(
-                folder, keys, lambda n, all: shown(completed=n, total=all), jobs=jobs, resume=resume
+                folder,
+                keys,
+                lambda n, all: shown(completed=n, total=all),
+                jobs=jobs,
+                resume=resume,
+                statements=others,
             )
     except (BadNote, BadFile) as wrong:
         raise Told(f"{wrong}") from wrong
     print_facts(report.as_json(), as_json, lambda: str(report))
     if not report.sound:
         sys.exit(1)
+
+
+def _keys_of(folder: Path) -> list[str]:
+    """Return the keys of the log in an audit folder; a closed log has them in there."""
+    held = folder / "keys" if (folder / "keys").is_dir() else folder.resolve().parent / "keys"
+    files = (held / name for name in ("log.vkey", "log-mldsa.vkey"))
+    return [file.read_text(encoding="utf-8").strip() for file in files if file.is_file()]
 
 
 @audit.command("seal")

@@ -28,6 +28,7 @@ from audit.verify_around import check_around, read_notes
 from audit.verify_progress import BadFile, Earlier, Known, load, save
 from audit.verify_records import Stretch, check_stretch
 from audit.verify_report import Fault, Report
+from audit.verify_statements import beside, hear
 from core.times import utc_now
 
 __all__ = ["BadFile", "Fault", "Report", "verify"]
@@ -43,6 +44,7 @@ def verify(
     *,
     jobs: int = 1,
     resume: Path | None = None,
+    statements: Sequence[Path] | None = None,
     now: datetime | None = None,
 ) -> Report:
     """Check the audit folder and name each fault; `vkey` is the log's verifier key or keys, not in there.
@@ -50,11 +52,14 @@ def verify(
     One of the keys must have signed; without a key no signature is checked and `is_signed` stays false. The
     log may grow meanwhile: what the checkpoint covers is checked. `jobs` processes share the records. How
     far all was in order is kept in the file `resume`, and what was in order according to it is not read
-    again. Raises BadNote for a malformed key, BadFile when `resume` is no such file.
+    again. What became of the bodies of a closed log is looked up in the audit folders `statements`, None: in
+    those beside it; keys of these logs are given in `vkey` too. Raises BadNote for a malformed key, BadFile
+    when `resume` is no such file.
     """
     keys = (vkey,) if isinstance(vkey, str) else vkey or ()
     verifiers = [NoteVerifier.parse(key) for key in keys]
-    arguments = folder, verifiers, progress, jobs, resume, now or utc_now()
+    others = beside(folder) if statements is None else statements
+    arguments = folder, verifiers, progress, jobs, resume, others, now or utc_now()
     report = _verify(*arguments)
     if report.unexplained and _size_now(folder) != report.size:
         # The record that explains it may have been sealed, and carried out, since this check began.
@@ -68,6 +73,7 @@ def _verify(
     progress: Progress | None,
     jobs: int,
     resume: Path | None,
+    others: Sequence[Path],
     now: datetime,
 ) -> Report:
     earlier = None if resume is None else load(resume)
@@ -85,6 +91,7 @@ def _verify(
         if progress is not None:
             progress(known.size, report.size)
     _check_root(report, known)
+    hear(others, report, known, verifiers)  # after the bodies, so that it explains what went meanwhile
     check_around(folder, report, known, notes, verifiers, now)
     return report
 

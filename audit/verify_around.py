@@ -60,19 +60,23 @@ def check_around(
 
 def _check_gone(folder: Path, report: Report, known: Known) -> None:
     """Tell bodies that are gone, as a record of the log says, from those that somebody took away."""
+    # The keys lie in the folder of a closed log only: what became of its bodies since is said elsewhere.
+    elsewhere = (folder / "keys").is_dir() and not report.sources
+    hint = "; a later log may say why: give its folder with --statements" if elsewhere else ""
     for at, record in known.erased:
         if known.erasures.get(at) == record:
             report.erased += 1
         else:
             report.unexplained += 1
             file = f"bodies/{bodies_path(folder, at).name}"
-            report.wrong.add(file, "the body is erased, and no record says so", at)
+            report.wrong.add(file, f"the body is erased, and no record says so{hint}", at)
     for first, last in known.missing:
         kept = min(max(first, known.pruned), last + 1)
         report.pruned += kept - first
         report.unexplained += last + 1 - kept
         if kept <= last:
-            report.wrong.add(f"bodies/{bodies_path(folder, kept).name}", "the body is missing", kept, last)
+            file = f"bodies/{bodies_path(folder, kept).name}"
+            report.wrong.add(file, f"the body is missing{hint}", kept, last)
 
 
 # --- tiles and notes --------------------------------------------------------------------------------

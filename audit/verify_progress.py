@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,14 +89,19 @@ class Known:
         self.missing += stretch.missing
         self.erased += stretch.erased
         for kind, body in stretch.told:
-            if kind == BODY_ERASED:
-                self.erasures[body["index"]] = body["id"]
-            elif kind == PRUNED:
-                self.pruned = max(self.pruned, body["last"] + 1)
-            elif kind == STAMPED:
-                self.stamps[body["file"]] = body["sha256"]
-            else:
-                self.blocks[body["block"]] = body["sha256"]
+            if "log" not in body:  # else it is about a log that was closed
+                self.learn(kind, body)
+
+    def learn(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Add what a record says of the log's own files; later ones override earlier ones."""
+        if kind == BODY_ERASED:
+            self.erasures[body["index"]] = body["id"]
+        elif kind == PRUNED:
+            self.pruned = max(self.pruned, body["last"] + 1)
+        elif kind == STAMPED:
+            self.stamps[body["file"]] = body["sha256"]
+        else:
+            self.blocks[body["block"]] = body["sha256"]
 
 
 @dataclass(frozen=True, slots=True)

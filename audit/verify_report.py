@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 
@@ -21,6 +21,15 @@ class Fault:
             return f"{self.file}: {self.what}"
         span = f"record {self.first}" if self.first == self.last else f"records {self.first} to {self.last}"
         return f"{self.file}: {self.what} ({span})"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Another log that says something of the one that is checked, and how many such records of it count."""
+
+    origin: str
+    size: int
+    statements: int
 
 
 @dataclass(slots=True)
@@ -63,6 +72,8 @@ class Report:
     """Records that an earlier check had found in order and that were not read again."""
     is_copy: bool = False
     """Whether this is the second copy, which has no journals of its own."""
+    sources: list[Source] = field(default_factory=list)
+    """Of a closed log: the logs that were asked what became of its bodies."""
     gaps: list[int] = field(default_factory=list)
     wrong: Faults = field(default_factory=Faults)
 
@@ -91,6 +102,9 @@ class Report:
         ):
             if count:
                 parts.append(f"{words}: {count}")
+        for source in self.sources:
+            words = f"据 {source.origin}（{source.size}）的说明 / by statements of it"
+            parts.append(f"{words}: {source.statements}")
         return "; ".join(parts) + ("; 副本 / a second copy" if self.is_copy else "")
 
     def as_json(self) -> dict[str, Any]:
@@ -106,6 +120,7 @@ class Report:
             "pruned": self.pruned,
             "checked_before": self.checked_before,
             "copy": self.is_copy,
+            "statements": [asdict(source) for source in self.sources],
             "gaps": self.gaps,
             "faults": [
                 {"file": f.file, "what": f.what, "first": f.first, "last": f.last} for f in self.faults

@@ -37,7 +37,7 @@ from audit.keeping.units import slug_of
 from audit.note import Checkpoint
 from audit.proofs import published_checkpoint
 from audit.sealer import log_folder, seal_once
-from audit.segments import sync_folder
+from audit.segments import journal_of, segments_in, sync_folder
 from audit.signing import LOG_KEY, LOG_MLDSA_KEY, RECEIPT_KEY, make_log_keys
 from audit.state import State, load_state, save_state
 from audit.tree import Edge, grow
@@ -116,7 +116,18 @@ def _finished(keeping: Keeping, now: datetime) -> tuple[str, Checkpoint]:
     own = replace(keeping.settings, platform=replace(keeping.settings.platform, log_origin=known.origin))
     _finish_blocks(own, keeping.database, now)
     _check_end(Keeping(own, keeping.database))
+    _drop_journals(keeping.folder)
     return published_checkpoint(keeping.folder)
+
+
+def _drop_journals(folder: Path) -> None:
+    """Delete the segments that are sealed to their end, as the sealer would: bodies lie in one place then."""
+    places = load_state(folder).journals
+    for path in segments_in(folder / "journal"):
+        journal, number = journal_of(path)
+        place = places.get(journal)
+        if place is not None and (number < place.segment or (place.done and number == place.segment)):
+            path.unlink()
 
 
 def _finish_blocks(settings: Settings, database: Database, now: datetime) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from audit.keeping.covered import Keeping
 from audit.keeping.erasing import carry_out
+from audit.keeping.finding import place_of
+from audit.keeping.keeper import Keeper
 from audit.keeping.rotation import rotate
 from audit.note import Checkpoint, NoteVerifier, open_note
-from audit.proofs import check_inclusion
+from audit.proofs import check_inclusion, entry_at
 from audit.sealer import seal_once
 from audit.store import insert_outbox
 from audit.tiles import decode_bundle
+from core.ids import new_id
+from tests.audit.keeping.town import RULE
 from tests.audit.logs import access
 from tests.cast import bob, carol, dave
 from tests.conftest import World
@@ -82,6 +87,34 @@ def test_a_record_asked_for_twice_is_refused_by_its_place(world: World, record_i
         ("/records/0", "not_found"),
         ("/records/1", "erasure_asked"),
     ]
+
+
+def test_a_pruned_record_of_a_closed_log_is_gone_and_still_proven(world: World, record_id: str) -> None:
+    keys = [NoteVerifier.parse(world.settings.key_file("log.vkey").read_text())]
+    later = replace(world.settings.platform, log_origin="shuxiang.qianjiang.example/2027")
+    audit = replace(world.settings.audit, retention=RULE)
+    world.settings = replace(world.settings, platform=later, audit=audit)
+    with world.database.read() as tx:
+        _, index = place_of(tx, world.settings.data / "audit", record_id)
+    assert index is not None
+    folder = rotate(world.settings, world.database, world.now).folder
+    for _ in range(4):
+        world.now += timedelta(days=400)
+        seal_once(world.settings, world.database, world.now)
+        Keeper(Keeping(world.settings, world.database)).turn(world.now)
+    assert not list((folder / "bodies").iterdir())
+    auditor = world.client(dave)
+    gone = auditor.get(f"/api/audit/past/{folder.name}/records/{record_id}")
+    assert (gone.status_code, gone.json["code"]) == (410, "gone")
+    assert RULE.basis.zh in gone.json["detail"]
+    for url in (
+        f"/api/audit/past/{folder.name}/records/{record_id}/proof",
+        f"/api/audit/records/{record_id}/proof",
+        f"/audit/proof/{record_id}",
+    ):
+        assert check_inclusion(auditor.get(url).text, entry_at(folder, index), *keys) == index
+    assert world.client(carol).get(f"/api/audit/records/{record_id}/proof").status_code == 404
+    assert auditor.get(f"/api/audit/past/{folder.name}/records/{new_id()}").status_code == 404
 
 
 def test_a_closed_log_is_still_served_searched_and_proven(world: World, record_id: str) -> None:

@@ -70,10 +70,12 @@ def test_a_log_is_archived_pruned_closed_and_still_holds(terminal: Terminal) -> 
     checked = terminal.run(*check, *(w for key in (SIGNER, LASTING) for w in ("--key", str(key.verifier))))
     assert checked.exit_code == 0, checked.output
 
+    body = (terminal.data / "audit" / "bodies" / "000000000000.jsonl").read_bytes().split(b"\n")[7]
     assert all(f["held"] is None for f in terminal.facts("retention", "--dry-run")["files"])
     pruned = terminal.facts("retention")
     assert (pruned["deleted"], pruned["waits"]) == (FILES * 16384, False)
     assert terminal.facts("verify")["sound"]
+    assert "index 7\n" in terminal.run("prove", json.loads(body)["id"]).stdout
 
     same = terminal.run("rotate")
     assert same.exit_code == 1
@@ -85,6 +87,9 @@ def test_a_log_is_archived_pruned_closed_and_still_holds(terminal: Terminal) -> 
     done = terminal.facts("rotate")
     assert (done["old"], done["new"]) == (ORIGIN, "audit.example.cn/log-2027")
     assert terminal.facts("seal")["size"] == 1
+    assert "index 7\n" in terminal.run("prove", json.loads(body)["id"]).stdout
+    (rest,) = terminal.facts("archive", "--log", Path(done["folder"]).name)["made"]
+    assert rest["first"] == FILES * 16384, "the whole ones are there already"
     for folder in ([], [done["folder"]]):
         report = terminal.facts("verify", *folder)
         assert (report["sound"], report["signature_checked"]) == (True, True)

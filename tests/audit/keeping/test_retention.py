@@ -20,12 +20,15 @@ from audit.keeping.archive import Unit, make_unit
 from audit.keeping.covered import covered
 from audit.keeping.erasing import carry_out
 from audit.keeping.erasure import find_erasure
+from audit.keeping.finding import place_of
+from audit.keeping.gone import refuse_pruned
 from audit.keeping.keeper import Keeper, keeping_lock, prune_step
 from audit.keeping.retention import cutoff, old_files, pruning
 from audit.keeping.units import member
 from audit.proofs import check_inclusion, entry_at, prove_inclusion
 from audit.query import Filters, find_records
-from core.errors import Conflict, Unavailable
+from core.errors import Conflict, Gone, NotFound, Unavailable
+from core.ids import new_id
 from tests.audit.keeping.test_erasing import granted
 from tests.audit.keeping.town import FILES, REST, RULE, Town
 from tests.audit.logs import LASTING, SIGNER, START
@@ -151,6 +154,8 @@ def test_a_unit_that_holds_an_erased_body_is_named_and_made_anew_without_it(
 def test_bodies_go_by_rule_once_the_log_has_said_so_and_proofs_still_hold(old_town: Town) -> None:
     town = old_town.with_audit(retention=RULE)
     old_proof, envelope = prove_inclusion(town.folder, 7), entry_at(town.folder, 7)
+    lines = (next(read_bodies(town.folder / "bodies", at, at + 1)) for at in (0, 7, SIZE - REST - 1))
+    ids = [orjson.loads(line.body)["id"] for line in lines]
     assert prune_step(town.keeping, town.now)
     assert not prune_step(town.keeping, town.now)  # its record waits in the outbox
     assert len(names(town.folder / "bodies")) == FILES + 1
@@ -165,6 +170,15 @@ def test_bodies_go_by_rule_once_the_log_has_said_so_and_proofs_still_hold(old_to
     for proof in (old_proof, prove_inclusion(town.folder, 7)):
         assert check_inclusion(proof, envelope, SIGNER.verifier) == 7
     assert not prune_step(town.keeping, town.now)
+    with town.database.read() as tx:
+        assert [place_of(tx, town.folder, found) for found in ids] == [
+            (town.folder, at) for at in (0, 7, SIZE - REST - 1)
+        ]
+        with pytest.raises(Gone, match="article 3"):
+            refuse_pruned(tx, town.folder, ids[1])
+        with pytest.raises(NotFound):
+            place_of(tx, town.folder, new_id())
+        refuse_pruned(tx, town.folder, new_id())
 
 
 @pytest.mark.long

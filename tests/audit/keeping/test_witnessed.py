@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
 
 from audit.bodies import is_erased
+from audit.journal import Journal
 from audit.keeping.covered import covered
 from audit.keeping.erasing import carry_out
 from audit.keeping.keeper import archive_step, prune_step
 from audit.keeping.retention import cutoff
+from audit.keeping.rotation import rotate
 from audit.note import BadNote, Cosigner, add_signatures, split_note
+from audit.record import make_record
+from audit.segments import segments_in
 from audit.verify import verify
 from core.settings_audit import Witness, Witnesses
 from tests.audit.keeping.test_erasing import granted
+from tests.audit.keeping.test_rotation import renamed
 from tests.audit.keeping.town import RULE, Town
 from tests.audit.logs import LASTING, SIGNER, START, access
 
@@ -85,6 +91,25 @@ def test_an_erasure_waits_for_the_witness_too(town: Town) -> None:
     cosign(strict, town.now)
     assert carry_out(strict.keeping, town.now) == []
     assert is_erased(town.read(made.id).raw)
+
+
+def test_a_log_that_is_closed_leaves_no_bodies_in_journals(town: Town) -> None:
+    async def write() -> None:
+        journal = await Journal.open(
+            town.folder / "journal", "w", segment_bytes=64 * 1024, reserve_bytes=0, now=START
+        )
+        await journal.append(make_record("access", START, journal.name, {"purpose": "secret"}))
+        await journal.close()
+
+    asyncio.run(write())
+    strict = watched(town)
+    strict.seal()  # the journal waits for a witness that the sealer has not heard
+    assert segments_in(town.folder / "journal")
+    cosign(strict, town.now)
+    later = renamed(strict)
+    folder = rotate(later.settings, later.database, later.now).folder
+    assert segments_in(folder / "journal") == []
+    assert verify(folder, KEYS).sound
 
 
 def test_verification_tells_an_erased_body_from_one_that_was_taken_away(town: Town) -> None:
