@@ -39,7 +39,7 @@ DAYS = 365
 WORKERS = 2
 CHUNK = WIDTH * WIDTH
 """Records that one process makes at a time: a whole tile of the tree's level 1."""
-RARE = ("SX-2026-99999", "client-rare", "dept-rare", "GET /rare", hashlib.sha256(b"rare").hexdigest())
+RARE = ("SX-2026-99999", "client-rare", "dept-rare", "GET /rare", hashlib.sha256(b"rare").hexdigest()[:32])
 """Grant, client, consumer, operation and subject of a few records."""
 RARE_EVERY = 400_000
 """One record in so many is of these."""
@@ -63,7 +63,7 @@ def _grant(which: int) -> tuple[str, str, str]:
 
 @lru_cache(maxsize=_CITIZENS)
 def _subject(citizen: int) -> str:
-    return hashlib.sha256(b"%d" % citizen).hexdigest()
+    return hashlib.sha256(b"%d" % citizen).hexdigest()[:32]
 
 
 def _id_of(ms: int, noise: int) -> str:

@@ -194,7 +194,7 @@ def searches(chance: random.Random) -> dict[str, Callable[[], Filters]]:
 
 
 def _digest(citizen: int) -> str:
-    return hashlib.sha256(b"%d" % citizen).hexdigest()
+    return hashlib.sha256(b"%d" % citizen).hexdigest()[:32]
 
 
 def measure_searches(figures: Figures, folder: Path, database: Database, engine: Engine) -> None:
@@ -270,7 +270,7 @@ def measure_questions(figures: Figures, folder: Path, database: Database, engine
 
 def _asked(code: str) -> Asked:
     question = QUESTIONS[code]
-    typed = {"subject": _digest(4_711)[:32], "dataset": "307001/000001", "consumer": "dept-001"}
+    typed = {"subject": _digest(4_711), "dataset": "307001/000001", "consumer": "dept-001"}
     given = {p.name: typed.get(p.name, "x") for p in question.parameters if p.required}
     values = read_parameters(question.parameters, given, END)
     tables = {}

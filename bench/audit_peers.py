@@ -114,7 +114,7 @@ def postgresql(folder: Path, log: Path) -> Iterator[tuple[Ask, float, int]]:
 def _server(folder: Path) -> Iterator[str]:
     """Yield the address of a server with a cluster of its own, tuned as one would for this machine."""
     found = tool("postgres") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/postgres")))
-    binaries, user = Path(found).parent, "postgres" if os.geteuid() == 0 else None
+    binaries, user = Path(found).resolve().parent, "postgres" if os.geteuid() == 0 else None
     folder.mkdir(parents=True)
     if user is not None:
         shutil.chown(folder, user, user)
