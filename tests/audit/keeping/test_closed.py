@@ -12,10 +12,10 @@ import orjson
 import pytest
 
 from audit.alarms import alarms
-from audit.bodies import is_erased, read_bodies
+from audit.bodies import erased_line, is_erased, read_bodies
 from audit.checking import verifier
 from audit.columns.coverage import coverage
-from audit.columns.maker import SEALED
+from audit.columns.maker import SEALED, Maker, announcing
 from audit.columns.renewal import requests
 from audit.files import Inconsistent
 from audit.keeping import erasing, keeper, retention
@@ -30,7 +30,11 @@ from audit.keeping.retention import pruning
 from audit.keeping.rotation import rotate
 from audit.proofs import check_inclusion, entry_at, prove_inclusion
 from audit.query import Filters, find_records, record_by_id
+from audit.record import canonical, make_record
+from audit.state import load_state
+from audit.tiles import ENTRIES, decode_bundle, encode_bundle, tile_path
 from audit.verify import Report, verify
+from audit.verify_records import digest_of
 from core.errors import Conflict, Gone, Invalid
 from core.settings_audit import Witness, Witnesses
 from tests.audit.columns.story import small_blocks
@@ -255,6 +259,11 @@ def test_one_erasure_reaches_bodies_of_closed_logs_and_of_the_one_that_runs(
 
 def test_blocks_of_a_closed_log_are_made_again_on_record(later: Town, records: list[str]) -> None:
     folder = past(later)
+    later.put([access(START) for _ in range(20)])
+    later.seal()
+    own = Maker(later.folder, announcing(later.database, lambda: later.now), grace=0)
+    while own.step():
+        later.seal()
     granted(later, [records[2]])
     keep(later)
     assert requests(folder) == []
@@ -267,6 +276,46 @@ def test_blocks_of_a_closed_log_are_made_again_on_record(later: Town, records: l
         assert coverage(later.folder, tx=tx).complete  # a block of that name in the log that runs is another
     found = find_records(None, folder, Filters(equal={"consumer": "dept-carol"}), limit=50).items
     assert len([one for one in found if not one.erased]) == 19
+
+
+def test_what_is_said_of_one_log_excuses_nothing_in_another(later: Town, records: list[str]) -> None:
+    later.put([access(START) for _ in range(5)])
+    granted(later, [records[2]])
+    keep(later)
+    erase(later.folder, 2, said(later, BODY_ERASED)[0]["id"])
+    assert "no record says so (record 2)" in str(verify(later.folder, keys(later)))
+
+
+def test_a_statement_that_is_not_in_the_tree_does_not_count(later: Town, records: list[str]) -> None:
+    granted(later, [records[2]])
+    keep(later)
+    assert checked(later)[ORIGIN].erased == 1
+    forged = said(later, BODY_ERASED)[0]
+    erase(past(later), 3, forged["id"])
+    assert "no record says so (record 3)" in str(verify(past(later), keys(later)))
+    made = make_record(
+        BODY_ERASED, later.now, "sealer", {**{k: forged[k] for k in ("log", "erasure")}, "index": 3}
+    )
+    body = made.body.replace(made.id.encode(), forged["id"].encode())
+    at = place_of(None, later.folder, forged["id"])[1] or 0
+    path = later.folder / "bodies" / f"{0:012d}.jsonl"
+    lines = path.read_bytes().split(b"\n")
+    lines[at] = body
+    path.write_bytes(b"\n".join(lines))
+    size = load_state(later.folder).size
+    bundle = later.folder / "log" / tile_path(ENTRIES, 0, size)
+    entries = decode_bundle(bundle.read_bytes())
+    entries[at] = canonical({**orjson.loads(entries[at]), "b": digest_of(body)})
+    bundle.write_bytes(encode_bundle(entries))
+    assert "no record says so (records 2 to 3)" in str(verify(past(later), keys(later)))
+
+
+def erase(folder: Path, index: int, statement: str) -> None:
+    """Take a body away as the platform does, without its being on record."""
+    path = folder / "bodies" / f"{0:012d}.jsonl"
+    lines = path.read_bytes().split(b"\n")
+    lines[index] = erased_line(len(lines[index]), statement)
+    path.write_bytes(b"\n".join(lines))
 
 
 def test_the_second_copy_of_a_closed_log_loses_the_body_too(
