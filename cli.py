@@ -240,21 +240,24 @@ def serve(place: Place) -> None:
 
 
 def _serve(place: Place, once_ready: Callable[[], None]) -> None:
+    from audit.place import check_name
     from audit.signing import log_signers
     from core.envelope import check_sealing
-    from serve import Supervisor, children, lock, wait_until_ready
+    from serve import lock
 
     settings = place.settings()
-    settings.check_secrets()
-    log_signers(settings)
-    check_sealing(settings)
-    _warn(settings)
-    try:
-        held = lock(settings.data)
-    except BlockingIOError as busy:
-        raise Told(
-            f"{settings.data} 上已有一个 serve 在运行 / another serve runs on this data folder"
-        ) from busy
+    with lock(settings.data):
+        check_name(settings)
+        settings.check_secrets()
+        log_signers(settings)
+        check_sealing(settings)
+        _warn(settings)
+        _supervise(settings, once_ready)
+
+
+def _supervise(settings: Settings, once_ready: Callable[[], None]) -> None:
+    from serve import Supervisor, children, wait_until_ready
+
     supervisor = Supervisor(children(settings), lambda line: err.print(line, markup=False))
     supervisor.start()
     try:
@@ -270,7 +273,6 @@ def _serve(place: Place, once_ready: Callable[[], None]) -> None:
     finally:
         supervisor.stop()
         supervisor.watch()
-        os.close(held)
 
 
 @main.group(hidden=True)
@@ -858,7 +860,7 @@ def statistics_show(
 @explained
 def statistics_rebuild(place: Place, as_json: bool) -> None:
     """Sum up all calls anew from the sealed records; meanwhile the sums are incomplete."""
-    from audit.sealer import log_folder
+    from audit.place import log_folder
     from core.db import Database
     from supervision.rollup import rebuild
 

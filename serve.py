@@ -27,11 +27,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from audit.witness.place import FOLDER, serving
+from core.errors import Unavailable
+from core.locks import alone
 from core.settings import Settings
 
 GRACE_SECONDS = 15.0
@@ -218,11 +221,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def lock(folder: Path) -> int:
-    """Hold the data folder for one supervisor. Raises BlockingIOError when another one runs on it."""
-    import fcntl
-
+def lock(folder: Path) -> AbstractContextManager[None]:
+    """Hold the data folder for one supervisor. Raises Unavailable while another one runs on it."""
     folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return handle
+    runs = Unavailable(f"{folder} 上已有一个 serve 在运行", f"another serve runs on {folder}")
+    return alone(folder / "serve.lock", runs)

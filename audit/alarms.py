@@ -13,6 +13,7 @@ from audit.beat import LAG_BOUND
 from audit.copier import copying_alarms
 from audit.files import Inconsistent
 from audit.keeping.trouble import keeping_alarms
+from audit.place import log_folder
 from audit.standing import Standing, standing
 from core.settings import Settings
 from core.text import Text
@@ -37,7 +38,7 @@ def alarms(settings: Settings, now: datetime | None = None) -> list[Text]:
         *_disk(stands, settings.platform.disk_reserve_bytes),
         *_torn(stands),
         *copying_alarms(settings, instant),
-        *keeping_alarms(settings.data / "audit"),
+        *keeping_alarms(log_folder(settings)),
         *_witnesses(settings, stands, instant),
         *_stamps(settings, stands, instant),
     ]

@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from audit.keeping.gone import refuse_erased
+from audit.place import log_folder
 from audit.proofs import entry_at, not_sealed_yet, prove_inclusion
 from audit.query import Found
 from audit.reading import open_record, search_records
-from audit.sealer import log_folder
 from audit.searching import read_filters
 from audit.usage.parties import PARTIES, place_as_party
 from core.errors import Conflict, NotFound

@@ -15,11 +15,11 @@ from audit.columns.engine import engine_of
 from audit.keeping.gone import refuse_erased
 from audit.log import record
 from audit.note import BadNote
+from audit.place import log_folder
 from audit.proofs import cosigned_checkpoint, not_sealed_yet, prove_inclusion, published_checkpoint
 from audit.query import Filters, Found, FoundPage, envelope_of, record_by_id
 from audit.questions.present import coverage_words
 from audit.reading import QUERY, open_record, search_records
-from audit.sealer import log_folder
 from audit.searching import read_filters, shortcuts
 from audit.signing import log_signers
 from audit.stamping.stamps import read_authority

@@ -19,6 +19,7 @@ import orjson
 from audit.copying import copy_log, open_copy
 from audit.drain import earlier
 from audit.files import Inconsistent, write_file
+from audit.place import log_folder
 from audit.sealing import Sealer
 from audit.state import Place, State, load_state
 from core.settings import Settings
@@ -118,7 +119,7 @@ def attached(settings: Settings, sealer: Sealer) -> Copier | None:
     target = settings.audit.copy_to
     if target is None:
         return None
-    copier, before = Copier(settings.data / "audit", target), sealer.deletable
+    copier, before = Copier(log_folder(settings), target), sealer.deletable
     sealer.deletable = lambda state: earlier(before(state), copier.journals)
     return copier
 
@@ -143,7 +144,7 @@ def _read(folder: Path) -> dict[str, Any]:
 
 def copying_alarms(settings: Settings, now: datetime) -> Iterator[Text]:
     """Say what is wrong with the second copy: it cannot be written, or stays behind. Raises Inconsistent."""
-    folder, target = settings.data / "audit", settings.audit.copy_to
+    folder, target = log_folder(settings), settings.audit.copy_to
     told = _read(folder) if target is not None else {}
     if not told:
         return

@@ -18,6 +18,7 @@ from audit.checkpoint import BadNote, whole_number
 from audit.files import tile_reader
 from audit.keeping.finding import place_of
 from audit.keys import NoteVerifier
+from audit.place import log_folder
 from audit.proofs import (
     consistency_text,
     cosigned_checkpoint,
@@ -25,7 +26,6 @@ from audit.proofs import (
     prove_inclusion,
     published_checkpoint,
 )
-from audit.sealer import log_folder
 from audit.signing import LOG_KEY, LOG_MLDSA_KEY, RECEIPT_KEY
 from audit.tiles import ENTRIES, WIDTH, hashes_at, parse_path
 from audit.witness.policy import Policy, policy_of

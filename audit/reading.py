@@ -13,6 +13,7 @@ from typing import Any
 from audit.columns.engine import engine_of
 from audit.keeping.gone import refuse_pruned
 from audit.log import record
+from audit.place import log_folder
 from audit.query import Filters, Found, FoundPage, find_records, record_by_id
 from core.errors import NotFound
 from core.work import Work
@@ -54,4 +55,4 @@ def _put_on_record(work: Work, query: Mapping[str, Any], rows: int) -> None:
 
 
 def _folder(work: Work) -> Path:
-    return work.settings.data / "audit"
+    return log_folder(work.settings)

@@ -8,14 +8,13 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 
 from audit import store
 from audit.columns.maker import making
 from audit.copier import attached, copying
 from audit.files import Inconsistent
 from audit.keeping.keeper import keeping_up
-from audit.keeping.past import is_rotating
+from audit.place import is_rotating, log_folder
 from audit.record import make_record
 from audit.sealing import Sealed, Sealer
 from audit.signing import log_signers
@@ -47,11 +46,6 @@ class Heart:
             with self._database.begin() as tx:
                 store.insert_outbox(tx, make_record(HEARTBEAT, now, "sealer", {"size": size}))
             self._last = now
-
-
-def log_folder(settings: Settings) -> Path:
-    """Return the audit folder of a deployment."""
-    return settings.data / "audit"
 
 
 def open_sealer(settings: Settings, database: Database, now: datetime) -> Sealer:

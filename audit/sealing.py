@@ -12,7 +12,6 @@ yet is made up for. So a record is in the log exactly once, and only what the st
 from __future__ import annotations
 
 import base64
-import fcntl
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +37,7 @@ from audit.tiles import tile_path
 from audit.tree import Edge, check_growth, grow
 from core.db import Database
 from core.errors import Unavailable
+from core.locks import take
 from core.times import instant_of, utc_now
 
 STEP_RECORDS = 16_384
@@ -92,7 +92,8 @@ class Sealer:
         """How far the journals may be deleted, once they are sealed."""
         self.beats = True
         """Whether steps tell the data plane that all is sealed; it stops soon when they don't."""
-        self._lock = _take_lock(self._log / ".state" / "lock")
+        held = Unavailable("另一进程正在封存日志", "another process seals the log")
+        self._lock = take(self._log / ".state" / "lock", held)
         try:
             self._state = load_state(folder)
             self._edge = self._recover(now or utc_now())
@@ -227,16 +228,6 @@ class Sealer:
 
     def _read_tile(self, level: int, index: int, width: int) -> bytes:
         return (self._log / tile_path(level, index, width)).read_bytes()
-
-
-def _take_lock(path: Path) -> int:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as held:
-        os.close(fd)
-        raise Unavailable("另一进程正在封存日志", "another process seals the log") from held
-    return fd
 
 
 def _oldest(rows: Sequence[store.OutboxRow], drained: Mapping[str, Drained]) -> datetime:

@@ -13,6 +13,7 @@ from audit import store
 from audit.beat import beat_path
 from audit.drain import unsealed_frames
 from audit.note import Checkpoint, split_note
+from audit.place import log_folder
 from audit.segments import free_bytes, segments_in
 from audit.state import load_state
 from audit.witness.memory import Known, Memory, load_memory
@@ -44,7 +45,7 @@ class Standing:
 
 def standing(settings: Settings, now: datetime) -> Standing:
     """Look at the log's files; a few dozen system calls. Raises Inconsistent when they cannot be read."""
-    folder = settings.data / "audit"
+    folder = log_folder(settings)
     torn = sorted(path.name for path in (folder / "journal" / "torn").glob("*"))
     return Standing(
         published_size(folder),
@@ -59,8 +60,8 @@ def standing(settings: Settings, now: datetime) -> Standing:
 def status(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
     """Return how far the log has come, what waits to be sealed, and who has witnessed and stamped it."""
     instant = now or utc_now()
-    stands, state = standing(settings, instant), load_state(settings.data / "audit")
-    memory, frames = stands.memory, unsealed_frames(settings.data / "audit" / "journal", state.journals)
+    stands, state = standing(settings, instant), load_state(log_folder(settings))
+    memory, frames = stands.memory, unsealed_frames(log_folder(settings) / "journal", state.journals)
     with closing(Database(settings.database_url)) as database, database.read() as tx:
         outbox = store.count_outbox(tx)
     sealed_to = None if math.isinf(stands.lag) else instant - timedelta(seconds=stands.lag)
@@ -68,7 +69,7 @@ def status(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
         "origin": settings.platform.log_origin,
         "size": state.size,
         "checkpoint_size": stands.size,
-        "checkpoint_at": _changed_at(settings.data / "audit" / "log" / "checkpoint"),
+        "checkpoint_at": _changed_at(log_folder(settings) / "log" / "checkpoint"),
         "sealed_to": None if sealed_to is None else local_iso(sealed_to),
         "waiting_in_journals": sum(1 for _ in frames),
         "waiting_in_outbox": outbox,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from audit.note import Checkpoint, split_note
+from audit.place import log_folder
 from audit.verify import verify
 from audit.witness.policy import cosigners, policy_of
 from core.times import local_iso
@@ -30,7 +31,7 @@ def look_at_the_log(story: Story, records: list[str]) -> None:
     if story.settings.audit.witnesses.of:
         _witnessed(story)
     story.say("离线验证整个日志", "the whole log is verified offline")
-    folder = story.settings.data / "audit"
+    folder = log_folder(story.settings)
     vkey = story.settings.key_file("log.vkey").read_text(encoding="utf-8").strip()
     report = verify(folder, vkey)
     if not report.sound:

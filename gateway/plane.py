@@ -21,6 +21,7 @@ import uvloop
 from audit.beat import lag_of
 from audit.journal import Journal, JournalFailed
 from audit.note import NoteSigner
+from audit.place import check_name, log_folder
 from audit.questions.subject import subject_key
 from core.db import Database
 from core.settings import Settings
@@ -47,7 +48,7 @@ def run_worker(settings: Settings, index: int, ticket_open: TicketCheck = no_tic
     """Serve calls until SIGTERM or SIGINT, then finish those under way and end.
 
     `ticket_open` says whether a ticket that a call names is open with the consumer.
-    Raises ConfigError when a key or a provider's credential is missing.
+    Raises ConfigError when a key or a provider's credential is missing, or another log lies there.
     """
     uvloop.run(_serve(settings, index, ticket_open))
 
@@ -68,6 +69,7 @@ class Worker:
 
     def __init__(self, settings: Settings, index: int, ticket_open: TicketCheck = no_tickets) -> None:
         """Open everything but the sockets and the journal. Raises ConfigError."""
+        check_name(settings)
         platform = settings.platform
         self._settings = settings
         self._index = index
@@ -143,7 +145,7 @@ class Worker:
         if poisoned is not None and not poisoned.is_poisoned():
             return
         platform = self._settings.platform
-        folder = self._settings.data / "audit"
+        folder = log_folder(self._settings)
         try:
             opened = await Journal.open(
                 folder / "journal",

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from audit.sealer import log_folder
+from audit.place import log_folder
 from core.db import Database
 from core.settings import Settings
 from core.times import utc_now

@@ -58,8 +58,8 @@ def _fetched(url: str, record_id: str) -> str:
 
 def _local(place: Place, record_id: str) -> str:
     from audit.keeping.finding import place_of
+    from audit.place import log_folder
     from audit.proofs import not_sealed_yet, prove_inclusion
-    from audit.sealer import log_folder
 
     with place.work() as work:
         folder, index = place_of(work.tx, log_folder(work.settings), record_id)

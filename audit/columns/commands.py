@@ -21,7 +21,8 @@ def columns(place: Place, again: bool, as_json: bool) -> None:
     from audit.columns.blocks import kept_from
     from audit.columns.maker import Maker, announcing, behind
     from audit.columns.renewal import ask_renewal
-    from audit.sealer import log_folder, open_sealer
+    from audit.place import log_folder
+    from audit.sealer import open_sealer
     from core.db import Database
     from core.times import utc_now
 

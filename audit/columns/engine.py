@@ -1,9 +1,11 @@
 """DuckDB over the blocks and the hot tail: what is asked in SQL of the table `records`.
 
-A process has one DuckDB for each log, and each question a cursor of its own, so threads ask at the same
-time. It opens no file but the blocks and its own temporary ones: extensions and every other path are shut
+A process has one DuckDB for all logs, the closed ones too, so that what it may hold bounds all questions
+together; each question has a cursor of its own, and threads ask at the same time. It opens no file but the blocks and its own temporary ones: extensions and every other path are shut
 off and its settings locked before the first question. Memory is bounded; what does not fit lies in a folder
 of the log's own.
+
+The column `log` names the closed log that a row is of; it is null in the log that runs.
 """
 
 from __future__ import annotations
@@ -20,8 +22,10 @@ import duckdb
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from audit.columns.blocks import FOLDER, Block
-from audit.columns.tail import Snapshot, take
+from audit.columns.blocks import FOLDER
+from audit.columns.tail import Logs, take_all
+from audit.keeping.past import PAST
+from audit.place import log_folder
 from core.errors import Unavailable
 from core.settings import Settings
 
@@ -44,14 +48,14 @@ class Lost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The rows of an answer, and what of the log it was asked of."""
+    """The rows of an answer, and what of the logs it was asked of."""
 
     rows: pa.Table
-    snapshot: Snapshot
+    logs: Logs
 
 
 class Engine:
-    """Answers questions to one log."""
+    """Answers questions to the log of a deployment, and to those that were closed before it."""
 
     def __init__(self, folder: Path, memory_mb: int) -> None:
         """`folder` is the audit folder, `memory_mb` what all questions together may hold."""
@@ -62,7 +66,7 @@ class Engine:
         for statement in (
             "SET parquet_metadata_cache = true",
             f"SET temp_directory = {_literal(columns / _SPILL)}",
-            f"SET allowed_directories = [{_literal(columns)}]",
+            f"SET allowed_directories = [{_literal(columns)}, {_literal(folder / PAST)}]",
             "SET enable_external_access = false",
             "SET lock_configuration = true",
         ):
@@ -86,47 +90,69 @@ class Engine:
     def ask(
         self, question: Any, tx: Connection | None = None, *, given: Given = NOTHING, seconds: float = SECONDS
     ) -> Answer:
-        """As `run`, together with the snapshot of the log that was asked."""
-        sql = question if isinstance(question, str) else _compiled(question)
+        """As `run`, together with the snapshots of the logs that were asked."""
+        sql = sql_of(question)
 
-        def answer(snapshot: Snapshot) -> Answer:
-            return Answer(self.select(sql, snapshot, given=given, seconds=seconds), snapshot)
+        def answer(logs: Logs) -> Answer:
+            return Answer(self.select(sql, logs, given=given, seconds=seconds), logs)
 
         return self.attempt(tx, answer)
 
-    def attempt(self, tx: Connection | None, work: Callable[[Snapshot], T]) -> T:
-        """Do `work` over a snapshot of the log, anew when a block was replaced by a larger one meanwhile."""
-        for _ in range(_TRIES):
-            with suppress(Lost, FileNotFoundError):
-                return work(take(self.folder, tx))
-        raise Unavailable("日志的列文件无法读取", "the blocks of the log cannot be read")
+    def attempt(self, tx: Connection | None, work: Callable[[Logs], T]) -> T:
+        """Do `work` over a snapshot of all logs, anew when a block was replaced by a larger one meanwhile."""
+        return attempted(lambda: work(take_all(self.folder, tx)))
 
     def select(
         self,
         sql: str,
-        snapshot: Snapshot,
+        logs: Logs,
         values: Sequence[Any] = (),
         *,
         given: Given = NOTHING,
         seconds: float = SECONDS,
     ) -> pa.Table:
-        """Answer SQL with `values` for its parameters over a snapshot.
+        """Answer SQL with `values` for its parameters over snapshots of some logs.
 
         Raises Unavailable as `run` does, and Lost when a block is not there any more.
         """
         with closing(self._database.cursor()) as cursor, _within(cursor, seconds):
-            for name, table in {**given, "hot": snapshot.hot}.items():
+            for name, table in {**given, "hot": hot_rows(logs)}.items():
                 cursor.register(name, table)
-            cursor.execute(f"CREATE TEMP VIEW records AS {_union(self.folder, snapshot.blocks)}")
+            cursor.execute(f"CREATE TEMP VIEW records AS {_union(logs)}")
             return cursor.sql(sql, params=list(values) or None).to_arrow_table()
 
 
-def _union(folder: Path, blocks: tuple[Block, ...]) -> str:
-    tail = "SELECT * FROM hot"
-    if not blocks:
-        return tail
-    files = ", ".join(_literal(block.path(folder)) for block in blocks)
-    return f"SELECT * FROM read_parquet([{files}], hive_partitioning = false) UNION ALL {tail}"
+def attempted(work: Callable[[], T]) -> T:
+    """Do `work`, anew when a block that it reads was replaced by a larger one meanwhile.
+
+    Raises Unavailable when that does not help.
+    """
+    for _ in range(_TRIES):
+        with suppress(Lost, FileNotFoundError):
+            return work()
+    raise Unavailable("日志的列文件无法读取", "the blocks of the log cannot be read")
+
+
+def hot_rows(logs: Logs) -> pa.Table:
+    """Return the rows of all logs that lie in no block, each with the name of its log."""
+    return pa.concat_tables([_named(log.hot, log.closed) for log in logs])
+
+
+def _named(rows: pa.Table, name: str | None) -> pa.Table:
+    return rows.append_column("log", pa.repeat(pa.scalar(name, pa.string()), rows.num_rows))
+
+
+def _union(logs: Logs) -> str:
+    stored = [
+        f"SELECT *, {_name(log.closed)} AS log FROM read_parquet([{files}], hive_partitioning = false)"
+        for log in logs
+        if (files := ", ".join(_literal(block.path(log.folder)) for block in log.blocks))
+    ]
+    return " UNION ALL ".join([*stored, "SELECT * FROM hot"])
+
+
+def _name(closed: str | None) -> str:
+    return "CAST(NULL AS VARCHAR)" if closed is None else _quoted(closed)
 
 
 @contextmanager
@@ -162,22 +188,28 @@ def _settings(memory_mb: int) -> dict[str, Any]:
 
 
 def _literal(path: Path) -> str:
-    return "'" + str(path.absolute()).replace("'", "''") + "'"
+    return _quoted(str(path.absolute()))
 
 
-def _compiled(expression: Any) -> str:
-    """Return the SQL of an Ibis expression; Ibis takes a second to load, so only who has one pays."""
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def sql_of(question: Any) -> str:
+    """Return SQL as it is, or the SQL of an Ibis expression; Ibis takes a second to load, who has one pays."""
+    if isinstance(question, str):
+        return question
     import ibis
 
-    return str(ibis.to_sql(expression, dialect="duckdb"))
+    return str(ibis.to_sql(question, dialect="duckdb"))
 
 
 @lru_cache(maxsize=4)
-def engine_at(folder: Path, memory_mb: int = 512) -> Engine:
-    """Return this process's engine for the log in an audit folder."""
+def engine_at(folder: Path, memory_mb: int) -> Engine:
+    """Return this process's engine for the log in an audit folder and for those closed before it."""
     return Engine(folder, memory_mb)
 
 
 def engine_of(settings: Settings) -> Engine:
-    """Return this process's engine for the log of a deployment."""
-    return engine_at(settings.data / "audit", settings.audit.query_memory_mb)
+    """Return this process's engine for the logs of a deployment; there is one."""
+    return engine_at(log_folder(settings), settings.audit.query_memory_mb)

@@ -9,11 +9,11 @@ from audit.keeping.gone import refuse_erased, refuse_pruned
 from audit.keeping.ids import kept_index
 from audit.keeping.past import PastLog, past_log, past_logs
 from audit.log import record
+from audit.place import log_folder
 from audit.proofs import entry_at, prove_inclusion, published_checkpoint
 from audit.public import tile_file
 from audit.query import find_records, record_by_id
 from audit.reading import QUERY
-from audit.sealer import log_folder
 from audit.searching import read_filters
 from core.errors import invalid
 from core.text import Text

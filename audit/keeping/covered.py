@@ -13,6 +13,7 @@ from audit.keeping.past import PAST, PastLog, lineage
 from audit.keeping.units import unit_name
 from audit.keys import NoteVerifier
 from audit.note import BadNote, Checkpoint, open_note
+from audit.place import log_folder
 from audit.proofs import cosigned_checkpoint, published_checkpoint
 from audit.signing import log_signers
 from audit.witness.policy import Policy, cosigners, fulfils, policy_of
@@ -32,7 +33,7 @@ class Keeping:
     @property
     def root(self) -> Path:
         """The audit folder of the log that runs, in which all that is done is said."""
-        return self.settings.data / "audit"
+        return log_folder(self.settings)
 
     @property
     def folder(self) -> Path:

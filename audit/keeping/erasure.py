@@ -14,7 +14,7 @@ from audit.keeping.gone import refuse_pruned_anywhere
 from audit.keeping.kinds import KEPT
 from audit.keeping.model import ASKED, GRANTED, REFUSED, STATES, Erasure, Target
 from audit.log import record
-from audit.sealer import log_folder
+from audit.place import log_folder
 from core.db import Page
 from core.errors import Conflict, FieldError, Gone, Invalid, NotFound, NotPermitted, invalid
 from core.ids import new_id

@@ -7,12 +7,10 @@ sealer up. What does not succeed is put down, as an alarm.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 
 from audit.columns.maker import Maker, announcing
@@ -24,6 +22,7 @@ from audit.keeping.retention import begin_pruning, go_on_pruning, pruning
 from audit.keeping.trouble import tell_trouble
 from core.db import Database
 from core.errors import Unavailable
+from core.locks import alone
 from core.settings import Settings
 from core.times import SHANGHAI, utc_now
 
@@ -109,19 +108,10 @@ def prune_step(keeping: Keeping, now: datetime, *, begin: bool = True) -> bool:
     return begin_pruning(keeping, reach, now) is not None
 
 
-@contextmanager
-def keeping_lock(keeping: Keeping) -> Iterator[None]:
+def keeping_lock(keeping: Keeping) -> AbstractContextManager[None]:
     """Be the only one who keeps these logs. Raises Unavailable while somebody else does."""
-    fd = os.open(keeping.root / "keeping.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as held:
-        raise Unavailable(
-            "另一进程正在归档或清理日志", "another process archives or prunes the log"
-        ) from held
-    finally:
-        os.close(fd)
+    held = Unavailable("另一进程正在归档或清理日志", "another process archives or prunes the log")
+    return alone(keeping.root / "keeping.lock", held)
 
 
 @contextmanager

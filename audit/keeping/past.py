@@ -18,7 +18,7 @@ from audit.note import Checkpoint, split_note
 from audit.proofs import entry_at, published_checkpoint
 from core.errors import NotFound
 
-PAST, ASIDE = "past", "rotating"
+PAST = "past"
 PARTS = ("log", "bodies", "columns", "anchors", "journal", "ids")
 """What of an audit folder belongs to one log."""
 
@@ -41,11 +41,6 @@ class PastLog:
             return NoteVerifier.parse(texts[0]), NoteVerifier.parse(texts[1])
         except (OSError, ValueError) as wrong:
             raise Inconsistent(f"the keys of {self.origin} cannot be read: {wrong}") from wrong
-
-
-def is_rotating(folder: Path) -> bool:
-    """Tell whether a rotation was begun in the audit folder that must be finished before anything else."""
-    return (folder / ASIDE / "ready").exists()
 
 
 def past_logs(folder: Path) -> list[PastLog]:

@@ -6,19 +6,20 @@
     4  what was made aside moves into their places; `rotating` goes
 
 Until `ready` is there nothing has changed; from then on each move is done or not, and whoever comes next does
-what is missing. Meanwhile no sealer starts.
+what is missing. Meanwhile neither a sealer nor a data plane starts. Should a record have been written all the
+same, it is sealed: into the old log while nothing was moved, else into the next.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -30,19 +31,21 @@ from audit.files import write_file, write_files
 from audit.keeping.covered import Keeping, all_logs, covered
 from audit.keeping.keeper import keeping_lock
 from audit.keeping.kinds import rotated
-from audit.keeping.past import ASIDE, PARTS, PAST, is_rotating
+from audit.keeping.past import PARTS, PAST
 from audit.keeping.retention import pruning
 from audit.keeping.store import unfinished
 from audit.keeping.units import slug_of
 from audit.note import Checkpoint
+from audit.place import ASIDE, is_rotating, log_folder
 from audit.proofs import published_checkpoint
-from audit.sealer import log_folder, seal_once
+from audit.sealer import seal_once
 from audit.segments import journal_of, segments_in, sync_folder
 from audit.signing import LOG_KEY, LOG_MLDSA_KEY, RECEIPT_KEY, make_log_keys
 from audit.state import State, load_state, save_state
 from audit.tree import Edge, grow
 from core.db import Database
 from core.errors import Conflict, NotFound, Unavailable
+from core.locks import alone
 from core.settings import Settings
 
 _KEYS = (LOG_KEY, LOG_MLDSA_KEY, RECEIPT_KEY)
@@ -65,23 +68,18 @@ def rotate(settings: Settings, database: Database, now: datetime) -> Rotated:
     finished; Unavailable while the deployment runs or another process seals.
     """
     keeping = Keeping(settings, database)
-    with _alone(settings), keeping_lock(keeping):
+    with _stopped(settings), keeping_lock(keeping):
+        if is_rotating(keeping.folder) and _must_begin_anew(keeping.folder):
+            (keeping.folder / ASIDE / "ready").unlink()
+            sync_folder(keeping.folder / ASIDE)
         if not is_rotating(keeping.folder):
             _prepare(keeping, now)
         return _move(keeping)
 
 
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def _stopped(settings: Settings) -> AbstractContextManager[None]:
     """Be sure that the deployment does not run, and that it cannot start."""
-    fd = os.open(settings.data / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as held:
-        raise Unavailable("请先停止平台", "stop the platform first") from held
-    finally:
-        os.close(fd)
+    return alone(settings.data / "serve.lock", Unavailable("请先停止平台", "stop the platform first"))
 
 
 # --- the next log, made aside -----------------------------------------------------------------------
@@ -172,13 +170,30 @@ def _write_first(keeping: Keeping, aside: Path, note: str, now: datetime) -> Non
 # --- the moves --------------------------------------------------------------------------------------
 
 
+def _must_begin_anew(folder: Path) -> bool:
+    """Tell whether somebody wrote records since the end of the old log was sealed and before it was moved."""
+    return not (folder / PAST / _said(folder)["slug"] / "log").exists() and _is_written_to(folder, folder)
+
+
+def _is_written_to(folder: Path, log: Path) -> bool:
+    """Tell whether the journals of an audit folder hold what the log in `log` does not."""
+    return any(True for _ in unsealed_frames(folder / "journal", load_state(log).journals))
+
+
+def _said(folder: Path) -> dict[str, Any]:
+    said: dict[str, Any] = orjson.loads((folder / ASIDE / "ready").read_bytes())
+    return said
+
+
 def _move(keeping: Keeping) -> Rotated:
     aside, keys = keeping.folder / ASIDE, keeping.settings.key_file("")
-    said = orjson.loads((aside / "ready").read_bytes())
+    said = _said(keeping.folder)
     slug = said["slug"]
     past, copy = keeping.folder / PAST / slug, keeping.settings.audit.copy_to
     for root in (keeping.folder, *([] if copy is None else [copy])):
-        _move_all(root, root / PAST / slug, PARTS)
+        _move_all(root, root / PAST / slug, [part for part in PARTS if part != "journal"])
+    if not _is_written_to(keeping.folder, past):
+        _move_all(keeping.folder, past, ["journal"])
     _move_all(keys, keys / PAST / slug, [name for key in _KEYS for name in (key, _public(key))])
     _keep_public(keys / PAST / slug, past / "keys")
     _place_all(aside / "keys", keys)

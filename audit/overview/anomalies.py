@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from audit.columns.engine import engine_of
+from audit.place import log_folder
 from audit.query import Filters, find_records
 from audit.questions.asking import Asked, answer, prepare
 from audit.questions.model import Answer, Question
-from audit.sealer import log_folder
 from core.text import Text
 from core.times import local_iso
 from core.work import Work

@@ -12,10 +12,10 @@ from audit.keeping.past import past_logs
 from audit.log import record
 from audit.overview.anomalies import find_anomalies
 from audit.overview.state import fingerprint, log_state
+from audit.place import log_folder
 from audit.questions.present import coverage_words
 from audit.questions.statistics import Statistics, read_statistics
 from audit.reading import QUERY
-from audit.sealer import log_folder
 from core.errors import Invalid
 from core.periods import KINDS, day_of
 from core.text import Text

@@ -17,8 +17,8 @@ from audit.columns.footers import sound
 from audit.keeping.units import slug_of
 from audit.keys import NoteVerifier
 from audit.note import BadNote, Checkpoint, open_note, signatures_of
+from audit.place import log_folder
 from audit.proofs import cosigned_checkpoint, published_checkpoint
-from audit.sealer import log_folder
 from audit.signing import LOG_KEY, LOG_MLDSA_KEY, RECEIPT_KEY
 from audit.standing import Standing, standing
 from audit.state import load_state

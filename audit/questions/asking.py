@@ -19,6 +19,7 @@ from audit.columns.coverage import Coverage, coverage
 from audit.columns.engine import Answer as Rows
 from audit.columns.engine import Given, engine_of
 from audit.log import record
+from audit.place import log_folder
 from audit.questions.catalogue import QUESTIONS
 from audit.questions.given import grants_table, worktime_table
 from audit.questions.model import GRANTS, WORKTIME, Answer, Question, columns_of, shown
@@ -185,6 +186,6 @@ def ask(
     Raises NotFound, Invalid and Unavailable.
     """
     asked = prepare(work, code, parameters, cursor)
-    found = answer(asked, work.settings.data / "audit", engine_of(work.settings), work.tx, limit)
+    found = answer(asked, log_folder(work.settings), engine_of(work.settings), work.tx, limit)
     before_answering(work, lambda later: put_on_record(later, asked, found.rows.num_rows))
     return found

@@ -24,6 +24,7 @@ from typing import IO, Any
 import orjson
 
 from audit.keys import NoteSigner
+from audit.place import log_folder
 from audit.proofs import entry_at, prove_inclusion, published_checkpoint
 from audit.query import record_by_id
 from audit.questions.model import Answer
@@ -47,7 +48,7 @@ def write_bundle(file: IO[bytes], work: Work, answer: Answer, table: bytes) -> N
     The same answer makes the same bytes but for the signature's key. Raises NotFound while the log has no
     checkpoint.
     """
-    folder = work.settings.data / "audit"
+    folder = log_folder(work.settings)
     listed: list[str] = []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, content in _files(work, folder, answer, table):

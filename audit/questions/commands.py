@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 from rich.table import Table
 
+from audit.place import log_folder
 from core.settings import Settings
 from core.terminal import Place, Told, as_json_option, err, explained, facts_table, print_facts
 from core.work import Work
@@ -131,7 +132,7 @@ def _answered(
         database.read() as tx,
         _opened(settings, by) as engine,
     ):
-        found = answer(asked, settings.data / "audit", engine, tx, limit)
+        found = answer(asked, log_folder(settings), engine, tx, limit)
     with begin() as work:
         put_on_record(work, asked, found.rows.num_rows, form)
     return found
@@ -142,7 +143,7 @@ def _opened(settings: Settings, by: By) -> AbstractContextManager[Engine]:
     from audit.questions.spark import spark_engine
 
     if by.engine == SPARK:
-        return spark_engine(settings.data / "audit", by.master)
+        return spark_engine(log_folder(settings), by.master)
     return nullcontext(engine_of(settings))
 
 

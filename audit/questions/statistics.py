@@ -14,6 +14,7 @@ import pyarrow as pa
 from audit.columns.coverage import Coverage, coverage
 from audit.columns.engine import engine_of
 from audit.log import record
+from audit.place import log_folder
 from audit.questions.catalogue import CONSUMER, DATASET, PROVIDER
 from audit.questions.model import shown
 from audit.questions.parameters import read_parameters
@@ -89,7 +90,7 @@ def _worked_out(work: Work, period: Period, narrowed: Mapping[str, str]) -> Stat
         lines(ex.top_consumers(by="consumer", **now), TOP),
         lines(ex.top_consumers(by="dataset", **now), TOP),
         lines(ex.refusals_by_reason(**now), TOP),
-        coverage(work.settings.data / "audit", period.start_at, period.end_at, tx=work.tx),
+        coverage(log_folder(work.settings), period.start_at, period.end_at, tx=work.tx),
     )
 
 

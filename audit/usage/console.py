@@ -8,9 +8,9 @@ from flask import current_app
 from markupsafe import Markup
 
 from audit.console import names_of
+from audit.place import log_folder
 from audit.proofs import not_sealed_yet, prove_inclusion
 from audit.questions.present import coverage_words
-from audit.sealer import log_folder
 from audit.usage.parties import PARTIES, open_as_party
 from audit.usage.reading import (
     CONSUMER,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from audit.keeping.finding import place_of
 from audit.log import record
+from audit.place import log_folder
 from audit.query import Found, record_by_id
 from audit.reading import QUERY, open_record
-from audit.sealer import log_folder
 from core.errors import NotFound
 from core.work import Actor, Work
 from web.kit import before_answering

@@ -15,9 +15,9 @@ from uuid import UUID
 from audit.columns.coverage import Coverage, coverage
 from audit.columns.engine import engine_of
 from audit.log import record
+from audit.place import log_folder
 from audit.questions.model import shown
 from audit.reading import QUERY
-from audit.sealer import log_folder
 from audit.usage.parties import PARTIES
 from core.cells import Cell
 from core.codes import code_in

@@ -16,6 +16,7 @@ from typing import Any
 from audit import store
 from audit.files import Inconsistent, write_file
 from audit.note import add_signatures, split_note
+from audit.place import log_folder
 from audit.record import make_record
 from audit.sealing import Sealer
 from audit.signing import log_signers
@@ -40,7 +41,7 @@ class Outside:
 
     def __init__(self, settings: Settings, database: Database, sealer: Sealer) -> None:
         """Raises ConfigError for unfit keys, Inconsistent when the log is older than its own anchors."""
-        self._folder = settings.data / "audit"
+        self._folder = log_folder(settings)
         self._database = database
         self._sealer = sealer
         self._policy = policy_of(settings)

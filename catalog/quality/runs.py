@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -27,6 +25,7 @@ from catalog.quality.store import Due
 from core.db import Database, Page
 from core.errors import Conflict, NotFound, NotPermitted, TooMany
 from core.ids import new_id
+from core.locks import alone
 from core.settings import Connection, Settings
 from core.times import millis
 from core.work import Work
@@ -116,21 +115,14 @@ def check_distribution_quality(
         return check_mounted(settings, subject, plan.connection, plan.detail, progress)
 
 
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    handle = os.open(settings.data / "run" / "quality.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as busy:
-        raise TooMany(
-            "正在进行另一项数据检查，请稍后再试",
-            "another check of data is under way; try again later",
-            retry_after=30,
-            code="quality_busy",
-        ) from busy
-    finally:
-        os.close(handle)
+def _alone(settings: Settings) -> AbstractContextManager[None]:
+    busy = TooMany(
+        "正在进行另一项数据检查，请稍后再试",
+        "another check of data is under way; try again later",
+        retry_after=30,
+        code="quality_busy",
+    )
+    return alone(settings.data / "run" / "quality.lock", busy)
 
 
 def keep_report(work: Work, plan: Plan, report: Report) -> Run:

@@ -13,8 +13,9 @@ import pytest
 from audit import store
 from audit.merkle import leaf_hash, root_of_list, verify_consistency
 from audit.note import Checkpoint, Cosigner, NoteVerifier, open_note
+from audit.place import log_folder
 from audit.proofs import check_inclusion
-from audit.sealer import log_folder, seal_once
+from audit.sealer import seal_once
 from audit.signing import log_signers
 from audit.tiles import decode_bundle
 from core.settings_audit import Witness, Witnesses

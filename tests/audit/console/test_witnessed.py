@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from audit.note import Cosigner, add_signatures, split_note
+from audit.place import log_folder
 from audit.proofs import published_checkpoint
-from audit.sealer import log_folder, seal_once
+from audit.sealer import seal_once
 from audit.witness.anchors import write_anchor
 from audit.witness.memory import Known, Memory, save_memory
 from core.settings_audit import Witness, Witnesses

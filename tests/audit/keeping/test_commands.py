@@ -49,6 +49,14 @@ class Terminal:
         return json.loads(done.stdout)
 
 
+def test_nothing_is_served_under_the_name_of_a_log_that_does_not_lie_there(terminal: Terminal) -> None:
+    terminal.name("audit.example.cn/log-2027")
+    place = ["--config", str(terminal.config), "--data", str(terminal.data)]
+    done = CliRunner().invoke(cli.main, [*place, "serve"])
+    assert done.exit_code == 1
+    assert "run shuxiang audit rotate" in " ".join(done.stderr.split())
+
+
 @pytest.fixture
 def terminal(old_town: Town, tmp_path: Path) -> Terminal:
     keys = old_town.settings.key_file("")

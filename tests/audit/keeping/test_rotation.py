@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import shutil
@@ -15,15 +16,19 @@ import orjson
 import pytest
 
 from audit.files import Inconsistent
+from audit.journal import Journal
 from audit.keeping import rotation
-from audit.keeping.past import is_rotating, past_log, past_logs
+from audit.keeping.past import past_log, past_logs
 from audit.keeping.rotation import rotate
 from audit.note import NoteVerifier, open_note
+from audit.place import check_name, is_rotating
 from audit.proofs import check_inclusion, entry_at, prove_inclusion, published_checkpoint
 from audit.query import record_by_id
+from audit.record import Record
 from audit.sealer import open_sealer
 from audit.verify import verify
-from core.errors import Conflict, Unavailable
+from core.errors import ConfigError, Conflict, Unavailable
+from gateway.plane import Worker
 from tests.audit.keeping.town import Town
 from tests.audit.logs import LASTING, ORIGIN, SIGNER, START, access
 from tests.warm import opened
@@ -124,6 +129,74 @@ def test_nothing_is_rotated_while_the_deployment_runs(town: Town, records: list[
     os.close(fd)
     with closing(open_sealer(town.settings, town.database, town.now)), pytest.raises(Unavailable):
         rotate(later.settings, later.database, later.now)
+
+
+def killed_at(town: Town, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rotate and die before that part of the old log is moved; they go in the order of PARTS."""
+    real = os.rename
+
+    def move(source: Path, target: Path) -> None:
+        if Path(target) == town.folder / "past" / SLUG / part:
+            raise Killed
+        real(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", move)
+        with pytest.raises(Killed):
+            rotate(town.settings, town.database, town.now)
+    assert is_rotating(town.folder)
+
+
+def journaled(town: Town) -> Record:
+    """A record that a worker left on disk before it answered."""
+    made = access(town.now, purpose="in between")
+
+    async def write() -> None:
+        journal = await Journal.open(town.folder / "journal", "gw0", segment_bytes=65_536, reserve_bytes=0)
+        await journal.append(made)
+        await journal.close()
+
+    asyncio.run(write())
+    return made
+
+
+def test_what_was_written_before_the_first_move_is_sealed_into_the_old_log(
+    town: Town, records: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = renamed(town)
+    killed_at(later, "log", monkeypatch)
+    late = journaled(later)
+    assert rotate(later.settings, later.database, later.now).size == 6
+    with later.database.read() as tx:
+        assert record_by_id(tx, past_log(later.folder, SLUG).folder, late.id).log_index == 5
+
+
+def test_what_was_written_between_the_moves_is_sealed_into_the_next_log(
+    town: Town, records: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = renamed(town)
+    killed_at(later, "bodies", monkeypatch)
+    late = journaled(later)
+    rotate(later.settings, later.database, later.now)
+    later.seal()
+    check_rotated(later, records)
+    assert later.read(late.id).log_index == 1
+
+
+def test_nothing_is_written_for_a_log_that_does_not_lie_there(
+    town: Town, records: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receipt of a worker would name a log that the record never comes to."""
+    check_name(town.settings)
+    later = renamed(town)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="shuxiang audit rotate"):
+            Worker(later.settings, 0)
+        killed_at(later, "log", monkeypatch)
+    with pytest.raises(ConfigError, match="not finished"):
+        check_name(town.settings)
+    rotate(later.settings, later.database, later.now)
+    check_name(later.settings)
 
 
 class Killed(BaseException):
