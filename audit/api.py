@@ -71,7 +71,7 @@ def one_record(work: Work, call: Call, record_id: str) -> Reply:
 
     410 says on what basis a body was deleted.
     """
-    found = open_record(work, _record_id(record_id))
+    found = open_record(work, read_id(record_id))
     refuse_erased(work.tx, log_folder(work.settings), found)
     return Reply({**record_view(found), "envelope": _envelope(work, found)})
 
@@ -88,7 +88,7 @@ def proof(work: Work, call: Call, record_id: str) -> Reply:
     Auditors get that of any record, its body gone or not; departments those of calls that they made or
     answered; 404 for others. That is put on record.
     """
-    record_id = _record_id(record_id)
+    record_id = read_id(record_id)
     folder, index = place_as_party(work, record_id)
     if index is None:
         raise not_sealed_yet()
@@ -97,7 +97,8 @@ def proof(work: Work, call: Call, record_id: str) -> Reply:
     return Reply(text, media_type="text/plain; charset=utf-8", headers={"Content-Disposition": name})
 
 
-def _record_id(text: str) -> str:
+def read_id(text: str) -> str:
+    """Return the id of a record as it is written. Raises NotFound for what is none."""
     try:
         return str(UUID(text))
     except ValueError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from audit.api import AUDITOR, FILTERS, record_view
+from audit.api import AUDITOR, FILTERS, read_id, record_view
 from audit.keeping.gone import refuse_erased, refuse_pruned
 from audit.keeping.ids import kept_index
 from audit.keeping.past import PastLog, past_log, past_logs
@@ -101,7 +101,7 @@ def closed_record(work: Work, call: Call, slug: str, record_id: str) -> Reply:
 
     410 says on what basis a body was deleted.
     """
-    log = _log(work, slug)
+    log, record_id = _log(work, slug), read_id(record_id)
     refuse_pruned(work.tx, log_folder(work.settings), record_id, log)
     found = record_by_id(None, log.folder, record_id)
     _put_on_record(work, {"id": found.id, "log": log.origin}, 1)
@@ -118,7 +118,7 @@ def closed_record(work: Work, call: Call, slug: str, record_id: str) -> Reply:
 )
 def closed_proof(work: Work, call: Call, slug: str, record_id: str) -> Reply:
     """Return a C2SP tlog-proof for a record of a closed log, its body gone or not. That is put on record."""
-    log = _log(work, slug)
+    log, record_id = _log(work, slug), read_id(record_id)
     index = kept_index(log.folder, record_id)
     if index is None:
         index = record_by_id(None, log.folder, record_id).log_index

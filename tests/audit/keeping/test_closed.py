@@ -353,6 +353,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("sort", "module", "step"), STEPS)
 @pytest.mark.parametrize("after", [False, True])
 def test_keeping_a_closed_log_cut_off_anywhere_is_finished_by_whoever_comes_next(
