@@ -11,10 +11,9 @@ from datetime import datetime
 
 from audit.beat import LAG_BOUND
 from audit.copier import copying_alarms
-from audit.files import Inconsistent
 from audit.keeping.trouble import keeping_alarms
 from audit.place import log_folder
-from audit.standing import Standing, standing
+from audit.standing import UNREADABLE, Standing, standing
 from core.settings import Settings
 from core.text import Text
 from core.times import instant_of, local_iso, utc_now
@@ -29,9 +28,17 @@ def alarms(settings: Settings, now: datetime | None = None) -> list[Text]:
     """Return what is wrong with the log, worst first; nothing when all is well."""
     instant = now or utc_now()
     try:
-        stands = standing(settings, instant)
-    except (OSError, ValueError, Inconsistent) as wrong:
-        return [Text(f"日志的文件无法读取：{wrong}", f"the log's files cannot be read: {wrong}")]
+        return _found(settings, standing(settings, instant), instant)
+    except UNREADABLE as wrong:
+        return [unreadable(wrong)]
+
+
+def unreadable(wrong: Exception) -> Text:
+    """Return how people are told that the log's files are damaged."""
+    return Text(f"日志的文件无法读取：{wrong}", f"the log's files cannot be read: {wrong}")
+
+
+def _found(settings: Settings, stands: Standing, instant: datetime) -> list[Text]:
     return [
         *_contradictions(stands),
         *_sealer(stands),

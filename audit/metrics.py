@@ -10,8 +10,7 @@ from prometheus_client.registry import Collector
 
 from audit import store
 from audit.alarms import alarms
-from audit.files import Inconsistent
-from audit.standing import standing
+from audit.standing import UNREADABLE, standing
 from core.db import Database
 from core.settings import Settings
 from core.times import utc_now
@@ -36,7 +35,7 @@ class LogFigures(Collector):
         yield _gauge("alarms", "Things that somebody must look at", len(alarms(self._settings, now)))
         try:
             stands = standing(self._settings, now)
-        except (OSError, ValueError, Inconsistent):
+        except UNREADABLE:
             return
         memory = stands.memory
         yield _gauge("size", "Records under the published checkpoint", stands.size or 0)

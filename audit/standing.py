@@ -12,6 +12,7 @@ from typing import Any
 from audit import store
 from audit.beat import beat_path
 from audit.drain import unsealed_frames
+from audit.files import Inconsistent
 from audit.note import Checkpoint, split_note
 from audit.place import log_folder
 from audit.segments import free_bytes, segments_in
@@ -21,11 +22,20 @@ from core.db import Database
 from core.settings import Settings
 from core.times import instant_of, local_iso, utc_now
 
+UNREADABLE = (OSError, ValueError, Inconsistent)
+"""What looking at a log raises whose files are damaged."""
+FIGURES = (
+    *("size", "checkpoint_size", "checkpoint_at", "sealed_to", "waiting_in_journals", "journals_bytes"),
+    *("free_disk_bytes", "witnessed_size", "witnessed_at", "stamped_size", "stamped_at"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Figures of the log at one instant; seconds and bytes."""
 
+    sealed: int
+    """Records that the sealer has committed to."""
     size: int | None
     """Records under the published checkpoint; None before the first."""
     lag: float
@@ -48,6 +58,7 @@ def standing(settings: Settings, now: datetime) -> Standing:
     folder = log_folder(settings)
     torn = sorted(path.name for path in (folder / "journal" / "torn").glob("*"))
     return Standing(
+        load_state(folder).size,
         published_size(folder),
         _lag(folder, now),
         free_bytes(folder if folder.is_dir() else settings.data),
@@ -58,21 +69,40 @@ def standing(settings: Settings, now: datetime) -> Standing:
 
 
 def status(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
-    """Return how far the log has come, what waits to be sealed, and who has witnessed and stamped it."""
-    instant = now or utc_now()
-    stands, state = standing(settings, instant), load_state(log_folder(settings))
-    memory, frames = stands.memory, unsealed_frames(log_folder(settings) / "journal", state.journals)
+    """Return how far the log has come, what waits to be sealed, and who has witnessed and stamped it.
+
+    Figures are None while the log's files cannot be read; `trouble` says why.
+    """
     with closing(Database(settings.database_url)) as database, database.read() as tx:
         outbox = store.count_outbox(tx)
-    sealed_to = None if math.isinf(stands.lag) else instant - timedelta(seconds=stands.lag)
+    trouble: str | None = None
+    try:
+        found = _figures(settings, now or utc_now())
+    except UNREADABLE as wrong:
+        found, trouble = {}, str(wrong)
+    known = {name: found.get(name) for name in FIGURES}
+    witnesses = found.get("witnesses", {})
+    origin = settings.platform.log_origin
     return {
-        "origin": settings.platform.log_origin,
-        "size": state.size,
+        "origin": origin,
+        **known,
+        "waiting_in_outbox": outbox,
+        "witnesses": witnesses,
+        "trouble": trouble,
+    }
+
+
+def _figures(settings: Settings, now: datetime) -> dict[str, Any]:
+    folder = log_folder(settings)
+    stands, state = standing(settings, now), load_state(folder)
+    memory, frames = stands.memory, unsealed_frames(folder / "journal", state.journals)
+    sealed_to = None if math.isinf(stands.lag) else now - timedelta(seconds=stands.lag)
+    return {
+        "size": stands.sealed,
         "checkpoint_size": stands.size,
-        "checkpoint_at": _changed_at(log_folder(settings) / "log" / "checkpoint"),
+        "checkpoint_at": _changed_at(folder / "log" / "checkpoint"),
         "sealed_to": None if sealed_to is None else local_iso(sealed_to),
         "waiting_in_journals": sum(1 for _ in frames),
-        "waiting_in_outbox": outbox,
         "journals_bytes": stands.journals,
         "free_disk_bytes": stands.free,
         "witnessed_size": memory.witnessed if settings.audit.witnesses.needed else None,

@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from audit.alarms import alarms, unreadable
 from audit.console import names_of, words_of_records
 from audit.keeping.past import past_logs
 from audit.log import record
@@ -16,6 +17,7 @@ from audit.place import log_folder
 from audit.questions.present import coverage_words
 from audit.questions.statistics import Statistics, read_statistics
 from audit.reading import QUERY
+from audit.standing import UNREADABLE
 from core.errors import Invalid
 from core.periods import KINDS, day_of
 from core.text import Text
@@ -113,13 +115,22 @@ def _days(found: Statistics) -> Markup | None:
 
 @pages.show("/records/log", who=AUDITOR, summary=Text("日志状态", "State of the log"))
 def state(work: Work, seen: Seen) -> Page:
-    """Show how far the log is sealed, witnessed and stamped, and how it is kept; that is put on record."""
-    found = log_state(work)
+    """Show how far the log is sealed, witnessed and stamped, and how it is kept; that is put on record.
+
+    While its files cannot be read, only the alarms are shown.
+    """
+    told = alarms(work.settings, work.now)
+    try:
+        found, past = log_state(work), past_logs(log_folder(work.settings))
+    except UNREADABLE as wrong:
+        found, past = None, []
+        told = told or [unreadable(wrong)]
     before_answering(work, lambda later: record(later, QUERY, {"query": {"state": "log"}, "rows": 1}))
     context: Mapping[str, Any] = {
         "found": found,
-        "basis": coverage_words(found.coverage),
-        "past": past_logs(log_folder(work.settings)),
+        "basis": None if found is None else coverage_words(found.coverage),
+        "alarms": told,
+        "past": past,
         "origin": work.settings.platform.log_origin,
         "rules": work.settings.audit,
         "fingerprint": fingerprint,

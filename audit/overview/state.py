@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from audit.alarms import alarms
 from audit.columns.blocks import chosen, kept_from
 from audit.columns.coverage import Coverage, coverage
 from audit.columns.engine import engine_of
@@ -77,7 +76,6 @@ class LogState:
     cosigned: Signed | None
     policy: Policy
     witnesses: tuple[Seen, ...]
-    alarms: tuple[Text, ...]
     anchors: tuple[Anchor, ...]
     anchor_count: int
     coverage: Coverage
@@ -105,7 +103,7 @@ KEYS = {
 
 
 def log_state(work: Work) -> LogState:
-    """Look at the log's files. Raises Inconsistent, and ConfigError for a witness's key."""
+    """Look at the log's files. Raises UNREADABLE, and ConfigError for a witness's key."""
     settings, folder = work.settings, log_folder(work.settings)
     stands, policy, size = standing(settings, work.now), policy_of(settings), load_state(folder).size
     own = tuple(verifier for _, verifier in _keys(settings))
@@ -120,7 +118,6 @@ def log_state(work: Work) -> LogState:
         cosigned=cosigned,
         policy=policy,
         witnesses=_witnesses(stands, policy, cosigned),
-        alarms=tuple(alarms(settings, work.now)),
         anchors=tuple(Anchor(s, anchor_path(folder, s, "tsr").exists()) for s in reversed(sizes[-SHOWN:])),
         anchor_count=len(sizes),
         coverage=coverage(folder, tx=work.tx, engine=engine_of(settings)),

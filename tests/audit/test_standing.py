@@ -15,7 +15,7 @@ from audit.alarms import alarms
 from audit.metrics import LogFigures
 from audit.sealer import seal_once
 from audit.standing import standing, status
-from audit.state import load_state
+from audit.state import load_state, state_path
 from audit.witness.memory import Known, Memory, load_memory, memory_path, save_memory
 from core.settings_audit import Audit, Timestamps, Witness, Witnesses
 from core.times import millis
@@ -66,6 +66,25 @@ def test_a_memory_that_cannot_be_read_is_an_alarm_itself(log: Log) -> None:
     memory_path(log.folder).write_text("{")
     assert figures(log) == {"shuxiang_audit_alarms": 1, "shuxiang_audit_outbox_rows": 0}
     assert "cannot be read" in alarms(settings_of(log.folder), log.now)[0].en
+
+
+@pytest.mark.parametrize("copy_to", [None, Path("/nowhere")])
+def test_a_state_that_cannot_be_read_is_an_alarm_and_leaves_figures_open(
+    log: Log, copy_to: Path | None
+) -> None:
+    log.put([access()])
+    log.seal()
+    log.put([access()])
+    state_path(log.folder).write_text("{")
+    settings = replace(settings_of(log.folder), audit=Audit(copy_to=copy_to))
+    (settings.data / "state.sqlite").symlink_to(log.folder / "state.sqlite")
+    found = status(settings, log.now)
+    assert (found["origin"], found["size"], found["checkpoint_size"]) == (ORIGIN, None, None)
+    assert (found["waiting_in_outbox"], found["witnesses"]) == (1, {})
+    assert "state.json" in found["trouble"]
+    [alarm] = alarms(settings, log.now)
+    assert alarm.en.startswith("the log's files cannot be read: state.json")
+    assert figures(log)["shuxiang_audit_alarms"] == 1
 
 
 def test_what_is_remembered_is_read_back(log: Log) -> None:

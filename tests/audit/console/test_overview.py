@@ -10,6 +10,7 @@ import pytest
 
 from audit.keys import NoteVerifier
 from audit.overview.state import fingerprint
+from audit.state import state_path
 from tests.audit.console.calls import POISON, Calls, text_of
 from tests.audit.console.test_records import newest_query
 from tests.cast import carol
@@ -60,6 +61,19 @@ def test_the_state_says_when_nobody_seals(calls: Calls, auditor: Any) -> None:
         assert "没有封存，数据调用被拒绝" in text_of(auditor.get("/records/log").text)
     finally:
         calls.world.now -= timedelta(minutes=10)
+
+
+def test_a_log_that_cannot_be_read_shows_what_is_wrong(calls: Calls, auditor: Any) -> None:
+    path = state_path(calls.world.settings.data / "audit")
+    before = path.read_bytes()
+    path.write_text("{")
+    try:
+        answer = auditor.get("/records/log")
+    finally:
+        path.write_bytes(before)
+    assert answer.status_code == 200
+    assert "state.json" in text_of(answer.text).split("警告")[1]
+    assert "已封存记录" not in answer.text
 
 
 def test_departments_do_not_get_past_the_door(calls: Calls) -> None:
