@@ -60,7 +60,10 @@ class Copier:
             self._offered = state, note
 
     def turn(self, now: datetime) -> bool:
-        """Copy what was offered last; tell whether that went well. What went wrong is put down."""
+        """Copy what was offered last; tell whether that went well. What went wrong is put down.
+
+        Raises OSError when it cannot be put down, on a disk that is full: call it again then.
+        """
         if self._offered is None or self._offered[0] is self._copied:
             return True
         state, note = self._offered
@@ -70,21 +73,19 @@ class Copier:
             if self._copied.size > state.size:
                 raise Inconsistent(f"the copy holds {self._copied.size} entries, the log {state.size}")
             copy_log(self._source, self._target, self._copied, state, note)
-        except (OSError, ValueError, Inconsistent) as wrong:
+            self._tell(None, {"size": state.size, "at": millis(now)})
+        except Exception as wrong:
             self._copied = None  # it is read again from its files
-            self._tell(now, str(wrong) or type(wrong).__name__)
+            self._tell(str(wrong) or type(wrong).__name__, {})
             return False
         self._copied = state
-        self._tell(now, None)
         return True
 
-    def _tell(self, now: datetime, trouble: str | None) -> None:
+    def _tell(self, trouble: str | None, facts: Mapping[str, Any]) -> None:
         if trouble is not None and trouble != self._told:
             _log.error("the second copy of the log cannot be written: %s", trouble)
         self._told = trouble
         before = _read(self._source)
-        done = trouble is None and self._copied is not None
-        facts = {"size": self._copied.size, "at": millis(now)} if done and self._copied is not None else {}
         document = {**{"size": 0, "at": None}, **before, **facts, "trouble": trouble}
         if document != before:
             write_file(standing_path(self._source), orjson.dumps(document))
@@ -124,14 +125,16 @@ def attached(settings: Settings, sealer: Sealer) -> Copier | None:
     return copier
 
 
-def _run(
-    copier: Copier, wake: threading.Event, stop: threading.Event, clock: Callable[[], datetime]
-) -> None:
+def _run(copier: Copier, wake: threading.Event, stop: threading.Event, clock: Callable[[], datetime]) -> None:
     went_well = True
     while not stop.is_set():
         wake.wait(None if went_well else _RETRY_SECONDS)
         wake.clear()
-        went_well = copier.turn(clock())
+        try:
+            went_well = copier.turn(clock())
+        except Exception:
+            _log.exception("how the second copy stands cannot be put down; it is tried again")
+            went_well = False
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -145,8 +148,15 @@ def _read(folder: Path) -> dict[str, Any]:
 def copying_alarms(settings: Settings, now: datetime) -> Iterator[Text]:
     """Say what is wrong with the second copy: it cannot be written, or stays behind. Raises Inconsistent."""
     folder, target = log_folder(settings), settings.audit.copy_to
-    told = _read(folder) if target is not None else {}
+    if target is None:
+        return
+    told = _read(folder)
     if not told:
+        if load_state(folder).size:
+            yield Text(
+                f"日志副本 {target} 从未写完，日记段予以保留",
+                f"the log's second copy {target} was never finished, journals are kept",
+            )
         return
     last = "—" if told["at"] is None else local_iso(instant_of(told["at"]))
     if told["trouble"] is not None:

@@ -132,4 +132,9 @@ def keeping_up(
 
 def _run(keeper: Keeper, stop: threading.Event, clock: Callable[[], datetime]) -> None:
     while not stop.is_set():
-        stop.wait(keeper.attend(clock()))
+        try:
+            pause = keeper.attend(clock())
+        except Exception:
+            _log.exception("what is wrong with keeping the log cannot be put down; it is tried again")
+            pause = _RETRY_SECONDS
+        stop.wait(pause)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from audit import copier as copier_module
 from audit import copying, store
 from audit.alarms import alarms
 from audit.copier import Copier, attached
@@ -121,6 +124,41 @@ def test_a_copy_that_hangs_is_an_alarm_after_minutes(log: Log, second: Path) -> 
     later = START + timedelta(minutes=6)
     assert any("stays behind" in alarm.en for alarm in alarms(settings, later))
     assert not any("stays behind" in alarm.en for alarm in alarms(settings, START))
+
+
+def test_a_copy_that_never_was_finished_is_an_alarm(log: Log, second: Path) -> None:
+    """As when the second disk hangs as soon as it is opened."""
+    settings = with_copy(log, second)
+    assert not any("second copy" in alarm.en for alarm in alarms(settings, log.now))  # nothing to copy yet
+    log.put([access()])
+    log.seal()
+    assert any("was never finished" in alarm.en for alarm in alarms(settings, log.now))
+
+
+def test_copying_outlives_a_disk_too_full_to_tell(
+    log: Log, second: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, left = with_copy(log, second), [3]
+    real = copier_module.write_file
+
+    def full(path: Path, data: bytes) -> None:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OSError(errno.ENOSPC, "full")
+        real(path, data)
+
+    monkeypatch.setattr(copier_module, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(copier_module, "write_file", full)
+    log.put([access() for _ in range(3)])
+    with closing(log.sealer()) as sealer, copier_module.copying(settings, sealer, lambda: log.now) as copy:
+        sealer.step(log.now)
+        copy()
+        until = time.monotonic() + 10
+        while not copier_module.standing_path(log.folder).exists() and time.monotonic() < until:
+            time.sleep(0.01)
+    assert left[0] < 0
+    assert verify(second, VKEY).size == 3
+    assert not any("second copy" in alarm.en for alarm in alarms(settings, log.now))
 
 
 def test_a_damaged_or_longer_copy_is_not_written_over(log: Log, second: Path) -> None:
