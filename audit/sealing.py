@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Protocol
 
 import orjson
 
-from audit import store
+from audit import outbox, store
 from audit.beat import beat
 from audit.bodies import append_bodies
 from audit.drain import Drained, Gap, drain_journal, find_journals
@@ -119,19 +119,20 @@ class Sealer:
         """Seal what is durable by now, at most about STEP_RECORDS records, and publish the checkpoint."""
         drained = self._drain()
         rows = self._outbox()
-        entries: list[_Entry] = [*rows]
+        sound = outbox.sound(rows)
+        entries: list[_Entry] = [*sound, *self._refuse(rows, now)]
         for part in drained.values():
             entries += part.frames
             entries += [self._report(gap, now) for gap in part.gaps]
         places = {journal: part.place for journal, part in drained.items()}
         if entries or places != self._state.journals:
-            self._commit(entries, places, tuple(row.seq for row in rows), now)
+            self._commit(entries, places, now)
         self._delete_drained()
         more = len(rows) == STEP_RECORDS or any(part.more for part in drained.values())
         if entries:
-            self._settle(now)
+            self._settle([row.seq for row in rows], now)
         if self.beats:
-            beat(self._folder, _oldest(rows, drained) if more else now)
+            beat(self._folder, _oldest(sound, drained, now) if more else now)
         return Sealed(len(entries), self._state.size, more)
 
     # --- reading ----------------------------------------------------------------------------------
@@ -151,6 +152,13 @@ class Sealer:
         with self._database.read() as tx:
             return store.select_outbox(tx, STEP_RECORDS)
 
+    def _refuse(self, rows: Sequence[store.OutboxRow], now: datetime) -> Iterator[_Entry]:
+        """Put rows aside that are no records of ours, and put that on record."""
+        for row in rows:
+            if (reason := outbox.fault_of(row.envelope, row.body)) is not None:
+                _log.error("row %d of the outbox is no record: %s", row.seq, reason)
+                yield outbox.put_aside(self._folder / "journal", row, reason, now)
+
     def _report(self, gap: Gap, now: datetime) -> _Entry:
         """Put it on record that records may be lost, and keep a torn segment from being deleted."""
         _log.error("journal %s, segment %d: %s after %d", gap.journal, gap.segment, gap.reason, gap.after_seq)
@@ -169,7 +177,6 @@ class Sealer:
         self,
         entries: Sequence[_Entry],
         places: Mapping[str, Place],
-        outbox: tuple[int, ...],
         now: datetime,
     ) -> None:
         """Write bodies, bundles and tiles, check them as written, commit to them, and sign."""
@@ -179,7 +186,7 @@ class Sealer:
         write_files(self._log, files)
         if check_growth(old.size, edge.size, self._read_tile) != edge.root:
             raise Inconsistent(f"the files of {edge.size} entries have another root than was summed up")
-        state = State(edge.size, edge.root, end, places, outbox)
+        state = State(edge.size, edge.root, end, places)
         save_state(self._folder, state)
         self._state, self._edge = state, edge
         if edge.size != old.size:
@@ -190,11 +197,11 @@ class Sealer:
         checkpoint = Checkpoint(self._origin, self._state.size, self._state.root)
         write_file(self._log / "checkpoint", self._signers.sign_checkpoint(checkpoint, now).encode())
 
-    def _settle(self, now: datetime) -> None:
-        """Do what follows from the state and may be done twice: outbox, anchor."""
+    def _settle(self, seqs: Sequence[int], now: datetime) -> None:
+        """Do what follows from the state: the rows that it holds go, and the anchor moves with them."""
         state = self._state
         with self._database.begin() as tx:
-            store.delete_outbox(tx, state.outbox)
+            store.delete_outbox(tx, seqs)
             store.put_anchor(tx, self._origin, state.size, base64.b64encode(state.root).decode(), now)
 
     def _delete_drained(self) -> None:
@@ -216,22 +223,27 @@ class Sealer:
             check_past("checkpoint", published.size, published.root, state, self._read_tile)
         with self._database.read() as tx:
             anchor = store.select_anchor(tx, self._origin)
-        if anchor is not None:
-            check_past("anchor", anchor[0], base64.b64decode(anchor[1]), state, self._read_tile)
+            if anchor is not None:
+                check_past("anchor", anchor[0], base64.b64decode(anchor[1]), state, self._read_tile)
+            sealed = outbox.sealed_behind(tx, self._folder, anchor[0] if anchor else 0, state.size)
         drop_beyond(self._folder, state)
         # The last process may have seen this state without its being durable, when a sync failed.
         save_state(self._folder, state)
         if published is None or published.size != state.size or not published.by_all:
             self._publish(now)
-        self._settle(now)
+        self._settle(sealed, now)
         return edge
 
     def _read_tile(self, level: int, index: int, width: int) -> bytes:
         return (self._log / tile_path(level, index, width)).read_bytes()
 
 
-def _oldest(rows: Sequence[store.OutboxRow], drained: Mapping[str, Drained]) -> datetime:
-    """Return the time of the oldest record; each source is in order, to the clock's last small step."""
+def _oldest(rows: Sequence[store.OutboxRow], drained: Mapping[str, Drained], now: datetime) -> datetime:
+    """Return the time of the oldest record; each source is in order, to the clock's last small step.
+
+    It is `now` where there was none but rows that are no records.
+    """
     firsts = [row.envelope for row in rows[:1]]
     firsts += [part.frames[0].envelope for part in drained.values() if part.frames]
-    return instant_of(min(orjson.loads(envelope)["t"] for envelope in firsts))
+    times = [instant_of(orjson.loads(envelope)["t"]) for envelope in firsts]
+    return min(times, default=now)

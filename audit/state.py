@@ -35,8 +35,6 @@ class State:
     bodies_end: int = 0
     """Bytes of the last bodies file."""
     journals: Mapping[str, Place] = field(default_factory=dict)
-    outbox: tuple[int, ...] = ()
-    """Numbers of the outbox rows that the last step sealed; they may still lie in the outbox."""
 
 
 def state_path(folder: Path) -> Path:
@@ -56,7 +54,6 @@ def save_state(folder: Path, state: State) -> None:
         "root": base64.b64encode(state.root).decode(),
         "bodies_end": state.bodies_end,
         "journals": {name: [p.segment, p.offset, p.seq, p.done] for name, p in state.journals.items()},
-        "outbox": state.outbox,
     }
     write_file(state_path(folder), orjson.dumps(document, option=orjson.OPT_SORT_KEYS))
 
@@ -71,6 +68,6 @@ def load_state(folder: Path) -> State:
         document = orjson.loads(raw)
         journals = {name: Place(*place) for name, place in document["journals"].items()}
         root = base64.b64decode(document["root"], validate=True)
-        return State(document["size"], root, document["bodies_end"], journals, tuple(document["outbox"]))
+        return State(document["size"], root, document["bodies_end"], journals)
     except (ValueError, KeyError, TypeError) as wrong:
         raise Inconsistent(f"{state_path(folder).name} cannot be read: {wrong}") from wrong

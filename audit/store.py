@@ -34,7 +34,7 @@ _Sequence = BigInteger().with_variant(Integer, "sqlite")
 audit_outbox = Table(
     "audit_outbox",
     metadata,
-    # A number must never come back: the sealer deletes by it, after a crash once more.
+    # A number must not come back while the sealer, which deletes by it, is between two steps.
     Column("seq", _Sequence, primary_key=True, autoincrement=True),
     Column("id", String(36), nullable=False, unique=True),
     Column("kind", String(60), nullable=False),
@@ -55,7 +55,7 @@ audit_anchor = Table(
 
 
 OutboxRow = Row[int, bytes, bytes]
-"""An unsealed record: seq, envelope, body."""
+"""A row that waits: seq, envelope, body."""
 
 
 # --- the outbox -----------------------------------------------------------------------------------
@@ -70,6 +70,12 @@ def insert_outbox(tx: Connection, record: Record) -> None:
 def select_outbox(tx: Connection, limit: int) -> Sequence[OutboxRow]:
     """Return seq, envelope and body of the oldest unsealed records."""
     query = select(audit_outbox.c.seq, audit_outbox.c.envelope, audit_outbox.c.body)
+    return tx.execute(query.order_by(audit_outbox.c.seq).limit(limit)).all()
+
+
+def select_envelopes(tx: Connection, after: int, limit: int) -> Sequence[Row[int, bytes]]:
+    """Return seq and envelope of the oldest rows whose seq is greater than `after`."""
+    query = select(audit_outbox.c.seq, audit_outbox.c.envelope).where(audit_outbox.c.seq > after)
     return tx.execute(query.order_by(audit_outbox.c.seq).limit(limit)).all()
 
 

@@ -68,6 +68,7 @@ KINDS = {
     "heartbeat": Text("心跳", "Heartbeat"),
     "timestamp": Text("加盖时间戳", "Time-stamped"),
     "witness.refused": Text("见证人拒绝共签", "Witness refused"),
+    "outbox.refused": Text("剔除的非记录数据", "Row that was no record"),
     "journal.gap": Text("日记缺段", "Gap in a journal"),
 }
 """What the kinds of records are called; others show as they are written."""

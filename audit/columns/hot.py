@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from audit import store
+from audit import outbox, store
 from audit.bodies import Line, read_bodies
 from audit.columns.schema import SCHEMA, table_of, unsealed_table
 from audit.drain import unsealed_frames
@@ -30,7 +30,7 @@ _PIECE = 65_536
 class Waiting:
     """Durable records that were not sealed when journals and outbox were read: envelope and body of each.
 
-    `size` is how many were sealed before that.
+    `size` is how many were sealed before that. One that was sealed in this instant may be among them still.
     """
 
     size: int
@@ -42,9 +42,8 @@ def waiting(tx: Connection | None, folder: Path) -> Waiting:
     """Read what is not sealed: the journals, and the outbox that `tx` sees."""
     state = load_state(folder)
     frames = tuple((f.envelope, f.body) for _, f in unsealed_frames(folder / "journal", state.journals))
-    sealed = frozenset(state.outbox)
-    rows = () if tx is None else store.select_outbox(tx, _OUTBOX_MOST)
-    return Waiting(state.size, frames, tuple((r.envelope, r.body) for r in rows if r.seq not in sealed))
+    rows = [] if tx is None else outbox.sound(store.select_outbox(tx, _OUTBOX_MOST))
+    return Waiting(state.size, frames, tuple((r.envelope, r.body) for r in rows))
 
 
 def sealed_rows(folder: Path, first: int, end: int, size: int, offset: int | None = None) -> pa.Table:

@@ -32,7 +32,7 @@ CARRIED_OUT = "erasure.carried_out"
 KEPT = frozenset(
     {
         *(BODY_ERASED, PRUNED, ARCHIVED, ROTATED, CARRIED_OUT, "erasure.asked", "decision.erasure"),
-        *("journal.gap", "segment.sealed", "heartbeat", "timestamp", "witness.refused"),
+        *("journal.gap", "outbox.refused", "segment.sealed", "heartbeat", "timestamp", "witness.refused"),
     }
 )
 """Kinds by which the log explains itself; they hold nothing of anybody and are never erased one by one."""
