@@ -14,6 +14,7 @@ from audit.segments import sync_folder
 PER_FILE = 16_384
 """How many bodies a file holds."""
 
+_NAME = re.compile(r"([0-9]{12,18})\.jsonl")
 _ERASED = re.compile(rb'\{"erased":"[0-9a-f-]{36}"(?:,"id":"[0-9a-f-]{36}")?\} *')
 
 
@@ -23,6 +24,13 @@ class Line(NamedTuple):
     at: int
     offset: int
     body: bytes
+
+
+def first_of(name: str) -> int | None:
+    """Return the log index of the first body in a file of this name, None for what is no file of bodies."""
+    found = _NAME.fullmatch(name)
+    first = -1 if found is None else int(found[1])
+    return first if first >= 0 and first % PER_FILE == 0 else None
 
 
 def bodies_path(folder: Path, index: int) -> Path:
@@ -76,8 +84,8 @@ def drop_bodies(folder: Path, index: int, offset: int) -> None:
         if size > offset:
             os.truncate(edge, offset)
     for path in folder.glob("*.jsonl"):
-        first = int(path.stem)
-        if first > index or (first == index and index % PER_FILE == 0):
+        first = first_of(path.name)
+        if first is not None and (first > index or (first == index and index % PER_FILE == 0)):
             path.unlink()
 
 

@@ -2,8 +2,9 @@
 
     columns/<rows>/<first:012d>.parquet
 
-Sixteen of one size become one of the next, so each row is written three times at most, and a log of any
-size lies in few files. What lies behind the last block is read from the bodies.
+A block takes the place of sixteen of the size below it, so each row is written three times at most, and a
+log of any size lies in few files. Every block is made from the bodies alone, whatever blocks are there. What
+lies behind the last one is read from the bodies.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit.bodies import PER_FILE
+from audit.bodies import first_of
 from audit.state import load_state
 
 SIZES = (1_048_576, 65_536, 4_096)
@@ -48,13 +49,6 @@ class Block:
         """Whether its digest goes on record; the smallest are too many and too short-lived."""
         return self.rows > SIZES[-1]
 
-    def parts(self) -> list[Block]:
-        """Return the smaller blocks that it is made of, none for the smallest."""
-        at = SIZES.index(self.rows) + 1
-        if at == len(SIZES):
-            return []
-        return [Block(first, SIZES[at]) for first in range(self.first, self.end, SIZES[at])]
-
 
 def wanted(size: int, kept_from: int = 0) -> list[Block]:
     """Return the blocks that a log of `size` records should lie in, in order.
@@ -77,8 +71,11 @@ def present(folder: Path) -> list[Block]:
 def _found(folder: Path, rows: int) -> Iterator[Block]:
     for name in _names(folder):
         digits = name.removesuffix(SUFFIX)
-        if name.endswith(SUFFIX) and digits.isdigit() and int(digits) % rows == 0:
-            yield Block(int(digits), rows)
+        if not (name.endswith(SUFFIX) and digits.isascii() and digits.isdecimal() and len(digits) < 19):
+            continue
+        block = Block(int(digits), rows)
+        if block.name == f"{rows}/{name}" and block.first % rows == 0:
+            yield block
 
 
 def _names(folder: Path) -> list[str]:
@@ -113,7 +110,8 @@ def kept_from(folder: Path) -> int:
 
     Of a closed log all may be gone.
     """
-    least = min((name for name in _names(folder / "bodies") if name.endswith(".jsonl")), default=None)
-    if least is None:
-        return load_state(folder).size
-    return int(least.removesuffix(".jsonl")) // PER_FILE * PER_FILE
+    for name in sorted(_names(folder / "bodies")):
+        first = first_of(name)
+        if first is not None:
+            return first
+    return load_state(folder).size

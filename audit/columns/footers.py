@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from audit.columns.blocks import Block, present
+from audit.columns.blocks import Block, kept_from, present
 from audit.columns.schema import SCHEMA, VERSION
 
 VERSION_KEY = b"shuxiang.columns"
@@ -41,6 +41,11 @@ class Footer(NamedTuple):
     def least(self) -> str:
         """The least id; greater than any when no row has one."""
         return min((g.least for g in self.groups if g.least is not None), default="~")
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the version of Arrow that made it is the one that runs."""
+        return bool(self.metadata.created_by == f"parquet-cpp-arrow version {pa.cpp_version}")
 
     @property
     def greatest(self) -> str:
@@ -80,8 +85,18 @@ def _bounds(column: pq.ColumnChunkMetaData) -> tuple[Any, Any]:
 
 
 def sound(folder: Path) -> list[Block]:
-    """Return the blocks that are there and can be read, as `blocks.present` does."""
-    return [block for block in present(folder) if footer_of(block.path(folder)) is not None]
+    """Return the blocks to go by, as `blocks.present` does: they can be read and hold what is kept.
+
+    The smallest count only as this version of Arrow makes them, so that a check can make them again and
+    compare: their digests are on record nowhere.
+    """
+    kept = kept_from(folder)
+    return [block for block in present(folder) if block.end > kept and _is_sound(folder, block)]
+
+
+def _is_sound(folder: Path, block: Block) -> bool:
+    footer = footer_of(block.path(folder))
+    return footer is not None and (block.is_recorded or footer.is_ours)
 
 
 def find_ids(folder: Path, block: Block, ids: Collection[str]) -> pa.Table:

@@ -1,20 +1,26 @@
-"""Making blocks, from the bodies or sixteen smaller ones into one: written aside, then renamed into place."""
+"""Making blocks, always from the bodies: written aside, then renamed into place.
+
+The same bodies give the same file, bit for bit, with the same version of Arrow. So whoever doubts a block
+makes it again and compares.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audit.bodies import PER_FILE, Line, read_bodies
 from audit.columns.blocks import SUFFIX, Block
-from audit.columns.footers import NEXT_KEY, VERSION_KEY, footer_of
+from audit.columns.footers import NEXT_KEY, VERSION_KEY
 from audit.columns.hot import envelopes_of
 from audit.columns.schema import SCHEMA, VERSION, table_of
 from audit.files import TEMPORARY
@@ -63,20 +69,19 @@ def make(
     size: int,
     announce: Announce,
     stop: Callable[[], bool] = lambda: False,
-    *,
-    from_bodies: bool = False,
 ) -> Made:
     """Make a block of a log of `size` records and put it in place, durably, once it has been announced.
 
-    It is made of the smaller ones where all of them are there, unless `from_bodies`. Raises OSError,
-    ValueError, Stopped where `stop` says so, and what `announce` raises.
+    Raises OSError, ValueError, Stopped where `stop` says so, and what `announce` raises.
     """
     path = block.path(folder)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     aside = path.with_name(f"{TEMPORARY}{path.name}")
     try:
-        tables, end = _source(folder, block, size, from_bodies)
-        rows = _write(aside, _until(stop, tables), end)
+        with open(aside, "wb", opener=_private) as file:
+            rows = _write(file, folder, block, size, stop)
+            file.flush()
+            os.fdatasync(file.fileno())
         made = Made(block, rows, digest(aside))
         announce(made)
         os.rename(aside, path)
@@ -84,6 +89,32 @@ def make(
         aside.unlink(missing_ok=True)
     sync_folder(path.parent)
     return made
+
+
+def as_made(folder: Path, block: Block, size: int) -> Made:
+    """Return what `make` would put in place, without doing so. Raises OSError and ValueError."""
+    sink = _Summed()
+    rows = _write(sink, folder, block, size, lambda: False)
+    return Made(block, rows, sink.found.hexdigest())
+
+
+class _Summed(io.RawIOBase):
+    """A file of which only the SHA-256 is kept."""
+
+    def __init__(self) -> None:
+        self.found = hashlib.sha256()
+        self._size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._size
+
+    def write(self, data: Any, /) -> int:
+        self.found.update(data)
+        self._size += len(data)
+        return len(data)
 
 
 def digest(path: Path) -> str:
@@ -106,27 +137,11 @@ class _End:
         return line
 
 
-def _source(folder: Path, block: Block, size: int, from_bodies: bool) -> tuple[Iterator[pa.Table], _End]:
-    """Return the rows of a block in pieces, and where it ends once they have been taken."""
-    parts, end = [] if from_bodies else block.parts(), _End()
-    footers = [footer_of(part.path(folder)) for part in parts]
-    last = footers[-1] if footers else None
-    if last is not None and None not in footers:
-        end.offset = last.next_offset
-        return (_rows(part.path(folder)) for part in parts), end
-    return _from_bodies(folder, block, size, end), end
-
-
 def _until(stop: Callable[[], bool], tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
     for table in tables:
         if stop():
             raise Stopped
         yield table
-
-
-def _rows(path: Path) -> pa.Table:
-    with pq.ParquetFile(path) as file:
-        return file.read(use_threads=False)
 
 
 def _from_bodies(folder: Path, block: Block, size: int, end: _End) -> Iterator[pa.Table]:
@@ -135,18 +150,15 @@ def _from_bodies(folder: Path, block: Block, size: int, end: _End) -> Iterator[p
         yield table_of(piece, envelopes_of(folder, piece, size))
 
 
-def _write(path: Path, tables: Iterator[pa.Table], end: _End) -> int:
-    """Write rows as row groups of GROUP and return their number."""
-    rows = 0
-    with open(path, "wb", opener=_private) as file:
-        with pq.ParquetWriter(file, SCHEMA, **_OPTIONS) as writer:
-            for group in _groups(tables):
-                writer.write_table(group, row_group_size=GROUP)
-                rows += group.num_rows
-            keys: Mapping[bytes, bytes] = {VERSION_KEY: VERSION, NEXT_KEY: str(end.offset).encode()}
-            writer.add_key_value_metadata(keys)
-        file.flush()
-        os.fdatasync(file.fileno())
+def _write(sink: IO[bytes] | _Summed, folder: Path, block: Block, size: int, stop: Callable[[], bool]) -> int:
+    """Write a block as row groups of GROUP and return the number of its rows."""
+    rows, end = 0, _End()
+    with pq.ParquetWriter(sink, SCHEMA, **_OPTIONS) as writer:
+        for group in _groups(_until(stop, _from_bodies(folder, block, size, end))):
+            writer.write_table(group, row_group_size=GROUP)
+            rows += group.num_rows
+        keys: Mapping[bytes, bytes] = {VERSION_KEY: VERSION, NEXT_KEY: str(end.offset).encode()}
+        writer.add_key_value_metadata(keys)
     return rows
 
 

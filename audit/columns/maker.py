@@ -74,8 +74,8 @@ class Maker:
         self._drop(size)
         return block
 
-    def _make(self, block: Block, size: int, *, from_bodies: bool = False) -> None:
-        make(self._folder, block, size, self._tell, self._stop, from_bodies=from_bodies)
+    def _make(self, block: Block, size: int) -> None:
+        make(self._folder, block, size, self._tell, self._stop)
 
     def _tell(self, made: Made) -> None:
         if made.block.is_recorded:
@@ -86,7 +86,7 @@ class Maker:
         keep = wanted(size, kept_from(self._folder))
         for block in present(self._folder):
             if concerns(asked, block) and block in keep:
-                self._make(block, size, from_bodies=True)
+                self._make(block, size)
             elif concerns(asked, block):
                 block.path(self._folder).unlink()
         settled(self._folder, asked)

@@ -41,8 +41,3 @@ def test_whatever_blocks_are_there_each_record_is_in_one_chosen_or_in_a_gap(
     spans = sorted([(b.first, b.end) for b in found] + uncovered(found, size))
     assert [first for first, _ in spans] == [0, *(end for _, end in spans)][: len(spans)]
     assert (spans[-1][1] if spans else 0) == size
-
-
-def test_sixteen_blocks_make_one() -> None:
-    assert [len(Block(0, rows).parts()) for rows in SIZES] == [16, 16, 0]
-    assert Block(65_536, 65_536).parts()[-1] == Block(131_072 - 4_096, 4_096)

@@ -15,7 +15,7 @@ from audit.columns import blocks
 from audit.columns.blocks import Block, present, wanted
 from audit.columns.footers import footer_of
 from audit.columns.hot import sealed_rows
-from audit.columns.make import Made, Stopped, digest, make
+from audit.columns.make import Made, Stopped, as_made, digest, make
 from audit.columns.maker import SEALED, Maker, behind, making
 from audit.columns.renewal import ask_renewal
 from audit.state import load_state
@@ -48,17 +48,35 @@ def test_a_log_that_grows_lies_in_the_blocks_that_it_should(log: Log) -> None:
         assert present(log.folder) == in_use(log), "smaller blocks are gone"
 
 
-def test_a_block_holds_the_same_rows_whichever_way_it_was_made(log: Log) -> None:
+def test_a_block_holds_the_rows_of_its_bodies_and_comes_out_the_same_each_time(log: Log) -> None:
     grown(log, 64)
-    for rows in (4, 16, 64):
-        for first in range(0, 64, rows):
-            make(log.folder, Block(first, rows), 64, lambda made: None)
-    merged = pq.read_table(Block(0, 64).path(log.folder))
+    for block in (Block(0, 4), Block(16, 16), Block(0, 64)):
+        made = make(log.folder, block, 64, lambda made: None)
+        path = block.path(log.folder)
+        assert pq.read_table(path).equals(sealed_rows(log.folder, block.first, block.end, 64))
+        assert made.sha256 == digest(path) == as_made(log.folder, block, 64).sha256
     offset = footer_of(Block(0, 64).path(log.folder)).next_offset  # type: ignore[union-attr]
-    make(log.folder, Block(0, 64), 64, lambda made: None, from_bodies=True)
-    assert pq.read_table(Block(0, 64).path(log.folder)).equals(merged)
-    assert merged.equals(sealed_rows(log.folder, 0, 64, 64))
     assert offset == bodies_path(log.folder / "bodies", 0).stat().st_size
+
+
+def test_a_block_that_goes_on_record_is_made_of_bodies_never_of_smaller_blocks(log: Log) -> None:
+    grown(log, 16, consumer="dept-carol")
+    for first in range(0, 16, 4):
+        make(log.folder, Block(first, 4), 16, lambda made: None)
+        path = Block(first, 4).path(log.folder)
+        path.write_bytes(path.read_bytes().replace(b"dept-carol", b"dept-clean"))
+    make_all(log)
+    assert asked(log, "SELECT count(*) AS n FROM records WHERE consumer = 'dept-carol'") == [{"n": 16}]
+
+
+def test_small_blocks_of_another_version_of_arrow_are_made_again(log: Log) -> None:
+    grown(log, 6)
+    make_all(log)
+    path = Block(0, 4).path(log.folder)
+    path.write_bytes(path.read_bytes().replace(b"parquet-cpp-arrow version ", b"parquet-cpp-arrow version-"))
+    assert behind(log.folder) == 4
+    assert len(asked(log, "SELECT id FROM records")) == 6
+    assert make_all(log) == [Block(0, 4)]
 
 
 def test_larger_blocks_go_on_record_with_the_digest_of_their_file(log: Log) -> None:
@@ -163,7 +181,6 @@ def test_no_block_keeps_what_was_erased(log: Log) -> None:
 
 def test_blocks_of_deleted_bodies_go_too(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audit.bodies.PER_FILE", 16)
-    monkeypatch.setattr("audit.columns.blocks.PER_FILE", 16)
     monkeypatch.setattr("audit.columns.make.PER_FILE", 16)
     grown(log, 85)
     make_all(log)
