@@ -120,7 +120,7 @@ def _blocks_beside(place: Path | None) -> Iterator[None]:
         folder = None if place is None else place / "alone"
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         while folder is not None and not over.is_set():
-            make(folder, Block(0, CHUNK), SEALED, lambda made: None, from_bodies=True)
+            make(folder, Block(0, CHUNK), SEALED, lambda made: None)
 
     thread = threading.Thread(target=work)
     thread.start()
