@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from audit.identifiers import LONG, wrong_in
 from audit.query import Filters
 from audit.record import FIELDS
 from core.codes import code_in
@@ -16,22 +17,24 @@ from core.times import SHANGHAI, parse_instant
 EXAMPLE = Text(
     "应为时间，如 2026-02-13T10:00:00+08:00", "must be an instant such as 2026-02-13T10:00:00+08:00"
 )
-MOST = 200
-"""Characters of one condition; what was asked goes on record."""
-LONG = Text(f"最多 {MOST} 个字符", f"may have {MOST} characters at most")
 
 
 def read_filters(query: Mapping[str, str]) -> Filters:
     """Read the filters of a query. Raises Invalid with an entry for each that is wrong."""
     wrong: list[FieldError] = []
     since, until = (_instant(query, name, wrong) for name in ("since", "until"))
-    wrong += [FieldError(f"/{name}", LONG, "range") for name in FIELDS if len(query.get(name, "")) > MOST]
+    asked = {n: query[n].strip() for n in (*FIELDS, "department") if query.get(n, "").strip()}
+    wrong += [_error(name, words) for name in asked if (words := wrong_in(name, asked[name])) is not None]
     if wrong:
         raise Invalid(wrong)
-    equal = {name: query[name].strip() for name in FIELDS if query.get(name, "").strip()}
-    if "dataset" in equal:
-        equal["dataset"] = code_in(equal["dataset"])
-    return Filters(since, until, query.get("department") or None, equal)
+    department = asked.pop("department", None)
+    if "dataset" in asked:
+        asked["dataset"] = code_in(asked["dataset"])
+    return Filters(since, until, department, asked)
+
+
+def _error(name: str, words: Text) -> FieldError:
+    return FieldError(f"/{name}", words, "range" if words is LONG else "format")
 
 
 def _instant(query: Mapping[str, str], name: str, wrong: list[FieldError]) -> datetime | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from audit.identifiers import SUBJECT, wrong_in
 from audit.questions.subject import DIGEST_CHARS
 from core.codes import code_in
 from core.errors import FieldError, Invalid
@@ -61,8 +62,13 @@ def instants(days: int) -> tuple[Parameter, Parameter]:
 
 def code(name: str, title: Text, *, required: bool = False) -> Parameter:
     """Return a parameter that names a department, system, grant, dataset and the like exactly."""
-    bounds = Text(f"1 到 {CODE_MOST} 个字符", f"1 to {CODE_MOST} characters")
-    return Parameter(name, title, bounds, _dataset if name == "dataset" else _code, required=required)
+
+    def read(text: str) -> str:
+        code = _code(name, text)
+        return code_in(code) if name == "dataset" else code
+
+    bounds = Text(f"代码或编号，最多 {CODE_MOST} 个字符", f"a code or number, {CODE_MOST} characters at most")
+    return Parameter(name, title, bounds, read, required=required)
 
 
 def number(name: str, title: Text, least: int, most: int, default: int) -> Parameter:
@@ -179,19 +185,16 @@ def _instant(text: str) -> datetime:
     return instant
 
 
-def _code(text: str) -> str:
-    if len(text) > CODE_MOST or not text.isprintable():
+def _code(name: str, text: str) -> str:
+    if len(text) > CODE_MOST:
         raise Wrong(f"应为 1 到 {CODE_MOST} 个字符", f"must have 1 to {CODE_MOST} characters", "range")
+    wrong = wrong_in(name, text)
+    if wrong is not None:
+        raise Wrong(wrong.zh, wrong.en)
     return text
-
-
-def _dataset(text: str) -> str:
-    return code_in(_code(text))
 
 
 def _digest(text: str) -> str:
     if not _DIGEST.fullmatch(text):
-        raise Wrong(
-            f"应为 {DIGEST_CHARS} 位十六进制摘要", f"must be a digest of {DIGEST_CHARS} hexadecimal digits"
-        )
+        raise Wrong(SUBJECT.zh, SUBJECT.en)
     return text

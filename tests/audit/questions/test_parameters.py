@@ -39,7 +39,7 @@ def read(question: str, **given: str) -> dict[str, Any]:
         ("volume_spikes", "least", "-1", "range"),
         ("top_consumers", "by", "actor", "enum"),
         ("top_consumers", "consumer", "x" * 101, "range"),
-        ("top_consumers", "consumer", "a\nb", "range"),
+        ("top_consumers", "consumer", "a\nb", "format"),
         ("readers_of_dataset", "dataset", "", "required"),
         ("accesses_of_citizen", "subject", "", "required"),
         ("accesses_of_citizen", "subject", "33010119800101001X", "format"),
