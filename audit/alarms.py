@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 from audit.beat import LAG_BOUND
+from audit.columns.alarming import column_alarms
 from audit.copier import copying_alarms
+from audit.keeping.past import PAST
 from audit.keeping.trouble import keeping_alarms
 from audit.place import log_folder
 from audit.standing import UNREADABLE, Standing, standing
@@ -46,6 +49,7 @@ def _found(settings: Settings, stands: Standing, instant: datetime) -> list[Text
         *_torn(stands),
         *copying_alarms(settings, instant),
         *keeping_alarms(log_folder(settings)),
+        *_columns(log_folder(settings), instant),
         *_witnesses(settings, stands, instant),
         *_stamps(settings, stands, instant),
     ]
@@ -122,6 +126,11 @@ def _stamps(settings: Settings, stands: Standing, now: datetime) -> Iterator[Tex
             f"{hours:.1f} 小时以来的记录没有时间戳：{why}",
             f"records of the last {hours:.1f} hours lack a time stamp: {why}",
         )
+
+
+def _columns(folder: Path, now: datetime) -> Iterator[Text]:
+    for log in (folder, *(path.parent.parent for path in (folder / PAST).glob("*/log/checkpoint"))):
+        yield from column_alarms(log, now)
 
 
 def _mib(size: int) -> int:

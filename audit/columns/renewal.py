@@ -5,6 +5,7 @@ columns/renew/<first>-<last>
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from audit.columns.blocks import FOLDER, Block
@@ -31,6 +32,15 @@ def requests(folder: Path) -> list[Range]:
     """Return the ranges whose blocks must be made again."""
     names = (path.name.split("-") for path in (folder / FOLDER / _FOLDER).glob("[0-9]*-*[0-9]"))
     return sorted((int(first), int(last)) for first, last in names)
+
+
+def asked_since(folder: Path) -> float | None:
+    """Return the time, in seconds since 1970, of the oldest request that nobody has seen to; None without."""
+    times = []
+    for first, last in requests(folder):
+        with suppress(FileNotFoundError):  # seen to meanwhile
+            times.append((folder / FOLDER / _FOLDER / f"{first}-{last}").stat().st_mtime)
+    return min(times, default=None)
 
 
 def last_asked(folder: Path) -> int:

@@ -1,8 +1,9 @@
 """Carrying out what was decided to be erased, in steps that may be cut off anywhere and begun again.
 
     granted -> of each body the log will say that it goes (`body.erased`, by way of the outbox): stated
-    stated  -> once a checkpoint that counts covers these records, the bodies go from bodies files, journals,
-               the second copy and, within seconds, the blocks of columns: done
+    stated  -> once a checkpoint that counts covers these records, the bodies go from bodies files, journals
+               and the second copy: overwritten
+    overwritten -> once the blocks of columns that held them were made again: done
 
 They may lie in logs that were closed; what is said of them is said in the log that runs. Until a body is
 overwritten nothing is lost, and overwriting it twice is the same as once.
@@ -18,13 +19,13 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from audit.bodies import PER_FILE
-from audit.columns.renewal import ask_renewal
+from audit.columns.renewal import ask_renewal, requests
 from audit.files import Inconsistent
 from audit.keeping import store
 from audit.keeping.covered import Covered, Keeping, all_logs, covered
 from audit.keeping.kinds import body_erased, carried_out
-from audit.keeping.model import GRANTED, Erasure, Target
-from audit.keeping.places import erase_body, erase_frames
+from audit.keeping.model import GRANTED, STATED, Erasure, Target
+from audit.keeping.places import checked_body, erase_body, erase_frames
 from audit.keeping.units import units_holding
 from audit.proofs import entry_at
 from audit.query import record_by_id
@@ -39,8 +40,9 @@ Logs = Mapping[str, Keeping]
 def carry_out(keeping: Keeping, now: datetime) -> list[Erasure]:
     """Take the next step of every erasure that was granted; return those that still wait for something.
 
-    They wait for the sealer, for witnesses or for the second copy. Raises Inconsistent when a body was
-    changed by somebody or a closed log is not there, BadNote when the checkpoint is not what it should be.
+    They wait for the sealer, for witnesses, for the second copy or for what makes blocks. Raises Inconsistent
+    when a body was changed by somebody or a closed log is not there, BadNote when the checkpoint is not what
+    it should be.
     """
     with keeping.database.read() as tx:
         due = store.unfinished(tx)
@@ -58,9 +60,12 @@ def _step(keeping: Keeping, logs: Logs, erasure: Erasure, reach: Covered, now: d
     if erasure.state == GRANTED:
         _state(keeping, logs, erasure, reach, now)
         return False
-    if not _are_stated(keeping, erasure, reach):
-        return False
-    return _erase(keeping, logs, erasure, now)
+    if erasure.state == STATED:
+        if not _are_stated(keeping, erasure, reach) or not _overwrite(keeping, logs, erasure):
+            return False
+        with keeping.database.begin() as tx:
+            store.overwrite(tx, erasure.id)
+    return _finish(keeping, logs, erasure, now)
 
 
 def _state(keeping: Keeping, logs: Logs, erasure: Erasure, reach: Covered, now: datetime) -> None:
@@ -70,6 +75,8 @@ def _state(keeping: Keeping, logs: Logs, erasure: Erasure, reach: Covered, now: 
     running = [target.log_index for target in targets if target.log == keeping.origin]
     if any(index is None or index >= reach.size for index in running):
         return
+    for target in targets:
+        _check(logs[target.log], target)
     with keeping.database.begin() as tx:
         stated = []
         for target in targets:
@@ -90,6 +97,12 @@ def _located(tx: Connection, logs: Logs, target: Target) -> Target | None:
         return None
 
 
+def _check(keeping: Keeping, target: Target) -> None:
+    """Raise Inconsistent unless the body that was located is that of the record which is to be erased."""
+    index = target.log_index or 0
+    checked_body(keeping.folder / "bodies", index, target.record_id, entry_at(keeping.folder, index))
+
+
 def _are_stated(keeping: Keeping, erasure: Erasure, reach: Covered) -> bool:
     with keeping.database.read() as tx:
         for target in _stated(erasure):
@@ -106,8 +119,8 @@ def _stated(erasure: Erasure) -> Iterator[Target]:
     return (t for t in erasure.targets if t.statement is not None and t.log_index is not None)
 
 
-def _erase(keeping: Keeping, logs: Logs, erasure: Erasure, now: datetime) -> bool:
-    """Take the bodies out of every place and note that it was done; wait while they are being copied."""
+def _overwrite(keeping: Keeping, logs: Logs, erasure: Erasure) -> bool:
+    """Take the bodies out of every place and have blocks made again; wait while they are being copied."""
     targets, copy = list(_stated(erasure)), keeping.settings.audit.copy_to
     running = [target.log_index or 0 for target in targets if target.log == keeping.origin]
     if copy is not None and load_state(copy).size <= max(running, default=-1):
@@ -116,11 +129,23 @@ def _erase(keeping: Keeping, logs: Logs, erasure: Erasure, now: datetime) -> boo
         _erase_one(logs[target.log], target.log_index or 0, target.record_id, target.statement or "")
     for target in targets:
         ask_renewal(logs[target.log].folder, target.log_index or 0, target.log_index or 0)
+    return True
+
+
+def _finish(keeping: Keeping, logs: Logs, erasure: Erasure, now: datetime) -> bool:
+    """Note that it was done; wait while a block may still hold what the bodies held."""
+    targets = list(_stated(erasure))
+    if any(_is_in_blocks(logs[target.log].folder, target.log_index or 0) for target in targets):
+        return False
     units = units_holding(_places(logs, targets))
     with keeping.database.begin() as tx:
         store.finish(tx, erasure.id, now, {"bodies": len(targets), "units": units})
         insert_outbox(tx, carried_out(erasure.id, len(targets), units, now))
     return True
+
+
+def _is_in_blocks(folder: Path, index: int) -> bool:
+    return any(first <= index <= last for first, last in requests(folder))
 
 
 def _erase_one(keeping: Keeping, index: int, record_id: str, statement: str) -> None:

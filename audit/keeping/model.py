@@ -9,15 +9,18 @@ from typing import Any
 
 from core.text import Text
 
-ASKED, REFUSED, GRANTED, STATED, DONE = "asked", "refused", "granted", "stated", "done"
+ASKED, REFUSED, GRANTED = "asked", "refused", "granted"
+STATED, OVERWRITTEN, DONE = "stated", "overwritten", "done"
 STATES: Mapping[str, Text] = {
     ASKED: Text("待决定", "waits for a decision"),
     REFUSED: Text("不予删除", "refused"),
     GRANTED: Text("已决定删除", "granted"),
     STATED: Text("正在删除", "on record, being carried out"),
+    OVERWRITTEN: Text("正在清除查询文件", "overwritten, being taken out of what is searched"),
     DONE: Text("已删除", "carried out"),
 }
-"""What an erasure may stand at. `stated`: the log is about to say of each body that it goes, or says it."""
+"""What an erasure may stand at. `stated`: the log is about to say of each body that it goes, or says it.
+`overwritten`: no body holds it any more, a block of columns may."""
 
 
 @dataclass(frozen=True, slots=True)

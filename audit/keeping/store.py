@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from audit.keeping.model import ASKED, DONE, GRANTED, STATED, Erasure, Target
+from audit.keeping.model import ASKED, DONE, GRANTED, OVERWRITTEN, STATED, Erasure, Target
 from core.db import Document, Instant, Page, metadata, page
 
 audit_erasures = Table(
@@ -83,7 +83,7 @@ def erasures_page(tx: Connection, state: str | None, limit: int, cursor: str | N
 
 def unfinished(tx: Connection) -> list[Erasure]:
     """Return the erasures that were granted and are not carried out, the oldest first."""
-    query = select(_erasures).where(_erasures.c.state.in_((GRANTED, STATED)))
+    query = select(_erasures).where(_erasures.c.state.in_((GRANTED, STATED, OVERWRITTEN)))
     rows = tx.execute(query.order_by(_erasures.c.id)).all()
     targets = _targets(tx, [row.id for row in rows])
     return [_erasure(row, targets[row.id]) for row in rows]
@@ -105,6 +105,11 @@ def state_targets(tx: Connection, erasure_id: str, targets: Iterable[Target]) ->
     tx.execute(update(_erasures).where(_erasures.c.id == erasure_id).values(state=STATED))
 
 
+def overwrite(tx: Connection, erasure_id: str) -> None:
+    """Keep that the bodies are gone."""
+    tx.execute(update(_erasures).where(_erasures.c.id == erasure_id).values(state=OVERWRITTEN))
+
+
 def finish(tx: Connection, erasure_id: str, at: datetime, outcome: Mapping[str, Any]) -> None:
     """Keep that an erasure was carried out."""
     values = {"state": DONE, "done_at": at, "outcome": outcome}
@@ -114,7 +119,7 @@ def finish(tx: Connection, erasure_id: str, at: datetime, outcome: Mapping[str, 
 def is_wanted(tx: Connection, record_id: str) -> bool:
     """Tell whether an erasure of the record is asked for, granted or done."""
     mine = select(_records.c.record_id).join(_erasures, _erasures.c.id == _records.c.erasure_id)
-    states = _erasures.c.state.in_((ASKED, GRANTED, STATED, DONE))
+    states = _erasures.c.state.in_((ASKED, GRANTED, STATED, OVERWRITTEN, DONE))
     return tx.execute(mine.where(_records.c.record_id == record_id, states).limit(1)).first() is not None
 
 

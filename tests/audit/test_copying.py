@@ -17,6 +17,7 @@ from audit import copier as copier_module
 from audit import copying, store
 from audit.alarms import alarms
 from audit.copier import Copier, attached
+from audit.files import write_file
 from audit.sealer import Heart, seal_once
 from audit.sealing import Sealer
 from audit.segments import segments_in
@@ -139,7 +140,7 @@ def test_copying_outlives_a_disk_too_full_to_tell(
     log: Log, second: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, left = with_copy(log, second), [3]
-    real = copier_module.write_file
+    real = write_file
 
     def full(path: Path, data: bytes) -> None:
         left[0] -= 1

@@ -9,6 +9,7 @@ from audit.keeping.erasing import carry_out
 from audit.sealer import seal_once
 from audit.store import insert_outbox
 from tests.audit.console.calls import MORNING, Calls, call, send, text_of
+from tests.audit.keeping.blocks import make_blocks
 
 LAW = "《个人信息保护法》第四十七条"
 
@@ -31,6 +32,7 @@ def test_a_body_is_erased_by_two_and_its_record_says_on_what_basis(
     for _ in range(3):
         seal_once(world.settings, world.database, world.now)
         carry_out(Keeping(world.settings, world.database), world.now)
+        make_blocks(world.settings.data / "audit", world.database, world.now)
     done = text_of(auditor.get(page).text)
     assert "删除 1 条记录内容" in done
     html = auditor.get(f"/records/{made.id}").text

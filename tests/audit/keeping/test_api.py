@@ -18,6 +18,7 @@ from audit.sealer import seal_once
 from audit.store import insert_outbox
 from audit.tiles import decode_bundle
 from core.ids import new_id
+from tests.audit.keeping.blocks import make_blocks
 from tests.audit.keeping.town import RULE
 from tests.audit.logs import access
 from tests.cast import bob, carol, dave
@@ -40,6 +41,7 @@ def carry(world: World) -> None:
     for _ in range(3):
         seal_once(world.settings, world.database, world.now)
         carry_out(Keeping(world.settings, world.database), world.now)
+        make_blocks(world.settings.data / "audit", world.database, world.now)
 
 
 def test_an_auditor_asks_another_decides_and_the_body_is_gone(world: World, record_id: str) -> None:

@@ -38,6 +38,7 @@ from audit.verify_records import digest_of
 from core.errors import Conflict, Gone, Invalid
 from core.settings_audit import Witness, Witnesses
 from tests.audit.columns.story import small_blocks
+from tests.audit.keeping.blocks import make_blocks
 from tests.audit.keeping.test_erasing import BASIS, asked, granted, look
 from tests.audit.keeping.test_rotation import NEXT, SLUG, renamed, vkeys
 from tests.audit.keeping.test_witnessed import WITNESS, cosign
@@ -91,6 +92,7 @@ def keep(town: Town, rounds: int = 5) -> None:
     one = Keeper(town.keeping)
     for _ in range(rounds):
         one.turn(town.now)
+        make_blocks(town.folder, town.database, town.now)
         town.seal()
 
 

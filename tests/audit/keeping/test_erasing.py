@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
+import pyarrow.parquet as pq
 import pytest
 
+from audit.alarms import alarms
 from audit.bodies import is_erased, read_bodies
+from audit.columns import alarming
+from audit.columns.blocks import present
 from audit.columns.renewal import requests
 from audit.files import Inconsistent
 from audit.frames import read_journal
@@ -18,12 +24,13 @@ from audit.journal import Journal
 from audit.keeping import erasing, store
 from audit.keeping.erasing import carry_out
 from audit.keeping.erasure import decide_erasure, find_erasure, list_erasures, request_erasure
-from audit.keeping.model import DONE, GRANTED, STATED, Erasure
+from audit.keeping.model import DONE, GRANTED, OVERWRITTEN, STATED, Erasure
 from audit.proofs import check_inclusion, entry_at, prove_inclusion
 from audit.record import make_record
 from audit.segments import segment_path
 from core.errors import Conflict, Invalid, NotPermitted
 from core.ids import new_id
+from tests.audit.keeping.blocks import make_blocks
 from tests.audit.keeping.town import Town
 from tests.audit.logs import SIGNER, access
 from tests.cast import adam, bob, carol, dave
@@ -52,10 +59,11 @@ def look(town: Town, erasure: Erasure) -> Erasure:
 
 
 def keep(town: Town, rounds: int = 3) -> None:
-    """Seal and carry out by turns, as the running sealer does."""
+    """Seal, carry out and make blocks by turns, as the running sealer does."""
     for _ in range(rounds):
         town.seal()
         carry_out(town.keeping, town.now)
+        make_blocks(town.folder, town.database, town.now)
 
 
 @pytest.fixture
@@ -102,7 +110,7 @@ def test_nothing_is_erased_before_the_log_has_said_so(town: Town, records: list[
     assert (look(town, wanted).state, body_at(town, 0)) == (STATED, before)
     town.seal()
     carry_out(town.keeping, town.now)
-    assert (look(town, wanted).state, is_erased(body_at(town, 0))) == (DONE, True)
+    assert (look(town, wanted).state, is_erased(body_at(town, 0))) == (OVERWRITTEN, True)
 
 
 def test_a_record_that_is_not_sealed_yet_waits(town: Town, records: list[str]) -> None:
@@ -127,13 +135,42 @@ def test_the_second_copy_loses_the_body_too(town: Town, records: list[str], tmp_
     assert b"for-3" in left
 
 
-def test_blocks_of_columns_are_asked_to_be_made_again(town: Town, records: list[str]) -> None:
-    granted(town, [records[3]])
-    keep(town)
+def test_nothing_is_done_while_columns_still_hold_what_was_erased(town: Town, records: list[str]) -> None:
+    town.put([access(START) for _ in range(4096)])
+    town.seal()
+    make_blocks(town.folder, town.database, town.now)
+    [block] = present(town.folder)
+    wanted = granted(town, [records[3]])
+    for _ in range(4):  # nobody makes blocks
+        town.seal()
+        carry_out(town.keeping, town.now)
+    assert is_erased(body_at(town, 3))
+    assert pq.read_table(block.path(town.folder))["purpose"][3].as_py() == "for-3"
     assert requests(town.folder) == [(3, 3)]
+    assert (look(town, wanted).state, look(town, wanted).done_at) == (OVERWRITTEN, None)
+    late = datetime.fromtimestamp(time.time() + 680, UTC)
+    assert not any("columns have held" in a.en for a in alarms(town.settings, late - timedelta(seconds=200)))
+    assert any("for 11 minutes columns have held" in alarm.en for alarm in alarms(town.settings, late))
+    keep(town, 2)
+    assert pq.read_table(block.path(town.folder))["purpose"][3].as_py() is None
+    assert look(town, wanted).state == DONE
+    assert not any("columns have held" in alarm.en for alarm in alarms(town.settings, late))
 
 
-STEPS = ["insert_outbox", "_erase_one", "ask_renewal", "units_holding"]
+def test_records_that_lie_in_no_block_are_an_alarm_before_questions_stop(
+    town: Town, records: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.put([access(START) for _ in range(4096)])
+    town.seal()
+    monkeypatch.setattr(alarming, "BEHIND", 4096)
+    assert not any("lie in no block" in alarm.en for alarm in alarms(town.settings, town.now))
+    monkeypatch.setattr(alarming, "BEHIND", 4095)
+    assert any("4096 records lie in no block" in alarm.en for alarm in alarms(town.settings, town.now))
+    make_blocks(town.folder, town.database, town.now)
+    assert not any("lie in no block" in alarm.en for alarm in alarms(town.settings, town.now))
+
+
+STEPS = ["insert_outbox", "_erase_one", "ask_renewal", "requests", "units_holding"]
 
 
 @pytest.mark.parametrize("step", STEPS)
