@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from audit.keeping.finding import folder_of
 from audit.keeping.gone import refuse_erased
 from audit.place import log_folder
 from audit.proofs import entry_at, not_sealed_yet, prove_inclusion
@@ -112,6 +113,7 @@ def record_view(found: Found, below: str = "/api/audit/records") -> dict[str, An
         "kind": found.kind,
         "at": local_iso(found.at),
         "log_index": found.log_index,
+        "log": found.log,
         "url": f"{below}/{found.id}",
         "body": found.body,
     }
@@ -122,7 +124,7 @@ def _envelope(work: Work, found: Found) -> str | None:
         return (
             None
             if found.log_index is None
-            else entry_at(log_folder(work.settings), found.log_index).decode("ascii")
+            else entry_at(folder_of(log_folder(work.settings), found.log), found.log_index).decode("ascii")
         )
     except (Conflict, NotFound):  # sealed this instant, the checkpoint follows
         return None

@@ -12,13 +12,15 @@ from audit.api import read_id
 from audit.calls import records_of_call
 from audit.checking.evidence import Step, examine
 from audit.columns.coverage import coverage
-from audit.columns.engine import engine_of
+from audit.columns.engine import attempted, engine_of
+from audit.keeping.finding import find_anywhere, folder_of
 from audit.keeping.gone import refuse_erased
+from audit.keeping.past import past_log
 from audit.log import record
 from audit.note import BadNote
 from audit.place import log_folder
 from audit.proofs import cosigned_checkpoint, not_sealed_yet, prove_inclusion, published_checkpoint
-from audit.query import Filters, Found, FoundPage, envelope_of, record_by_id
+from audit.query import Filters, Found, FoundPage, envelope_of
 from audit.questions.present import coverage_words
 from audit.reading import QUERY, open_record, search_records
 from audit.searching import read_filters, shortcuts
@@ -58,17 +60,17 @@ def records(work: Work, seen: Seen) -> Page:
     }
     try:
         cursor, wanted = seen.query.get("cursor") or None, read_filters(seen.query)
-        context["found"] = search_records(work, wanted, limit=PAGE, cursor=cursor)
+        context["found"] = found = search_records(work, wanted, limit=PAGE, cursor=cursor)
     except Invalid as wrong:
         again = Seen(seen.query, seen.form, wrong.errors)
         return Page("audit/records.html", {**context, "seen": again}, 422)
-    return Page("audit/records.html", {**context, **_basis(work, wanted)})
+    return Page("audit/records.html", {**context, **_basis(work, wanted, found)})
 
 
-def _basis(work: Work, wanted: Filters) -> dict[str, Any]:
-    """Say which part of the log was searched, and whether that is all of it."""
-    folder, engine = log_folder(work.settings), engine_of(work.settings)
-    seen = coverage(folder, wanted.since, wanted.until, tx=work.tx, engine=engine)
+def _basis(work: Work, wanted: Filters, found: FoundPage) -> dict[str, Any]:
+    """Say which part of the logs was searched, and whether that is all of it."""
+    engine = engine_of(work.settings)
+    seen = attempted(lambda: coverage(engine, found.logs, wanted.since, wanted.until))
     return {"basis": coverage_words(seen), "complete": seen.complete}
 
 
@@ -129,8 +131,7 @@ def one_record(work: Work, seen: Seen, id: str) -> Page:
 @pages.form("/records/<id>/verify", who=AUDITOR, summary=Text("核对一条记录", "Verify one record"))
 def verify_record(work: Work, seen: Seen, id: str) -> Page:
     """Check a record from its body up to the witnesses, and show each step; that is put on record."""
-    folder = log_folder(work.settings)
-    found = record_by_id(work.tx, folder, id)
+    _, found = find_anywhere(work.tx, log_folder(work.settings), id)
     steps = _examined(work, found)
     sound = all(step.ok for step in steps)
     record(work, QUERY, {"query": {"verify": found.id, "sound": sound}, "rows": 1})
@@ -141,12 +142,14 @@ def _examined(work: Work, found: Found) -> list[Step]:
     settings = work.settings
     stamps = settings.audit.timestamps
     authority = read_authority(stamps.certificates) if stamps is not None else None
-    verifiers, policy = log_signers(settings).verifiers, policy_of(settings)
-    return examine(log_folder(settings), verifiers, policy, found, authority)
+    folder, policy = log_folder(settings), policy_of(settings)
+    if found.log is None:
+        return examine(folder, log_signers(settings).verifiers, policy, found, authority)
+    log = past_log(folder, found.log)
+    return examine(log.folder, log.verifiers, policy, found, authority)
 
 
 def _record_page(work: Work, found: Found, steps: list[Step] | None = None) -> Page:
-    folder = log_folder(work.settings)
     body = {k: v for k, v in found.body.items() if v is not None}
     context = {
         **words_of_records(work),
@@ -154,7 +157,7 @@ def _record_page(work: Work, found: Found, steps: list[Step] | None = None) -> P
         "body": body,
         "named": [(title, name, body[name]) for name, title in FIELDS.items() if name in body],
         "pretty": _pretty(body),
-        "related": records_of_call(work.tx, folder, found),
+        "related": records_of_call(work.tx, engine_of(work.settings), found),
         "erasure": _erasure(work, found),
         "steps": steps,
         **_evidence(work, found),
@@ -180,7 +183,7 @@ def _erasure(work: Work, found: Found) -> Mapping[str, Any] | None:
     if statement is None:
         return None
     try:
-        body = record_by_id(work.tx, log_folder(work.settings), str(statement)).body
+        body = find_anywhere(work.tx, log_folder(work.settings), str(statement))[1].body
     except (NotFound, Gone):
         return {"id": statement}
     return {**body, "id": statement}
@@ -188,7 +191,7 @@ def _erasure(work: Work, found: Found) -> Mapping[str, Any] | None:
 
 def _evidence(work: Work, found: Found) -> dict[str, Any]:
     """Return envelope, proof and checkpoint of a sealed record; nothing while no checkpoint covers it."""
-    folder = log_folder(work.settings)
+    folder = folder_of(log_folder(work.settings), found.log)
     if found.log_index is None:
         return {"envelope": None, "proof": None, "reach": reach(work)}
     try:
@@ -229,7 +232,7 @@ def save_body(work: Work, seen: Seen, id: str) -> File:
 def save_envelope(work: Work, seen: Seen, id: str) -> File:
     """Save the envelope byte for byte as it stands in the log; that is put on record."""
     found = open_record(work, id)
-    envelope = envelope_of(log_folder(work.settings), found)
+    envelope = envelope_of(folder_of(log_folder(work.settings), found.log), found)
     if envelope is None:
         raise not_sealed_yet()
     return File(f"{found.id}.envelope.json", "application/json", envelope)

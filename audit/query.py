@@ -1,13 +1,13 @@
 """Finding records, newest first: over the blocks of the log's columns and what lies in none of them yet.
 
 A record is found as soon as the call that made it has returned. A record's id is a UUID of version 7, so
-one key orders sealed and unsealed records alike and serves as the cursor.
+one key orders sealed and unsealed records alike and serves as the cursor, through closed logs too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -19,11 +19,11 @@ from sqlalchemy import Connection
 
 from audit.bodies import is_erased, read_bodies, read_body
 from audit.columns.blocks import chosen, kept_from, uncovered
-from audit.columns.engine import Engine, engine_at
+from audit.columns.engine import Engine, attempted
 from audit.columns.footers import find_ids, footer_of, sound
 from audit.columns.hot import Waiting, waiting
 from audit.columns.search import Place, Search, Wanted
-from audit.columns.tail import Snapshot, next_offset
+from audit.columns.tail import Logs, Snapshot, next_offset, take, take_all
 from audit.proofs import entry_at
 from audit.state import load_state
 from core.errors import NotFound, invalid
@@ -38,7 +38,7 @@ class Filters:
     """What to look for; all that is given must hold. `until` is exclusive.
 
     `department` finds the records that concern a department as consumer, provider or actor. `equal` maps
-    columns (`record.FIELDS`) to their value.
+    columns (`record.FIELDS`) to their value; `subject` to one of the people that a record may name.
     """
 
     since: datetime | None = None
@@ -58,6 +58,8 @@ class Found:
     """What happened."""
     at: datetime
     """When it happened."""
+    log: str | None = None
+    """The closed log that holds it; None for the one that was asked, which runs."""
 
     @property
     def body(self) -> Mapping[str, Any]:
@@ -77,6 +79,8 @@ class FoundPage:
 
     items: tuple[Found, ...]
     next_cursor: str | None
+    logs: Logs = ()
+    """What was searched."""
 
 
 def find_records(
@@ -84,23 +88,39 @@ def find_records(
     folder: Path,
     filters: Filters,
     *,
+    engine: Engine,
     limit: int,
     cursor: str | None = None,
-    engine: Engine | None = None,
 ) -> FoundPage:
-    """Return the newest records that match, from the audit folder and the outbox that `tx` sees.
+    """Return the newest records of one log that match, from its audit folder and the outbox that `tx` sees.
 
     Raises Invalid for a cursor that is none, Unavailable while most of the log lies in no block.
     """
     wanted = _wanted(filters, cursor)
-    engine = engine or engine_at(folder)
+    return attempted(lambda: _page(engine, (take(folder, tx),), wanted, limit))
 
-    def page(snapshot: Snapshot) -> FoundPage:
-        places = Search(engine, snapshot, wanted).newest(limit + 1)
-        found = tuple(_read_all(folder, snapshot.waiting, places[:limit]))
-        return FoundPage(found, places[limit - 1].id if len(places) > limit else None)
 
-    return engine.attempt(tx, page)
+def search_all(
+    tx: Connection | None, engine: Engine, filters: Filters, *, limit: int, cursor: str | None = None
+) -> FoundPage:
+    """Return the newest records that match, of the log that runs and of all closed ones.
+
+    Raises as `find_records`.
+    """
+    wanted = _wanted(filters, cursor)
+    return attempted(lambda: _page(engine, take_all(engine.folder, tx), wanted, limit))
+
+
+def _page(engine: Engine, logs: Logs, wanted: Wanted, limit: int) -> FoundPage:
+    """Look through one log after the other, the newest first, for what is newer than what was found."""
+    places: list[tuple[Place, Snapshot]] = []
+    for log in reversed(logs):
+        least = max(wanted.first, places[limit][0].id if len(places) > limit else "")
+        more = Search(engine, log, replace(wanted, first=least)).newest(limit + 1)
+        places += [(place, log) for place in more]
+        places = sorted(places, key=lambda found: found[0].id, reverse=True)[: limit + 1]
+    cursor = places[limit - 1][0].id if len(places) > limit else None
+    return FoundPage(tuple(_read_all(places[:limit])), cursor, logs)
 
 
 def record_by_id(tx: Connection | None, folder: Path, record_id: str) -> Found:
@@ -155,14 +175,15 @@ def _cursor(cursor: str) -> str:
 # --- bodies ---------------------------------------------------------------------------------------
 
 
-def _read_all(folder: Path, waits: Waiting, places: Sequence[Place]) -> Iterator[Found]:
+def _read_all(places: Sequence[tuple[Place, Snapshot]]) -> Iterator[Found]:
     """Read the bodies of rows; those that were deleted meanwhile are left out."""
-    unsealed = {place.id for place in places if place.log_index is None}
-    raw = {found.id: found for found in _unsealed(waits) if found.id in unsealed} if unsealed else {}
-    for place in places:
-        found = raw.get(place.id) if place.log_index is None else _read(folder, place)
+    unsealed = {place.id: log.waiting for place, log in places if place.log_index is None}
+    waits = next(iter(unsealed.values()), None)  # of the log that runs: no other has any
+    raw = {found.id: found for found in _unsealed(waits) if found.id in unsealed} if waits else {}
+    for place, log in places:
+        found = raw.get(place.id) if place.log_index is None else _read(log.folder, place)
         if found is not None:
-            yield found
+            yield replace(found, log=log.closed)
 
 
 def _read(folder: Path, place: Place) -> Found | None:

@@ -7,14 +7,14 @@ transaction of the request, and its record is written afterwards, before the ans
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from audit.columns.engine import engine_of
-from audit.keeping.gone import refuse_pruned
+from audit.keeping.finding import find_anywhere
+from audit.keeping.gone import refuse_pruned_anywhere
 from audit.log import record
 from audit.place import log_folder
-from audit.query import Filters, Found, FoundPage, find_records, record_by_id
+from audit.query import Filters, Found, FoundPage, search_all
 from core.errors import NotFound
 from core.work import Work
 from web.kit import before_answering
@@ -24,12 +24,11 @@ QUERY = "audit.query"
 
 
 def search_records(work: Work, filters: Filters, *, limit: int, cursor: str | None = None) -> FoundPage:
-    """Find records on behalf of a person, and put the query itself on record.
+    """Find records of all logs on behalf of a person, and put the query itself on record.
 
     Raises Invalid for a cursor that is none.
     """
-    engine = engine_of(work.settings)
-    page = find_records(work.tx, _folder(work), filters, limit=limit, cursor=cursor, engine=engine)
+    page = search_all(work.tx, engine_of(work.settings), filters, limit=limit, cursor=cursor)
     asked = {"since": filters.since, "until": filters.until, "department": filters.department}
     query = {k: v for k, v in {**asked, **filters.equal}.items() if v is not None}
     _put_on_record(work, query, len(page.items))
@@ -37,14 +36,14 @@ def search_records(work: Work, filters: Filters, *, limit: int, cursor: str | No
 
 
 def open_record(work: Work, record_id: str) -> Found:
-    """Return one record on behalf of a person, and put that on record.
+    """Return one record of any log on behalf of a person, and put that on record.
 
     Its body may be erased. Raises NotFound, and Gone where bodies of its time were deleted by rule.
     """
     try:
-        found = record_by_id(work.tx, _folder(work), record_id)
+        _, found = find_anywhere(work.tx, log_folder(work.settings), record_id)
     except NotFound:
-        refuse_pruned(work.tx, _folder(work), record_id)
+        refuse_pruned_anywhere(work.tx, engine_of(work.settings), record_id)
         raise
     _put_on_record(work, {"id": record_id}, 1)
     return found
@@ -52,7 +51,3 @@ def open_record(work: Work, record_id: str) -> Found:
 
 def _put_on_record(work: Work, query: Mapping[str, Any], rows: int) -> None:
     before_answering(work, lambda later: record(later, QUERY, {"query": query, "rows": rows}))
-
-
-def _folder(work: Work) -> Path:
-    return log_folder(work.settings)

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from audit.bodies import read_bodies
 from audit.columns.blocks import Block
-from audit.columns.coverage import coverage
+from audit.columns.coverage import coverage_now
 from audit.columns.engine import Engine
 from audit.columns.make import make
 from audit.columns.maker import Maker, announcing
@@ -262,10 +262,10 @@ def measure_questions(figures: Figures, folder: Path, database: Database, engine
                 database.read() as tx,
                 figures.timing(f"question {code}", counts=turn > 0),
             ):
-                answer(asked, folder, engine, tx)
+                answer(asked, engine, tx)
     for turn in range(6):
         with figures.timing("coverage of the year", counts=turn > 0):
-            coverage(folder, engine=engine)
+            coverage_now(engine, None)
 
 
 def _asked(code: str) -> Asked:

@@ -1,38 +1,40 @@
-"""Which part of the log an answer rests on, and whether that is all of it.
+"""Which part of the logs an answer rests on, and whether that is all of it.
 
-All of it means: every entry of the log in that part has its row, and the blocks of 65,536 rows and more are
-those, bit for bit, that the log itself holds the digests of (`segment.sealed`, the newest for each block).
-Smaller blocks and the hot tail are counted only. `shuxiang audit verify` trusts none of this and reads all.
+All of it means: every entry of each log in that part has its row; the blocks of 65,536 rows and more are
+those, bit for bit, that the log itself holds the digests of (`segment.sealed`, the newest for each block);
+the rows of smaller blocks and of the hot tail are those of bodies with the digests that the log holds; and
+each log follows the one before it. What could not be compared is counted only, and said to be. That the
+log's entries are those under its checkpoint is for `shuxiang audit verify`, which trusts none of this.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
 import orjson
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sqlalchemy import Connection
 
-from audit.bodies import read_bodies, read_body
-from audit.columns.blocks import Block, chosen, uncovered
-from audit.columns.engine import Engine, engine_at
-from audit.columns.footers import Footer, footer_of, sound
+from audit.bodies import read_bodies
+from audit.columns.blocks import Block, uncovered
+from audit.columns.compare import block_agrees, block_digest, rows_agree
+from audit.columns.engine import Engine
+from audit.columns.footers import Footer, footer_of
 from audit.columns.hot import envelope_at
-from audit.columns.make import digest
-from audit.columns.maker import SEALED
-from audit.columns.tail import Snapshot
-from audit.proofs import published_checkpoint
-from audit.state import load_state
-from core.errors import NotFound
+from audit.columns.logs import newest_note, origin_of, predecessor
+from audit.columns.recorded import Recorded
+from audit.columns.tail import Logs, Snapshot
 from core.times import instant_of
 
 _MARGIN = timedelta(hours=1)
 """How much later than it happened something may have been sealed; the data plane stops after a minute."""
+_TAIL_MOST = 65_536
+"""Of a longer tail, which is about to go into blocks, the rows are counted only."""
 
 Range = tuple[int, int]
 """The first log index, and the one behind the last."""
@@ -40,11 +42,11 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The entries `first` to `last` were looked at, of `size` that are sealed; both -1 where none was.
+    """The entries `first` to `last` of a log were looked at, of `size` that are sealed; both -1 for none.
 
     `checkpoint` is the log's newest signed note, empty before the first. `blocks` were compared with their
-    recorded digests, those in `altered` differ. Of `missing` entries, from first to last, there is no body
-    any more, by rule or not.
+    recorded digests. Those in `altered` differ, or stretches of rows from their bodies. Of `missing` entries,
+    from first to last, there is no body any more, by rule or not. `counted` entries were not compared.
     """
 
     first: int
@@ -54,52 +56,89 @@ class Coverage:
     blocks: tuple[str, ...]
     altered: tuple[str, ...]
     missing: tuple[Range, ...]
+    counted: int = 0
+    lost: tuple[str, ...] = ()
+    """Closed logs that may hold something of the period and are not there, or not as the next one says."""
+    closed: tuple[Coverage, ...] = field(default=())
+    """The same of each closed log that was looked at."""
 
     @property
     def complete(self) -> bool:
         """Whether nothing that happened in the period is left out, erased bodies aside."""
-        return not self.missing and not self.altered
+        whole = not (self.missing or self.altered or self.lost)
+        return whole and all(log.complete for log in self.closed)
+
+    @property
+    def origin(self) -> str:
+        """The name of the log."""
+        return origin_of(self.checkpoint)
 
 
 def coverage(
-    folder: Path,
+    engine: Engine, logs: Logs, since: datetime | None = None, until: datetime | None = None
+) -> Coverage:
+    """Return what an answer that was given over `logs` about a period rests on; `until` is exclusive.
+
+    A block that was made this very second counts as altered where `logs` were taken without a transaction:
+    its record is in the outbox.
+    """
+    recorded = Recorded(engine, logs)
+    each = [_of_one(log, _Period(log.folder, log.size, since, until), recorded) for log in logs]
+    looked = tuple(one for one in each[:-1] if one.last >= 0)
+    return replace(each[-1], closed=looked, lost=tuple(_lost(logs, since)))
+
+
+def coverage_now(
+    engine: Engine,
+    tx: Connection | None,
     since: datetime | None = None,
     until: datetime | None = None,
-    *,
-    tx: Connection | None = None,
-    engine: Engine | None = None,
 ) -> Coverage:
-    """Return what an answer about a period rests on; `until` is exclusive.
+    """Return what an answer that was given now would rest on. Raises Unavailable as the engine does."""
+    return engine.attempt(tx, lambda logs: coverage(engine, logs, since, until))
 
-    Without `tx`, a block that was made this very second counts as altered: its record is in the outbox.
-    """
-    size = load_state(folder).size
-    blocks = chosen(sound(folder), size)
-    period = _Period(folder, size, since, until)
-    spans = [s for s in [*((b.first, b.end) for b in blocks), *uncovered(blocks, size)] if period.may_hold(s)]
-    looked = [block for block in blocks if (block.first, block.end) in spans]
-    known = _recorded(folder, size, engine or engine_at(folder), tx)
-    large = [block for block in looked if block.is_recorded]
+
+def _of_one(log: Snapshot, period: _Period, recorded: Recorded) -> Coverage:
+    stored = [(block.first, block.end) for block in log.blocks]
+    whole = [*stored, *uncovered(log.blocks, log.size)]
+    spans = [span for span in whole if period.may_hold((0, log.size)) and period.may_hold(span)]
+    looked = [block for block in log.blocks if (block.first, block.end) in spans]
+    tail = [span for span in spans if span not in stored]
+    note = newest_note(log.folder)
+    compared = _Compared(log, recorded.of(origin_of(note)))
+    for block in looked:
+        compared.compare_block(block)
+    for span in tail:
+        compared.compare_tail(span)
+    runs = _joined(chain.from_iterable(_missing(log.folder, span, looked) for span in sorted(spans)))
     return Coverage(
         min((first for first, _ in spans), default=-1),
         max((end - 1 for _, end in spans), default=-1),
-        size,
-        _checkpoint(folder),
-        tuple(block.name for block in large),
-        tuple(block.name for block in large if known.get(block.name) != _digest(block.path(folder))),
-        tuple(
-            (first, end - 1)
-            for first, end in _joined(chain.from_iterable(_missing(folder, s, looked) for s in sorted(spans)))
-            if period.may_hold((first, end))
-        ),
+        log.size,
+        note,
+        tuple(block.name for block in looked if block.is_recorded),
+        tuple(compared.altered),
+        tuple((first, end - 1) for first, end in runs if period.may_hold((first, end))),
+        compared.counted,
     )
 
 
-def _checkpoint(folder: Path) -> str:
-    try:
-        return published_checkpoint(folder)[0]
-    except NotFound:
-        return ""
+def _lost(logs: Logs, since: datetime | None) -> Iterator[str]:
+    """Yield the closed logs that one of these says it follows, and that do not end where it says."""
+    ends = {origin_of(newest_note(log.folder)): log for log in logs}
+    for log in logs:
+        before = predecessor(log.folder)
+        if before is None or _fits(ends.get(before.origin), before.size):
+            continue
+        if since is None or _Period(log.folder, log.size, since, None).begins_after(0):
+            yield before.origin
+
+
+def _fits(log: Snapshot | None, size: int) -> bool:
+    return log is not None and log.size == size
+
+
+# --- the period -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +152,54 @@ class _Period:
 
     def may_hold(self, span: Range) -> bool:
         """Tell whether a stretch of the log may hold records of the period, by the times of its ends."""
-        begins, ends = self._time_of(span[0]), self._time_of(span[1] - 1)
-        late = self.since is None or ends + _MARGIN >= self.since
-        return late and (self.until is None or begins - _MARGIN < self.until)
+        if self.since is not None and self._time_of(span[1] - 1) + _MARGIN < self.since:
+            return False
+        return self.until is None or self._time_of(span[0]) - _MARGIN < self.until
+
+    def begins_after(self, index: int) -> bool:
+        """Tell whether the period reaches back beyond an entry."""
+        return self.since is None or self._time_of(index) + _MARGIN >= self.since
 
     def _time_of(self, index: int) -> datetime:
         return instant_of(orjson.loads(envelope_at(self.folder, index, self.size))["t"])
+
+
+# --- what is compared -----------------------------------------------------------------------------
+
+
+class _Compared:
+    """What of one log was compared with the digests that the logs hold."""
+
+    def __init__(self, log: Snapshot, recorded: dict[str, str]) -> None:
+        self._log = log
+        self._recorded = recorded
+        self.altered: list[str] = []
+        self.counted = 0
+
+    def compare_block(self, block: Block) -> None:
+        """Compare a block; one that was replaced since the answer cannot be compared any more."""
+        try:
+            if not self._agrees(block):
+                self.altered.append(block.name)
+        except FileNotFoundError:
+            self.counted += block.rows
+
+    def _agrees(self, block: Block) -> bool:
+        if block.is_recorded:
+            return self._recorded.get(block.name) == block_digest(block.path(self._log.folder))
+        return block_agrees(self._log.folder, block)
+
+    def compare_tail(self, span: Range) -> None:
+        """Compare the rows of a stretch that lies in no block."""
+        first, end = span
+        if end - first > _TAIL_MOST:
+            self.counted += end - first
+            return
+        hot = self._log.hot
+        index = hot.column("log_index")
+        rows = hot.filter(pc.and_(pc.greater_equal(index, first), pc.less(index, end)))
+        if not rows_agree(self._log.folder, first, end, self._log.size, rows):
+            self.altered.append(f"{first}-{end - 1}")
 
 
 # --- what is missing ------------------------------------------------------------------------------
@@ -160,50 +241,3 @@ def _joined(runs: Iterator[Range]) -> Iterator[Range]:
         held = first, end
     if held is not None:
         yield held
-
-
-# --- what is on record ----------------------------------------------------------------------------
-
-
-def _digest(path: Path) -> str:
-    stat = path.stat()
-    return _digest_of(path, stat.st_mtime_ns, stat.st_size, stat.st_ino)
-
-
-@lru_cache(maxsize=4096)
-def _digest_of(path: Path, *_state: int) -> str:
-    return digest(path)
-
-
-@dataclass(slots=True)
-class _Known:
-    """Digests on record among the first `size` entries of a log."""
-
-    size: int
-    digests: dict[str, str]
-
-
-_known: dict[tuple[Path, str], _Known] = {}
-"""By audit folder and origin: a rotation puts another log into the folder."""
-
-
-def _recorded(folder: Path, size: int, engine: Engine, tx: Connection | None) -> dict[str, str]:
-    """Return the newest digest on record of each block; those of entries seen before are remembered."""
-    place = folder, _checkpoint(folder).partition("\n")[0]
-    known = _known.get(place, _Known(0, {}))
-    if known.size > size:  # another log has taken its place
-        known = _Known(0, {})
-
-    def read(snapshot: Snapshot) -> list[bytes]:
-        sql = f"""SELECT log_index, "offset", length FROM records
-                  WHERE kind = ? AND log_index >= {known.size} ORDER BY log_index"""
-        rows = engine.select(sql, snapshot, [SEALED]).to_pylist()
-        sealed = [read_body(folder / "bodies", r["log_index"], r["offset"], r["length"]) for r in rows]
-        waits = snapshot.waiting
-        return [*sealed, *(raw for _, raw in (*waits.journals, *waits.outbox) if SEALED.encode() in raw)]
-
-    bodies = [orjson.loads(raw) for raw in engine.attempt(tx, read)]
-    own = (b for b in bodies if b.get("k") == SEALED and "log" not in b)  # others are of closed logs
-    digests = {**known.digests, **{b["block"]: b["sha256"] for b in own}}
-    _known[place] = _Known(size, digests)
-    return digests

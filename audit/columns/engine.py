@@ -1,9 +1,9 @@
 """DuckDB over the blocks and the hot tail: what is asked in SQL of the table `records`.
 
 A process has one DuckDB for all logs, the closed ones too, so that what it may hold bounds all questions
-together; each question has a cursor of its own, and threads ask at the same time. It opens no file but the blocks and its own temporary ones: extensions and every other path are shut
-off and its settings locked before the first question. Memory is bounded; what does not fit lies in a folder
-of the log's own.
+together; each question has a cursor of its own, and threads ask at the same time. It opens no file but those
+of the logs and its own temporary ones: extensions and every other path are shut off and its settings locked
+before the first question. What does not fit into memory lies in a folder of the log's own.
 
 The column `log` names the closed log that a row is of; it is null in the log that runs.
 """
@@ -196,7 +196,7 @@ def _quoted(text: str) -> str:
 
 
 def sql_of(question: Any) -> str:
-    """Return SQL as it is, or the SQL of an Ibis expression; Ibis takes a second to load, who has one pays."""
+    """Return SQL as it is, or that of an Ibis expression; Ibis takes a second to load, who has one pays."""
     if isinstance(question, str):
         return question
     import ibis

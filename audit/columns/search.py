@@ -32,6 +32,9 @@ AT_ONCE = 2_000
 """Rows that are fetched without having been counted."""
 _LAST = "~"
 """Greater than any id."""
+_TERM = '"{}" = ?'
+_TERMS = {"subject": "contains({0}, ?) AND contains(',' || {0} || ',', ',' || ? || ',')"}
+"""What must hold of a column, where that is not to be equal: a record may name several people."""
 
 
 class Place(NamedTuple):
@@ -66,7 +69,7 @@ class Wanted:
 
 
 class Search:
-    """One search over one snapshot."""
+    """One search through one log."""
 
     def __init__(self, engine: Engine, snapshot: Snapshot, wanted: Wanted) -> None:
         self._engine = engine
@@ -76,6 +79,8 @@ class Search:
     def newest(self, most: int) -> list[Place]:
         """Return the `most` newest rows that are wanted, by id descending. Raises Lost as `Engine.select`."""
         groups = sorted(self._groups(), key=_greatest, reverse=True)
+        if not groups and not self._may_be_hot():
+            return []
         found: list[Place] = []
         high, seen = _LAST, 0
         while high and len(found) < most:
@@ -96,7 +101,7 @@ class Search:
         """Return the row groups that may hold what is wanted."""
         found: list[Group] = []
         for block in self._snapshot.blocks:
-            footer = footer_of(block.path(self._engine.folder))
+            footer = footer_of(block.path(self._snapshot.folder))
             if footer is None:
                 raise Lost(block.name)
             found += footer.groups
@@ -105,6 +110,11 @@ class Search:
             for g in found
             if (g.least or _LAST) < self._wanted.before and _greatest(g) >= self._wanted.first
         ]
+
+    def _may_be_hot(self) -> bool:
+        """Tell whether a row that lies in no block has an id in the range."""
+        greatest = pc.max(self._snapshot.hot.column("id")).as_py()
+        return greatest is not None and greatest >= self._wanted.first
 
     def _counted(self, groups: Sequence[Group], high: str, most: int) -> list[Place]:
         """Read those row groups only that hold the newest rows up to the id `high`."""
@@ -142,18 +152,21 @@ class Search:
         first, before = self._wanted.first, self._wanted.before
         parts, values = [], []
         for equal in self._wanted.alternatives():
-            terms = "".join(f' AND "{name}" = ?' for name in equal)
+            own = [(_TERMS.get(name, _TERM), name, value) for name, value in equal.items()]
+            terms = "".join(f" AND {term.format(name)}" for term, name, _ in own)
             parts.append(
                 f"(SELECT {what} FROM records WHERE id > ? AND id <= ? AND id >= ? AND id < ?{terms}{end})"
             )
-            values += [low, high, first, before, *equal.values()]
+            values += [low, high, first, before]
+            values += [value for term, _, value in own for _ in range(term.count("?"))]
         blocks = tuple(
             b for b in self._snapshot.blocks if self._overlaps(b, max(low, first), min(high, before))
         )
-        return self._engine.select(" UNION ALL ".join(parts), replace(self._snapshot, blocks=blocks), values)
+        narrowed = replace(self._snapshot, blocks=blocks)
+        return self._engine.select(" UNION ALL ".join(parts), (narrowed,), values)
 
     def _overlaps(self, block: Block, low: str, high: str) -> bool:
-        footer = footer_of(block.path(self._engine.folder))
+        footer = footer_of(block.path(self._snapshot.folder))
         return footer is None or (footer.least <= high and footer.greatest >= low)
 
 

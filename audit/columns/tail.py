@@ -1,9 +1,9 @@
-"""A snapshot of the whole log for one question: the blocks to read, and all rows that lie in none."""
+"""A snapshot of the logs for one question: of each the blocks to read, and all rows that lie in none."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from audit.columns.blocks import Block, chosen, kept_from, uncovered
 from audit.columns.footers import find_ids, footer_of, sound
 from audit.columns.hot import Waiting, waiting, waiting_rows
+from audit.columns.logs import closed_folders
 from audit.columns.remembered import tail_rows
 from audit.columns.schema import SCHEMA
 from audit.state import load_state
@@ -24,22 +25,37 @@ MOST = 1_048_576
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a question sees: `size` sealed records, in `blocks` and in `hot`, which holds the others too."""
+    """What a question sees of the log in an audit folder: `size` sealed records, in `blocks` and in `hot`.
 
+    `hot` holds those too that are not sealed yet. `closed` names a log that was closed by a rotation.
+    """
+
+    folder: Path
     size: int
     blocks: tuple[Block, ...]
     hot: pa.Table
     waiting: Waiting
+    closed: str | None = None
+
+
+Logs = tuple[Snapshot, ...]
+"""All logs of a deployment, the closed ones first, in the order of time; the one that runs is the last."""
+
+
+def take_all(folder: Path, tx: Connection | None) -> Logs:
+    """Take stock of the log that runs and of those closed before it. Raises Unavailable as `take` does."""
+    running = take(folder, tx)
+    return (*(replace(take(past, None), closed=past.name) for past in closed_folders(folder)), running)
 
 
 def take(folder: Path, tx: Connection | None) -> Snapshot:
-    """Take stock of the log, each record once. Raises Unavailable while too much of it lies in no block."""
+    """Take stock of one log, each record once. Raises Unavailable while too much of it lies in no block."""
     found = waiting(tx, folder)  # before the sealed ones: see `hot`
     size = load_state(folder).size
     blocks = tuple(chosen(sound(folder), size))
     sealed = _tail(folder, blocks, size)
     rest = _not_sealed(folder, found, blocks, sealed)
-    return Snapshot(size, blocks, pa.concat_tables([sealed, rest]), found)
+    return Snapshot(folder, size, blocks, pa.concat_tables([sealed, rest]), found)
 
 
 def _tail(folder: Path, blocks: tuple[Block, ...], size: int) -> pa.Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from audit.api import AUDITOR, FILTERS, read_id, record_view
+from audit.columns.engine import engine_of
 from audit.keeping.gone import refuse_erased, refuse_pruned
 from audit.keeping.ids import kept_index
 from audit.keeping.past import PastLog, past_log, past_logs
@@ -82,7 +83,8 @@ def closed_tile(work: Work, call: Call, slug: str, tile: str) -> Reply:
 def closed_records(work: Work, call: Call, slug: str) -> Reply:
     """Return records of a closed log, newest first. The search is put on record."""
     log, filters = _log(work, slug), read_filters(call.query)
-    page = find_records(None, log.folder, filters, limit=call.limit, cursor=call.cursor)
+    engine = engine_of(work.settings)
+    page = find_records(None, log.folder, filters, engine=engine, limit=call.limit, cursor=call.cursor)
     asked = {"since": filters.since, "until": filters.until, "department": filters.department}
     query = {k: v for k, v in {**asked, **filters.equal}.items() if v is not None}
     _put_on_record(work, {**query, "log": log.origin}, len(page.items))
@@ -102,7 +104,7 @@ def closed_record(work: Work, call: Call, slug: str, record_id: str) -> Reply:
     410 says on what basis a body was deleted.
     """
     log, record_id = _log(work, slug), read_id(record_id)
-    refuse_pruned(work.tx, log_folder(work.settings), record_id, log)
+    refuse_pruned(work.tx, engine_of(work.settings), record_id, log)
     found = record_by_id(None, log.folder, record_id)
     _put_on_record(work, {"id": found.id, "log": log.origin}, 1)
     refuse_erased(work.tx, log_folder(work.settings), found)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from audit.columns.engine import engine_of
 from audit.keeping import store
 from audit.keeping.finding import find_anywhere
 from audit.keeping.gone import refuse_pruned_anywhere
@@ -73,7 +74,7 @@ def _targets(work: Work, record_ids: Sequence[str]) -> tuple[Target, ...]:
 
 def _target(work: Work, record_id: str) -> Target:
     folder = log_folder(work.settings)
-    refuse_pruned_anywhere(work.tx, folder, record_id)
+    refuse_pruned_anywhere(work.tx, engine_of(work.settings), record_id)
     log, found = find_anywhere(work.tx, folder, record_id)
     if found.erased or store.is_wanted(work.tx, found.id):
         raise Conflict("已申请或已删除", "is asked for already, or erased", code="erasure_asked")

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from audit.columns.engine import Engine
 from audit.keeping.finding import find_anywhere, newest_pruning
 from audit.keeping.ids import kept_index
 from audit.keeping.past import PastLog, past_logs
@@ -36,12 +37,14 @@ def _statement(tx: Connection | None, folder: Path, found: Found) -> dict[str, A
         return {}
 
 
-def refuse_pruned(tx: Connection | None, folder: Path, record_id: str, log: PastLog | None = None) -> None:
+def refuse_pruned(
+    tx: Connection | None, engine: Engine, record_id: str, log: PastLog | None = None
+) -> None:
     """Raise Gone for a record whose body was deleted by rule; of the log that runs, or of a closed one."""
-    index = kept_index(folder if log is None else log.folder, record_id)
+    index = kept_index(engine.folder if log is None else log.folder, record_id)
     if index is None:
         return
-    said = newest_pruning(tx, folder, log)
+    said = newest_pruning(tx, engine, log)
     until, basis = said.get("until", "?"), said.get("basis", {})
     raise Gone(
         f"正文已按保存期限删除（{until} 以前的记录），依据：{basis.get('zh', '?')}；"
@@ -51,7 +54,7 @@ def refuse_pruned(tx: Connection | None, folder: Path, record_id: str, log: Past
     )
 
 
-def refuse_pruned_anywhere(tx: Connection | None, folder: Path, record_id: str) -> None:
+def refuse_pruned_anywhere(tx: Connection | None, engine: Engine, record_id: str) -> None:
     """Raise Gone for a record of any log whose body was deleted by rule."""
-    for log in (None, *past_logs(folder)):
-        refuse_pruned(tx, folder, record_id, log)
+    for log in (None, *past_logs(engine.folder)):
+        refuse_pruned(tx, engine, record_id, log)

@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from audit.columns.engine import engine_of
-from audit.place import log_folder
-from audit.query import Filters, find_records
+from audit.query import Filters, search_all
 from audit.questions.asking import Asked, answer, prepare
 from audit.questions.model import Answer, Question
 from core.text import Text
@@ -52,15 +51,13 @@ def find_anomalies(work: Work, since: datetime, until: datetime) -> list[Anomaly
 
 
 def _asked(work: Work, asked: Asked, period: Mapping[str, str]) -> Anomaly:
-    found = answer(asked, log_folder(work.settings), engine_of(work.settings), work.tx, FEW)
+    found = answer(asked, engine_of(work.settings), work.tx, FEW)
     more = found.next_cursor is not None or found.is_cut
     return Anomaly(asked.question.title, period, asked.question, found, None, found.rows.num_rows, more)
 
 
 def _warned(work: Work, kind: str, since: datetime, until: datetime) -> Anomaly:
     filters = Filters(since, until, None, {"kind": kind})
-    found = find_records(
-        work.tx, log_folder(work.settings), filters, limit=FEW, engine=engine_of(work.settings)
-    )
+    found = search_all(work.tx, engine_of(work.settings), filters, limit=FEW)
     period = {"since": local_iso(since), "until": local_iso(until), "kind": kind}
     return Anomaly(WARNINGS[kind], period, None, None, kind, len(found.items), found.next_cursor is not None)

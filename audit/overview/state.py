@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from audit.columns.blocks import chosen, kept_from
-from audit.columns.coverage import Coverage, coverage
+from audit.columns.coverage import Coverage, coverage_now
 from audit.columns.engine import engine_of
 from audit.columns.footers import sound
 from audit.keeping.units import slug_of
@@ -120,7 +120,7 @@ def log_state(work: Work) -> LogState:
         witnesses=_witnesses(stands, policy, cosigned),
         anchors=tuple(Anchor(s, anchor_path(folder, s, "tsr").exists()) for s in reversed(sizes[-SHOWN:])),
         anchor_count=len(sizes),
-        coverage=coverage(folder, tx=work.tx, engine=engine_of(settings)),
+        coverage=coverage_now(engine_of(settings), work.tx),
         blocks={rows: sum(1 for b in blocks if b.rows == rows) for rows in sorted({b.rows for b in blocks})},
         in_blocks=sum(b.rows for b in blocks),
         kept_from=kept_from(folder),

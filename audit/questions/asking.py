@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -17,9 +16,9 @@ from sqlalchemy import Connection
 
 from audit.columns.coverage import Coverage, coverage
 from audit.columns.engine import Answer as Rows
-from audit.columns.engine import Given, engine_of
+from audit.columns.engine import Engine as Log
+from audit.columns.engine import Given, attempted, engine_of
 from audit.log import record
-from audit.place import log_folder
 from audit.questions.catalogue import QUESTIONS
 from audit.questions.given import grants_table, worktime_table
 from audit.questions.model import GRANTS, WORKTIME, Answer, Question, columns_of, shown
@@ -38,10 +37,10 @@ _CURSOR = re.compile(r"(\d{1,15})-(\d{1,6})", re.ASCII)
 
 
 class Engine(Protocol):
-    """What answers an expression from the whole log: `audit.columns.engine.Engine`, or Spark."""
+    """What answers an expression from all logs: `audit.columns.engine.Engine`, or Spark."""
 
     def ask(self, question: Any, tx: Connection | None = None, *, given: Given = ...) -> Rows:
-        """Return the rows of an answer and the snapshot of the log that was asked."""
+        """Return the rows of an answer and the snapshots of the logs that were asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +119,17 @@ def _notes(work: Work, question: Question, values: Mapping[str, Any], now: datet
     return tuple(notes)
 
 
-def answer(asked: Asked, folder: Path, engine: Engine, tx: Connection | None, limit: int = PAGE) -> Answer:
-    """Have an engine answer, `limit` rows at most; `folder` is the audit folder.
+def answer(
+    asked: Asked, log: Log, tx: Connection | None, limit: int = PAGE, *, by: Engine | None = None
+) -> Answer:
+    """Have an engine answer, `limit` rows at most: that of the log, which says what it covers, or `by`.
 
     `tx` sees the records that are not sealed yet. Raises Unavailable as the engine does.
     """
+    return attempted(lambda: _answer(asked, log, tx, limit, by or log))
+
+
+def _answer(asked: Asked, log: Log, tx: Connection | None, limit: int, engine: Engine) -> Answer:
     limit = min(limit, ROWS_MOST - asked.offset)
     expression = _expression(asked)
     end = asked.offset + limit
@@ -132,7 +137,7 @@ def answer(asked: Asked, folder: Path, engine: Engine, tx: Connection | None, li
     rows = found.rows.cast(expression.schema().to_pyarrow()).slice(asked.offset)
     more = rows.num_rows > limit
     since = None if asked.question.looks_back else asked.values.get("since")
-    seen = coverage(folder, since, asked.values.get("until"), tx=tx)
+    seen = coverage(log, found.logs, since, asked.values.get("until"))
     return Answer(
         asked.question,
         asked.said,
@@ -147,15 +152,24 @@ def answer(asked: Asked, folder: Path, engine: Engine, tx: Connection | None, li
 
 
 def _gaps(seen: Coverage) -> tuple[Text, ...]:
-    if seen.altered:
-        names = ", ".join(seen.altered)
+    if seen.lost:
+        names = ", ".join(seen.lost)
+        return (
+            Text(
+                f"以前的日志缺失或与后续日志不符，答案不含它们：{names}",
+                f"earlier logs are not there, or not as the next one says; the answer lacks them: {names}",
+            ),
+        )
+    altered = [name for log in (seen, *seen.closed) for name in log.altered]
+    if altered:
+        names = ", ".join(altered)
         return (
             Text(
                 f"列文件与日志所记的摘要不符，答案不可信：{names}",
                 f"files differ from their recorded digests: {names}",
             ),
         )
-    if seen.missing:
+    if any(log.missing for log in (seen, *seen.closed)):
         return (
             Text(
                 "有的记录已没有正文，答案不含它们",
@@ -186,6 +200,6 @@ def ask(
     Raises NotFound, Invalid and Unavailable.
     """
     asked = prepare(work, code, parameters, cursor)
-    found = answer(asked, log_folder(work.settings), engine_of(work.settings), work.tx, limit)
+    found = answer(asked, engine_of(work.settings), work.tx, limit)
     before_answering(work, lambda later: put_on_record(later, asked, found.rows.num_rows))
     return found

@@ -23,6 +23,7 @@ from typing import IO, Any
 
 import orjson
 
+from audit.keeping.finding import folder_of
 from audit.keys import NoteSigner
 from audit.place import log_folder
 from audit.proofs import entry_at, prove_inclusion, published_checkpoint
@@ -79,16 +80,16 @@ def _files(work: Work, folder: Path, answer: Answer, table: bytes) -> Iterator[t
     note, _ = published_checkpoint(folder)
     yield "answer.csv", table
     if answer.question.of_records:
-        yield from _evidence(work, folder, answer)
+        yield from _evidence(work, answer)
     yield "checkpoint", note.encode()
-    keys = (work.settings.key_file(name) for name in _KEYS)
-    yield "keys.txt", "".join(key.read_text(encoding="utf-8") for key in keys).encode()
+    yield "keys.txt", "".join(key.read_text(encoding="utf-8") for key in _keys(work, answer)).encode()
     yield "verifier.py", _VERIFIER.read_bytes()
 
 
-def _evidence(work: Work, folder: Path, answer: Answer) -> Iterator[tuple[str, bytes]]:
+def _evidence(work: Work, answer: Answer) -> Iterator[tuple[str, bytes]]:
     bodies, envelopes = [], []
-    for row in answer.rows.select(["id", "log_index"]).to_pylist():
+    for row in answer.rows.select(["id", "log_index", "log"]).to_pylist():
+        folder = folder_of(log_folder(work.settings), row["log"])
         body = _body(work, folder, row)
         if body is not None:
             bodies.append(body + b"\n")
@@ -104,10 +105,19 @@ def _evidence(work: Work, folder: Path, answer: Answer) -> Iterator[tuple[str, b
     yield "envelopes.jsonl", b"".join(envelopes)
 
 
+def _keys(work: Work, answer: Answer) -> Iterator[Path]:
+    """Yield the files of the keys of the log that runs, and of closed logs that records lie in."""
+    yield from (work.settings.key_file(name) for name in _KEYS)
+    logs = set(answer.rows.column("log").to_pylist()) - {None} if answer.question.of_records else set()
+    folders = (folder_of(log_folder(work.settings), log) / "keys" for log in sorted(logs))
+    yield from (path for folder in folders for name in _KEYS if (path := folder / name).is_file())
+
+
 def _body(work: Work, folder: Path, row: dict[str, Any]) -> bytes | None:
     """Return a record's body, None when it was erased."""
     try:
-        return record_by_id(work.tx, folder, row["id"]).raw if row["id"] else None
+        waits = work.tx if row["log"] is None else None
+        return record_by_id(waits, folder, row["id"]).raw if row["id"] else None
     except (NotFound, Gone):
         return None
 

@@ -122,6 +122,7 @@ def _answered(
     begin: Begin, code: str, given: dict[str, str], limit: int, by: By, form: str | None = None
 ) -> Answer:
     """Ask in a transaction that only reads, so that nobody waits while an engine takes its time."""
+    from audit.columns.engine import engine_of
     from audit.questions.asking import answer, prepare, put_on_record
     from core.db import Database
 
@@ -132,19 +133,18 @@ def _answered(
         database.read() as tx,
         _opened(settings, by) as engine,
     ):
-        found = answer(asked, log_folder(settings), engine, tx, limit)
+        found = answer(asked, engine_of(settings), tx, limit, by=engine)
     with begin() as work:
         put_on_record(work, asked, found.rows.num_rows, form)
     return found
 
 
-def _opened(settings: Settings, by: By) -> AbstractContextManager[Engine]:
-    from audit.columns.engine import engine_of
+def _opened(settings: Settings, by: By) -> AbstractContextManager[Engine | None]:
     from audit.questions.spark import spark_engine
 
     if by.engine == SPARK:
         return spark_engine(log_folder(settings), by.master)
-    return nullcontext(engine_of(settings))
+    return nullcontext()
 
 
 def _given(params: tuple[str, ...]) -> dict[str, str]:

@@ -15,7 +15,6 @@ import orjson
 import pyarrow.parquet as pq
 
 from audit.columns.engine import engine_of
-from audit.place import log_folder
 from audit.questions.asking import ROWS_MOST, answer, prepare, put_on_record
 from audit.questions.bundle import RECORDS_MOST, write_bundle
 from audit.questions.model import Answer
@@ -56,7 +55,7 @@ def export(work: Work, code: str, parameters: Mapping[str, str], form: str) -> E
     """
     limit = rows_of(form)
     asked = prepare(work, code, parameters)
-    found = answer(asked, log_folder(work.settings), engine_of(work.settings), work.tx, limit)
+    found = answer(asked, engine_of(work.settings), work.tx, limit)
     made = Export(file_name(found, form), MEDIA[form], written(work, found, form))
     before_answering(work, lambda later: put_on_record(later, asked, found.rows.num_rows, form))
     return made

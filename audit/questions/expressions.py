@@ -25,7 +25,7 @@ Expression = Any
 INSTANT = "timestamp(6)"
 _STRINGS = (
     "id kind source consumer provider department actor client grant dataset operation method purpose"
-    " decision reason case ticket trace address subject intent"
+    " decision reason case ticket trace address subject intent log"
 )
 records = ibis.table(
     {
@@ -215,7 +215,7 @@ def readers_of_dataset(dataset: str, since: datetime, until: datetime) -> Expres
 RECORD = (
     *("id", "at", "kind", "consumer", "provider", "department", "actor", "client", "grant", "dataset"),
     *("operation", "purpose", "decision", "reason", "status", "rows", "bytes", "ticket", "address"),
-    "log_index",
+    *("log_index", "log"),
 )
 """The columns of an answer that lists records."""
 
@@ -254,7 +254,7 @@ def orphan_intents(since: datetime, until: datetime, minutes: int, now: datetime
 def searches_by_auditors(since: datetime, until: datetime, actor: str | None = None) -> Expression:
     """Return the auditors' own searches, the newest first; `actor` is a pseudonym."""
     asked = _within(records, since, until, kind=QUERY, actor=actor)
-    shown = asked.select("id", "at", "actor", "department", "rows", "log_index")
+    shown = asked.select("id", "at", "actor", "department", "rows", "log_index", "log")
     return shown.order_by(_c["at"].desc(), _c.id.desc())
 
 

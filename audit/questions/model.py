@@ -67,6 +67,7 @@ TITLES: Mapping[str, Text] = {
     "ticket": Text("工单", "Ticket"),
     "address": Text("来源地址", "Address"),
     "log_index": Text("日志序号", "Log index"),
+    "log": Text("已关闭的日志", "Closed log"),
     "granted_at": Text("授权时间", "Granted at"),
     "valid_until": Text("有效期至", "Valid until"),
     "last_call": Text("最近一次成功调用", "Last call with success"),

@@ -76,7 +76,16 @@ def statistics_view(found: Statistics) -> dict[str, Any]:
 
 
 def coverage_view(coverage: Coverage) -> dict[str, Any]:
-    """Return which part of the log was seen, whether that is all of it, and the checkpoint that covers it."""
+    """Return which part of the logs was seen, whether that is all of it, and their checkpoints."""
+    return {
+        **_log_view(coverage),
+        "complete": coverage.complete,
+        "lost": list(coverage.lost),
+        "closed": [{"log": log.origin, **_log_view(log)} for log in coverage.closed],
+    }
+
+
+def _log_view(coverage: Coverage) -> dict[str, Any]:
     seen = coverage.last >= 0
     return {
         "first": coverage.first if seen else None,
@@ -87,6 +96,7 @@ def coverage_view(coverage: Coverage) -> dict[str, Any]:
         "altered": list(coverage.altered),
         "missing": [list(gap) for gap in coverage.missing[:MISSING_MOST]],
         "missing_entries": missing_entries(coverage),
+        "counted": coverage.counted,
         "checkpoint": coverage.checkpoint,
     }
 
@@ -97,7 +107,25 @@ def missing_entries(coverage: Coverage) -> int:
 
 
 def coverage_words(coverage: Coverage) -> Text:
-    """Say in a sentence which part of the log was seen."""
+    """Say which part of the logs was seen: a sentence for the one that runs, and one for each closed log."""
+    said = [_log_words(coverage), *(_closed_words(log) for log in coverage.closed)]
+    said += [_lost_words(origin) for origin in coverage.lost]
+    return Text("；".join(words.zh for words in said), "; ".join(words.en for words in said))
+
+
+def _lost_words(origin: str) -> Text:
+    return Text(
+        f"以前的日志 {origin} 缺失或与后续日志不符",
+        f"the earlier log {origin} is not there, or not as the next one says",
+    )
+
+
+def _closed_words(log: Coverage) -> Text:
+    words = _log_words(log)
+    return Text(f"已关闭的日志 {log.origin}：{words.zh}", f"closed log {log.origin}: {words.en}")
+
+
+def _log_words(coverage: Coverage) -> Text:
     if coverage.last < 0:
         return Text(
             f"期间内没有已封存的记录（日志共 {coverage.size} 条）",
@@ -107,10 +135,15 @@ def coverage_words(coverage: Coverage) -> Text:
         f"日志第 {coverage.first} 至 {coverage.last} 条（共封存 {coverage.size} 条）",
         f"entries {coverage.first} to {coverage.last} of {coverage.size}",
     )
-    if coverage.complete:
+    if coverage.counted:
+        part = Text(
+            f"{part.zh}，其中 {coverage.counted} 条只清点、未核对",
+            f"{part.en}, of which {coverage.counted} were counted only, not compared",
+        )
+    if not (coverage.missing or coverage.altered):
         return Text(f"{part.zh}，完整", f"{part.en}, complete")
     lost = missing_entries(coverage)
     return Text(
-        f"{part.zh}，不完整：缺正文 {lost} 条，列文件不符 {len(coverage.altered)} 个",
-        f"{part.en}, incomplete: {lost} without a body, {len(coverage.altered)} blocks altered",
+        f"{part.zh}，不完整：缺正文 {lost} 条，列文件不符 {len(coverage.altered)} 处",
+        f"{part.en}, incomplete: {lost} without a body, {len(coverage.altered)} blocks or stretches altered",
     )

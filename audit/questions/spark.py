@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Connection
 
-from audit.columns.engine import NOTHING, Answer, Given
-from audit.columns.tail import take
+from audit.columns.engine import NOTHING, Answer, Given, hot_rows
+from audit.columns.tail import Snapshot, take_all
 from core.errors import Unavailable
 
 LOCAL = "local[*]"
@@ -33,7 +33,7 @@ _HERE = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.
 
 
 class SparkEngine:
-    """Answers questions to one log on a Spark that is running; see `spark_engine`."""
+    """Answers questions to all logs on a Spark that is running; see `spark_engine`."""
 
     def __init__(self, folder: Path, session: Any, place: Path) -> None:
         """`folder` is the audit folder, `place` one of our own that the workers see."""
@@ -46,13 +46,22 @@ class SparkEngine:
 
     def ask(self, question: Any, tx: Connection | None = None, *, given: Given = NOTHING) -> Answer:
         """Answer an Ibis expression over the unbound table `records`, as `audit.columns.engine` does."""
-        snapshot = take(self._folder, tx)
-        files = [str(block.path(self._folder)) for block in snapshot.blocks]
-        files.append(self._written("hot", snapshot.hot))
-        self._session.read.parquet(*files).createOrReplaceTempView("records")
+        logs = take_all(self._folder, tx)
+        whole = self._session.read.parquet(self._written("hot", hot_rows(logs)))
+        for log in logs:
+            if log.blocks:
+                whole = whole.unionByName(self._stored(log))
+        whole.createOrReplaceTempView("records")
         for name, table in given.items():
             self._session.read.parquet(self._written(name, table)).createOrReplaceTempView(name)
-        return Answer(self._ibis.to_pyarrow(question), snapshot)
+        return Answer(self._ibis.to_pyarrow(question), logs)
+
+    def _stored(self, log: Snapshot) -> Any:
+        """Return the rows of a log's blocks, with the name of a closed log."""
+        from pyspark.sql.functions import lit
+
+        files = [str(block.path(log.folder)) for block in log.blocks]
+        return self._session.read.parquet(*files).withColumn("log", lit(log.closed).cast("string"))
 
     def _written(self, name: str, table: pa.Table) -> str:
         path = self._place / f"{name}.parquet"

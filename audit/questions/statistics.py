@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from audit.columns.coverage import Coverage, coverage
-from audit.columns.engine import engine_of
+from audit.columns.engine import Engine, engine_of, sql_of
+from audit.columns.tail import Logs
 from audit.log import record
-from audit.place import log_folder
 from audit.questions.catalogue import CONSUMER, DATASET, PROVIDER
 from audit.questions.model import shown
 from audit.questions.parameters import read_parameters
@@ -64,19 +64,20 @@ def read_statistics(work: Work, query: Mapping[str, str]) -> Statistics:
     period = read_period(query.get("period"), query.get("at"), work.now, "/at")
     said = {p.name: query.get(p.name, "") for p in NARROWED}
     narrowed = {k: v for k, v in read_parameters(NARROWED, said, work.now).items() if v is not None}
-    found = _worked_out(work, period, narrowed)
+    engine = engine_of(work.settings)
+    found = engine.attempt(work.tx, lambda logs: _worked_out(work, period, narrowed, engine, logs))
     asked = {"statistics": period.kind, "period": period.name, **narrowed}
     before_answering(work, lambda later: record(later, QUERY, {"query": asked, "rows": len(found.days)}))
     return found
 
 
-def _worked_out(work: Work, period: Period, narrowed: Mapping[str, str]) -> Statistics:
+def _worked_out(
+    work: Work, period: Period, narrowed: Mapping[str, str], engine: Engine, logs: Logs
+) -> Statistics:
     from audit.questions import expressions as ex
 
-    engine = engine_of(work.settings)
-
     def lines(expression: Any, most: int) -> tuple[Line, ...]:
-        return _lines(engine.run(expression.limit(most), work.tx), expression)
+        return _lines(engine.select(sql_of(expression.limit(most)), logs), expression)
 
     now: dict[str, Any] = {"since": period.start_at, "until": period.end_at, **narrowed}
     then: dict[str, Any] = {"since": period.previous.start_at, "until": period.previous.end_at, **narrowed}
@@ -90,7 +91,7 @@ def _worked_out(work: Work, period: Period, narrowed: Mapping[str, str]) -> Stat
         lines(ex.top_consumers(by="consumer", **now), TOP),
         lines(ex.top_consumers(by="dataset", **now), TOP),
         lines(ex.refusals_by_reason(**now), TOP),
-        coverage(log_folder(work.settings), period.start_at, period.end_at, tx=work.tx),
+        coverage(engine, logs, period.start_at, period.end_at),
     )
 
 

@@ -12,10 +12,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import pyarrow as pa
+
 from audit.columns.coverage import Coverage, coverage
-from audit.columns.engine import engine_of
+from audit.columns.engine import Engine, engine_of, sql_of
+from audit.columns.tail import Logs
 from audit.log import record
-from audit.place import log_folder
 from audit.questions.model import shown
 from audit.reading import QUERY
 from audit.usage.parties import PARTIES
@@ -112,27 +114,34 @@ def read_usage(work: Work, asked: Wanted, *, limit: int, cursor: str | None = No
 
     Raises Invalid for a cursor that is none, and Unavailable as the engine does.
     """
+    engine, offset = engine_of(work.settings), _offset(cursor)
+    found = engine.attempt(work.tx, lambda logs: _usage(work, asked, engine, logs, (offset, limit)))
+    _put_on_record(work, asked, {"by": asked.by}, len(found.lines))
+    return found
+
+
+def _usage(work: Work, asked: Wanted, engine: Engine, logs: Logs, page: tuple[int, int]) -> Usage:
+    """Sum up the calls that some logs hold; `page` is where it begins and how long it is at most."""
     from audit.questions import expressions as ex
     from audit.usage.expressions import usage_lines
 
-    offset = _offset(cursor)
+    def rows(expression: Any) -> list[Line]:
+        return _shown(engine.select(sql_of(expression), logs), expression)
+
+    offset, limit = page
     now, then = asked.period, asked.period.previous
     own = {asked.side: asked.department}
     lines = usage_lines(asked.side, asked.department, now.start_at, now.end_at, asked.by)
-    found = _rows(work, lines.limit(limit + 1, offset=offset))
-    seen = coverage(
-        log_folder(work.settings), now.start_at, now.end_at, tx=work.tx, engine=engine_of(work.settings)
-    )
-    _put_on_record(work, asked, {"by": asked.by}, len(found[:limit]))
+    found = rows(lines.limit(limit + 1, offset=offset))
     return Usage(
         asked,
         work.now,
-        _rows(work, ex.totals(now.start_at, now.end_at, **own))[0],
-        _rows(work, ex.totals(then.start_at, then.end_at, **own))[0],
-        tuple(_rows(work, ex.calls_per_day(now.start_at, now.end_at, **own))),
+        rows(ex.totals(now.start_at, now.end_at, **own))[0],
+        rows(ex.totals(then.start_at, then.end_at, **own))[0],
+        tuple(rows(ex.calls_per_day(now.start_at, now.end_at, **own))),
         tuple(found[:limit]),
         str(offset + limit) if len(found) > limit else None,
-        seen,
+        coverage(engine, logs, now.start_at, now.end_at),
     )
 
 
@@ -186,8 +195,12 @@ def _no_cursor() -> Exception:
 
 
 def _rows(work: Work, expression: Any) -> list[Line]:
-    rows = engine_of(work.settings).run(expression, work.tx).cast(expression.schema().to_pyarrow())
-    return [{k: shown(v) for k, v in row.items()} for row in rows.to_pylist()]
+    return _shown(engine_of(work.settings).run(expression, work.tx), expression)
+
+
+def _shown(rows: pa.Table, expression: Any) -> list[Line]:
+    whole = rows.cast(expression.schema().to_pyarrow())
+    return [{k: shown(v) for k, v in row.items()} for row in whole.to_pylist()]
 
 
 def _put_on_record(work: Work, asked: Wanted, more: Mapping[str, str], rows: int) -> None:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit.bodies import bodies_path, erased_line, read_bodies
+from audit.columns.engine import engine_at
 from audit.columns.renewal import ask_renewal
 from audit.journal import Journal
 from audit.proofs import check_inclusion, entry_at, prove_inclusion
@@ -25,7 +26,8 @@ from tests.audit.logs import SEGMENT, SIGNER, START, Log, access
 
 def find(log: Log, limit: int = 50, cursor: str | None = None, **filters: Any) -> FoundPage:
     with log.database.read() as tx:
-        return find_records(tx, log.folder, Filters(**filters), limit=limit, cursor=cursor)
+        engine = engine_at(log.folder, 256)
+        return find_records(tx, log.folder, Filters(**filters), engine=engine, limit=limit, cursor=cursor)
 
 
 def ids(page: FoundPage) -> list[str]:
@@ -87,7 +89,7 @@ FIELDS = {
     "operation": ["GET /a"],
     "decision": ["permit", "refuse"],
     "reason": ["expired"],
-    "subject": ["s1", "s2"],
+    "subject": ["s1", "s2", "s1,s2", "s11"],
 }
 HORIZON = 40
 """Minutes over which the records of one example are spread."""
@@ -131,7 +133,10 @@ def told(
 def matches(record: Record, department: str | None, equal: dict[str, str]) -> bool:
     body = {**orjson.loads(record.body), "kind": record.kind}
     parties = {body.get(name) for name in ("consumer", "provider", "department")}
-    return department in (None, *parties) and all(body.get(name) == value for name, value in equal.items())
+    people = body.get("subject") or ""
+    named = {people, *people.split(","), *([people] if equal.get("subject") == people else [])}
+    same = all(body.get(name) == value for name, value in equal.items() if name != "subject")
+    return department in (None, *parties) and same and equal.get("subject", people) in named
 
 
 @given(data=st.data())

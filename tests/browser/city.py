@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from audit.columns.engine import engine_of
 from audit.journal import Journal
 from audit.keeping.erasure import request_erasure
-from audit.query import Filters, find_records
+from audit.query import Filters, search_all
 from audit.record import make_record
 from audit.sealer import Sealer
 from audit.signing import log_signers
@@ -153,7 +154,7 @@ def _sealed_record(world: Any) -> str:
     sealer.step(world.now)
     sealer.close()
     with world.database.read() as tx:
-        page = find_records(tx, folder, Filters(equal={"kind": "access"}), limit=1)
+        page = search_all(tx, engine_of(settings), Filters(equal={"kind": "access"}), limit=1)
     return page.items[0].id
 
 

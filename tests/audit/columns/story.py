@@ -52,5 +52,5 @@ def in_use(log: Log) -> list[Block]:
 def asked(log: Log, sql: str) -> list[dict[str, Any]]:
     """Ask the log in SQL."""
     with log.database.read() as tx:
-        rows: list[dict[str, Any]] = engine_at(log.folder).run(sql, tx).to_pylist()
+        rows: list[dict[str, Any]] = engine_at(log.folder, 256).run(sql, tx).to_pylist()
     return rows

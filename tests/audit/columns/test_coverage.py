@@ -9,7 +9,8 @@ import pytest
 
 from audit.bodies import bodies_path
 from audit.columns.blocks import Block
-from audit.columns.coverage import Coverage, coverage
+from audit.columns.coverage import Coverage, coverage_now
+from audit.columns.engine import engine_at
 from audit.columns.renewal import ask_renewal
 from tests.audit.columns.story import grown, make_all, maker, small_blocks
 from tests.audit.logs import START, Log, access
@@ -22,7 +23,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def covered(log: Log, **period: object) -> Coverage:
     with log.database.read() as tx:
-        return coverage(log.folder, tx=tx, **period)  # type: ignore[arg-type]
+        return coverage_now(engine_at(log.folder, 256), tx, **period)  # type: ignore[arg-type]
 
 
 def test_a_whole_log_is_covered_by_its_checkpoint_and_its_blocks(log: Log) -> None:
@@ -59,7 +60,7 @@ def test_an_altered_block_is_named_until_it_has_been_made_again(log: Log) -> Non
 def test_bodies_that_are_gone_are_missing_unless_they_lie_outside_of_the_period(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("audit.bodies", "audit.columns.blocks", "audit.columns.make"):
+    for module in ("audit.bodies", "audit.columns.make"):
         monkeypatch.setattr(f"{module}.PER_FILE", 16)
     for day in range(5):
         log.put([access(START + timedelta(days=day)) for _ in range(16)])

@@ -14,7 +14,7 @@ import pytest
 from audit.alarms import alarms
 from audit.bodies import erased_line, is_erased, read_bodies
 from audit.checking import verifier
-from audit.columns.coverage import coverage
+from audit.columns.coverage import coverage_now
 from audit.columns.maker import SEALED, Maker, announcing
 from audit.columns.renewal import requests
 from audit.files import Inconsistent
@@ -107,7 +107,9 @@ def checked(town: Town) -> dict[str, Report]:
 def said(town: Town, kind: str) -> list[Any]:
     """What the log that runs says of others, the oldest first."""
     with town.database.read() as tx:
-        found = find_records(tx, town.folder, Filters(equal={"kind": kind}), limit=50).items
+        found = find_records(
+            tx, town.folder, Filters(equal={"kind": kind}), engine=town.engine, limit=50
+        ).items
     return [one.body for one in reversed(found) if "log" in one.body or one.body.get("gone")]
 
 
@@ -182,8 +184,8 @@ def test_what_was_pruned_is_answered_410_and_its_proof_is_found_by_id(
     keep(town)
     with town.database.read() as tx:
         with pytest.raises(Gone, match="Archive rules, article 3"):
-            refuse_pruned(tx, town.folder, records[3], log)
-        refuse_pruned(tx, town.folder, access(START).id, log)
+            refuse_pruned(tx, town.engine, records[3], log)
+        refuse_pruned(tx, town.engine, access(START).id, log)
         assert place_of(tx, town.folder, records[3]) == (log.folder, 3)
     with pytest.raises(Invalid) as refused:
         asked(town, [records[3]])
@@ -211,7 +213,7 @@ def test_a_log_is_spoken_for_when_the_one_that_spoke_of_it_is_gone_too(
         False,
     ]
     with town.database.read() as tx, pytest.raises(Gone, match="article 3"):
-        refuse_pruned(tx, town.folder, records[3], past_log(town.folder, SLUG))
+        refuse_pruned(tx, town.engine, records[3], past_log(town.folder, SLUG))
 
 
 def test_a_younger_log_waits_for_the_older_one(later: Town, records: list[str], tmp_path: Path) -> None:
@@ -275,8 +277,9 @@ def test_blocks_of_a_closed_log_are_made_again_on_record(later: Town, records: l
     assert checked(later)[ORIGIN].sources[0].statements == 2
     assert not verify(folder, keys(later), statements=[]).sound
     with later.database.read() as tx:
-        assert coverage(later.folder, tx=tx).complete  # a block of that name in the log that runs is another
-    found = find_records(None, folder, Filters(equal={"consumer": "dept-carol"}), limit=50).items
+        assert coverage_now(later.engine, tx).complete  # a block of that name in the log that runs is another
+    filters = Filters(equal={"consumer": "dept-carol"})
+    found = find_records(None, folder, filters, engine=later.engine, limit=50).items
     assert len([one for one in found if not one.erased]) == 19
 
 
@@ -413,7 +416,9 @@ def test_units_of_a_closed_log_stand_under_its_last_checkpoint(
     report = verifier.check_file(path, trust, verifier.Given())
     assert (report.sound, report.facts["last"]) == (True, reach.size - 1), verifier.told(report)
     assert not list((past(town) / "bodies").iterdir()), "what is archived may go"
-    made = find_records(None, town.folder, Filters(equal={"kind": "archive.made"}), limit=5).items
+    made = find_records(
+        None, town.folder, Filters(equal={"kind": "archive.made"}), engine=town.engine, limit=5
+    ).items
     assert [(one.body["log"], one.body["checkpoint_size"]) for one in made] == [(ORIGIN, reach.size)]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.bodies import append_bodies
+from audit.columns.engine import Engine, engine_at
 from audit.files import write_files
 from audit.keeping.covered import Keeping
 from audit.query import Found, record_by_id
@@ -44,6 +45,10 @@ class Town:
     @property
     def folder(self) -> Path:
         return self.settings.data / "audit"
+
+    @property
+    def engine(self) -> Engine:
+        return engine_at(self.folder, 256)
 
     @property
     def keeping(self) -> Keeping:

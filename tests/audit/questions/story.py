@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import ibis
@@ -12,7 +13,7 @@ import pyarrow as pa
 from audit.columns.engine import Engine
 from audit.columns.hot import Waiting
 from audit.columns.schema import unsealed_table
-from audit.columns.tail import Snapshot
+from audit.columns.tail import Logs, Snapshot
 from audit.questions import expressions
 from audit.questions.grants import InForce
 from audit.record import Record, make_record
@@ -85,8 +86,8 @@ class Story:
         return self.engine.select(ibis.to_sql(expression, dialect="duckdb"), _only(rows)).to_pylist()
 
 
-def _only(rows: pa.Table) -> Snapshot:
-    return Snapshot(0, (), rows, Waiting(0, (), ()))
+def _only(rows: pa.Table) -> Logs:
+    return (Snapshot(Path(), 0, (), rows, Waiting(0, (), ())),)
 
 
 def _local(value: Any) -> Any:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from audit.columns.engine import engine_of
 from audit.note import NoteVerifier
 from audit.proofs import check_inclusion, entry_at
-from audit.query import Filters, find_records, record_by_id
+from audit.query import Filters, record_by_id, search_all
 from audit.store import insert_outbox
 from tests.audit.console.calls import DIVISIONS, MORNING, WORKDAYS, Calls, call, text_of
 from tests.cast import alice, ann, bob, carol, chen, dave, mallory
@@ -75,9 +76,8 @@ def test_the_parties_and_auditors_get_a_proof_that_holds(calls: Calls, actor: An
 
 def find_by_kind(calls: Calls) -> list[Any]:
     with calls.world.database.read() as tx:
-        page = find_records(
-            tx, calls.world.settings.data / "audit", Filters(equal={"kind": "audit.query"}), limit=5
-        )
+        filters = Filters(equal={"kind": "audit.query"})
+        page = search_all(tx, engine_of(calls.world.settings), filters, limit=5)
     return [found.body["query"] for found in page.items]
 
 
@@ -93,7 +93,7 @@ def test_what_one_did_oneself_is_no_call_of_ones_department(calls: Calls) -> Non
     client = calls.world.client(carol)
     with calls.world.database.read() as tx:
         own = Filters(department="health", equal={"kind": "account.created"})
-        created = find_records(tx, calls.world.settings.data / "audit", own, limit=1).items[0]
+        created = search_all(tx, engine_of(calls.world.settings), own, limit=1).items[0]
     assert created.body["department"] == carol.department
     assert client.get(f"/api/audit/records/{created.id}/proof").status_code == 404
 
