@@ -93,13 +93,20 @@ def _keys_of(folder: Path) -> list[str]:
 @explained
 def audit_seal(place: Place, as_json: bool) -> None:
     """Seal what waits in journals and outbox now; refused while another sealer runs."""
+    from rich.progress import MofNCompleteColumn, Progress
+
     from audit.files import Inconsistent
     from audit.sealer import seal_once
     from core.db import Database
 
     settings = place.settings()
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     try:
-        sealed = seal_once(settings, Database(settings.database_url))
+        with Progress(*columns, console=err, transient=True, disable=as_json) as shown:
+            task = shown.add_task("seal", total=None)
+            told = partial(shown.update, task)
+            database = Database(settings.database_url)
+            sealed = seal_once(settings, database, progress=lambda n: told(completed=n))
     except Inconsistent as wrong:
         raise Told(f"日志不可继续 / the log must not be continued: {wrong}") from wrong
     facts = {"sealed": sealed.count, "size": sealed.size}

@@ -119,10 +119,15 @@ def _step_until(stop: threading.Event, step: Callable[[], bool], seconds: float)
         stop.wait(_RETRY_SECONDS)
 
 
-def seal_once(settings: Settings, database: Database, now: datetime | None = None) -> Sealed:
-    """Seal all that waits and show it to the witnesses. Raises Unavailable while another process seals.
+def seal_once(
+    settings: Settings,
+    database: Database,
+    now: datetime | None = None,
+    progress: Callable[[int], object] = lambda records: None,
+) -> Sealed:
+    """Seal all that waits and show it to the witnesses; tell `progress` after each step how many were sealed.
 
-    Raises Inconsistent when the log must not be continued.
+    Raises Unavailable while another process seals, Inconsistent when the log must not be continued.
     """
     instant = now or utc_now()
     with (
@@ -130,12 +135,13 @@ def seal_once(settings: Settings, database: Database, now: datetime | None = Non
         asking(settings, database, sealer, lambda: instant) as outside,
     ):
         copier = attached(settings, sealer)
-        sealed, count = sealer.step(instant), 0
-        while sealed.more:
-            count += sealed.count
+        count, more = 0, True
+        while more:
             sealed = sealer.step(instant)
+            count, more = count + sealed.count, sealed.more
+            progress(count)
         outside.finish(instant)
         if copier is not None:
             copier.offer(sealer.state)
             copier.turn(instant)
-        return Sealed(count + sealed.count, sealed.size)
+        return Sealed(count, sealer.size)

@@ -24,6 +24,7 @@ from core.times import instant_of, local_iso, utc_now
 
 UNREADABLE = (OSError, ValueError, Inconsistent)
 """What looking at a log raises whose files are damaged."""
+TORN_DAYS = 7
 FIGURES = (
     *("size", "checkpoint_size", "checkpoint_at", "sealed_to", "waiting_in_journals", "journals_bytes"),
     *("free_disk_bytes", "witnessed_size", "witnessed_at", "stamped_size", "stamped_at"),
@@ -45,7 +46,7 @@ class Standing:
     journals: int
     """What the journals take, sealed or not."""
     torn: tuple[str, ...]
-    """Segments that are kept because their tail could not be read."""
+    """Segments whose tail could not be read, until TORN_DAYS after the log has said so for good."""
     memory: Memory
 
     def since(self, ms: int | None, now: datetime) -> float | None:
@@ -56,7 +57,7 @@ class Standing:
 def standing(settings: Settings, now: datetime) -> Standing:
     """Look at the log's files; a few dozen system calls. Raises Inconsistent when they cannot be read."""
     folder = log_folder(settings)
-    torn = sorted(path.name for path in (folder / "journal" / "torn").glob("*"))
+    torn = [path.name for path in sorted((folder / "journal" / "torn").glob("*")) if _is_news(path, now)]
     return Standing(
         load_state(folder).size,
         published_size(folder),
@@ -66,6 +67,19 @@ def standing(settings: Settings, now: datetime) -> Standing:
         tuple(torn),
         load_memory(folder),
     )
+
+
+def _is_news(torn: Path, now: datetime) -> bool:
+    """Tell whether somebody must still look at a torn segment.
+
+    Its first name goes once its records, and the `journal.gap` about it, are sealed, witnessed and copied as
+    the deployment's rules ask; the inode's time of change is then.
+    """
+    try:
+        found = torn.stat()
+    except FileNotFoundError:  # pruned meanwhile
+        return False
+    return found.st_nlink > 1 or now.timestamp() - found.st_ctime < TORN_DAYS * 86_400
 
 
 def status(settings: Settings, now: datetime | None = None) -> dict[str, Any]:

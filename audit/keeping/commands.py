@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -75,7 +75,7 @@ def retention(place: Place, dry_run: bool, as_json: bool) -> None:
         reach, now = _reach(keeping), utc_now()
         before = cutoff(keeping, reach, now)
         files = [file for log in _logs(keeping) for file in _old(log, _reach(log), now)]
-        done = {} if dry_run else _prune(keeping)
+        done = {} if dry_run else _prune_shown(keeping, files, quiet=as_json)
     facts = {"before": None if before is None else local_iso(before), "files": files, **done}
     rows = [(f["log"], f["first"], f["last"], f["newest"], f["held"] or "") for f in files]
     columns = ("日志 log", "自 first", "至 last", "最新记录 newest record", "暂不能删除 held up by")
@@ -151,8 +151,18 @@ def _old(keeping: Keeping, reach: Covered, now: datetime) -> list[Mapping[str, A
     ]
 
 
-def _prune(keeping: Keeping) -> dict[str, Any]:
-    """Delete step by step; records are sealed here, or by the sealer that runs."""
+def _prune_shown(keeping: Keeping, files: list[Mapping[str, Any]], *, quiet: bool) -> dict[str, Any]:
+    from rich.progress import MofNCompleteColumn, Progress
+
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    total = sum(file["last"] - file["first"] + 1 for file in files if file["held"] is None)
+    with Progress(*columns, console=err, transient=True, disable=quiet) as shown:
+        task = shown.add_task("retention", total=total)
+        return _prune(keeping, lambda deleted: shown.update(task, completed=deleted))
+
+
+def _prune(keeping: Keeping, progress: Callable[[int], object]) -> dict[str, Any]:
+    """Delete step by step and tell how many bodies went; records are sealed here or by the sealer that runs."""
     import time
 
     from audit.columns.blocks import kept_from
@@ -161,12 +171,14 @@ def _prune(keeping: Keeping) -> dict[str, Any]:
     from core.times import utc_now
 
     logs, until = _logs(keeping), time.monotonic() + _WAIT_SECONDS
-    start = sum(kept_from(log.folder) for log in logs)
+    start, deleted = sum(kept_from(log.folder) for log in logs), 0
     while True:
         if any(prune_step(log, utc_now()) for log in logs):
             until = time.monotonic() + _WAIT_SECONDS
+            deleted = sum(kept_from(log.folder) for log in logs) - start
+            progress(deleted)
         elif not (waits := any(pruning(log) is not None for log in logs)) or time.monotonic() > until:
-            return {"deleted": sum(kept_from(log.folder) for log in logs) - start, "waits": waits}
+            return {"deleted": deleted, "waits": waits}
         _seal(keeping)
 
 

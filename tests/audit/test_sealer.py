@@ -22,11 +22,12 @@ from audit.frames import encode_frame, encode_header
 from audit.journal import Journal
 from audit.note import Checkpoint, NoteSigner, open_note
 from audit.record import Record
+from audit.sealer import seal_once
 from audit.segments import segment_path, segments_in
 from audit.state import load_state, save_state
 from audit.tiles import ENTRIES, decode_bundle
 from core.errors import Unavailable
-from tests.audit.logs import ORIGIN, SEGMENT, SIGNER, START, Log, access
+from tests.audit.logs import ORIGIN, SEGMENT, SIGNER, START, Log, access, settings_of
 
 
 def checkpoint(log: Log) -> Checkpoint:
@@ -331,6 +332,14 @@ def test_a_segment_that_vanished_before_it_was_sealed_is_put_on_record(log: Log)
     log.seal()
     assert len(kinds(log)) == 3
     assert log.verify().gaps == [2]
+
+
+def test_sealing_at_once_tells_how_far_it_is(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "STEP_RECORDS", 3)
+    log.put([access() for _ in range(8)])
+    told: list[int] = []
+    sealed = seal_once(settings_of(log.folder), log.database, log.now, told.append)
+    assert (told, sealed.count, sealed.size) == ([3, 6, 8], 8, 8)
 
 
 def test_a_torn_tail_is_put_on_record_and_kept(log: Log) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from audit import alarms as alarms_module
 from audit.alarms import alarms
 from audit.metrics import LogFigures
 from audit.sealer import seal_once
+from audit.segments import segments_in
 from audit.standing import standing, status
 from audit.state import load_state, state_path
 from audit.witness.memory import Known, Memory, load_memory, memory_path, save_memory
@@ -110,6 +114,27 @@ def test_a_torn_segment_and_a_short_disk_raise_alarms(log: Log, monkeypatch: pyt
     (log.journals / "w.1.000001.journal").touch()
     monkeypatch.setattr(alarms_module, "JOURNALS_SHARE", -1)
     assert any("journals take" in alarm.en for alarm in alarms(settings, log.now))
+
+
+def test_a_torn_segment_is_forgotten_days_after_the_log_has_said_so(log: Log) -> None:
+    log.journal([access()] * 3)
+    segment = segments_in(log.journals)[0]
+    with segment.open("r+b") as file:
+        file.seek(0, os.SEEK_END)
+        file.write(b"cut off")
+    settings, later = settings_of(log.folder), datetime.now(UTC) + timedelta(days=8)
+
+    def is_told(now: datetime) -> bool:
+        return any("torn tail" in alarm.en for alarm in alarms(settings, now))
+
+    with closing(log.sealer()) as sealer:
+        sealer.deletable = lambda state: {}  # witnesses have not seen it yet
+        sealer.step(log.now)
+    assert is_told(later)
+    log.seal()
+    assert is_told(later - timedelta(days=2))
+    assert not is_told(later)
+    assert standing(settings, later).torn == ()
 
 
 def test_readiness_warns_and_lets_calls_through(world: World) -> None:

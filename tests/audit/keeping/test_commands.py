@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import cli
-from tests.audit.keeping.town import FILES, Town
+from audit.keeping import commands, retention
+from tests.audit.keeping.town import FILES, RULE, Town
 from tests.audit.logs import LASTING, ORIGIN, SIGNER
 from tests.warm import CONFIG
 
@@ -47,6 +48,13 @@ class Terminal:
         done = self.run(*words, "--json")
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout)
+
+
+def test_deleting_tells_how_far_it_is(old_town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "FILES_MOST", 1)
+    told: list[int] = []
+    done = commands._prune(old_town.with_audit(retention=RULE).keeping, told.append)
+    assert (done["deleted"], done["waits"], sorted({*told})) == (FILES * 16_384, False, [0, 16_384, 32_768])
 
 
 def test_nothing_is_served_under_the_name_of_a_log_that_does_not_lie_there(terminal: Terminal) -> None:
