@@ -39,6 +39,11 @@ def audit() -> None:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder of a later log, which says what became of bodies of a closed one; default: those beside it.",
 )
+@click.option(
+    "--columns/--no-columns",
+    default=True,
+    help="Compare what searches read with the bodies too; this takes most of the time.",
+)
 @as_json_option
 @click.pass_obj
 @explained
@@ -49,6 +54,7 @@ def audit_verify(
     jobs: int,
     resume: Path | None,
     statements: tuple[Path, ...],
+    columns: bool,
     as_json: bool,
 ) -> None:
     """Check a log folder offline: bodies, envelopes, tree, signature. FOLDER defaults to <data>/audit."""
@@ -72,6 +78,7 @@ def audit_verify(
                 jobs=jobs,
                 resume=resume,
                 statements=others,
+                columns=columns,
             )
     except (BadNote, BadFile) as wrong:
         raise Told(f"{wrong}") from wrong

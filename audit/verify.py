@@ -25,7 +25,8 @@ from audit.merkle import root
 from audit.note import open_note, split_note
 from audit.tiles import hash_reader
 from audit.verify_around import check_around, read_notes
-from audit.verify_progress import BadFile, Earlier, Known, load, save
+from audit.verify_columns import check_columns
+from audit.verify_progress import BadFile, Earlier, Kept, Known
 from audit.verify_records import Stretch, check_stretch
 from audit.verify_report import Fault, Report
 from audit.verify_statements import beside, hear
@@ -45,6 +46,7 @@ def verify(
     jobs: int = 1,
     resume: Path | None = None,
     statements: Sequence[Path] | None = None,
+    columns: bool = True,
     now: datetime | None = None,
 ) -> Report:
     """Check the audit folder and name each fault; `vkey` is the log's verifier key or keys, not in there.
@@ -52,14 +54,14 @@ def verify(
     One of the keys must have signed; without a key no signature is checked and `is_signed` stays false. The
     log may grow meanwhile: what the checkpoint covers is checked. `jobs` processes share the records. How
     far all was in order is kept in the file `resume`, and what was in order according to it is not read
-    again. What became of the bodies of a closed log is looked up in the audit folders `statements`, None: in
-    those beside it; keys of these logs are given in `vkey` too. Raises BadNote for a malformed key, BadFile
-    when `resume` is no such file.
+    again. Without `columns` the blocks in which searches look are left aside. What became of the bodies of a
+    closed log is looked up in the audit folders `statements`, None: in those beside it; keys of these logs
+    are given in `vkey` too. Raises BadNote for a malformed key, BadFile when `resume` is no such file.
     """
     keys = (vkey,) if isinstance(vkey, str) else vkey or ()
     verifiers = [NoteVerifier.parse(key) for key in keys]
     others = beside(folder) if statements is None else statements
-    arguments = folder, verifiers, progress, jobs, resume, others, now or utc_now()
+    arguments = folder, verifiers, progress, jobs, resume, others, columns, now or utc_now()
     report = _verify(*arguments)
     if report.unexplained and _size_now(folder) != report.size:
         # The record that explains it may have been sealed, and carried out, since this check began.
@@ -74,25 +76,29 @@ def _verify(
     jobs: int,
     resume: Path | None,
     others: Sequence[Path],
+    columns: bool,
     now: datetime,
 ) -> Report:
-    earlier = None if resume is None else load(resume)
-    report = Report()
+    kept, report = Kept(resume), Report()
     notes = read_notes(folder)  # before the checkpoint, so that this one covers them
     note = _check_note(folder, verifiers, report)
     if note is None:
         return report
-    known = _begin(folder, report, earlier)
-    _keep(resume, report, note, known)
+    known = _begin(folder, report, kept.earlier)
+    kept.begin(note)
     for stretch in _stretches(folder, known.size, report.size, jobs):
         known.take(stretch)
         report.wrong.take(stretch.wrong)
-        _keep(resume, report, note, known)
+        if report.sound:
+            kept.reach(known)
         if progress is not None:
             progress(known.size, report.size)
     _check_root(report, known)
     hear(others, report, known, verifiers)  # after the bodies, so that it explains what went meanwhile
     check_around(folder, report, known, notes, verifiers, now)
+    if columns:
+        check_columns(folder, report, known, jobs, progress)
+    kept.end(note, known, sound=report.sound)
     return report
 
 
@@ -144,12 +150,6 @@ def _root_at(folder: Path, size: int, of: int) -> bytes | None:
         return root(size, hash_reader(of, tile_reader(folder / "log")))
     except (OSError, ValueError, IndexError):
         return None
-
-
-def _keep(resume: Path | None, report: Report, note: str, known: Known) -> None:
-    """Write down how far all was in order; a check can go on where a file of bodies begins."""
-    if resume is not None and report.sound and known.size % PER_FILE == 0:
-        save(resume, note, known)
 
 
 def _stretches(folder: Path, start: int, size: int, jobs: int) -> Iterator[Stretch]:

@@ -1,4 +1,4 @@
-"""Checking what lies around the records: what is gone, upper tiles, notes, state, leftovers, columns."""
+"""Checking what lies around the records: what is gone, upper tiles, notes, state, leftovers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from audit.beat import LAG_BOUND
-from audit.bodies import PER_FILE, bodies_path
+from audit.bodies import PER_FILE, bodies_path, first_of
 from audit.checkpoint import Checkpoint
 from audit.drain import find_journals
 from audit.files import Inconsistent, tile_reader
@@ -20,7 +20,6 @@ from audit.note import open_note, split_note
 from audit.recovery import belongs, is_tile
 from audit.state import State, copied_path, load_state
 from audit.tiles import HASH_BYTES, WIDTH, hash_reader, levels_of, tile_path, tiles_of
-from audit.verify_columns import check_columns
 from audit.verify_progress import Known
 from audit.verify_records import read_hashes
 from audit.verify_report import Report
@@ -52,7 +51,6 @@ def check_around(
     _check_notes(folder, report, notes, verifiers)
     _check_stamps(folder, report, known)
     _check_state(folder, report, now)
-    check_columns(folder, report, known)
 
 
 # --- erased and pruned ------------------------------------------------------------------------------
@@ -63,8 +61,8 @@ def _check_gone(folder: Path, report: Report, known: Known) -> None:
     # The keys lie in the folder of a closed log only: what became of its bodies since is said elsewhere.
     elsewhere = (folder / "keys").is_dir() and not report.sources
     hint = "; a later log may say why: give its folder with --statements" if elsewhere else ""
-    for at, record in known.erased:
-        if known.erasures.get(at) == record:
+    for at, statement, own in known.erased:
+        if known.erasures.get(at) == (statement, own):
             report.erased += 1
         else:
             report.unexplained += 1
@@ -172,9 +170,9 @@ def _missing_segments(folder: Path, state: State) -> Iterator[tuple[str, int]]:
 def _leftovers(folder: Path, state: State) -> Iterator[tuple[str, str]]:
     """Yield what a log of this size does not have: a step that was cut off left it, or somebody else."""
     for path in sorted((folder / "bodies").iterdir()) if (folder / "bodies").is_dir() else ():
-        first = int(path.stem) if path.stem.isdigit() and path.suffix == ".jsonl" else -1
+        first = first_of(path.name)
         end = state.bodies_end if first == state.size // PER_FILE * PER_FILE else None
-        if first < 0 or first % PER_FILE or first >= state.size:
+        if first is None or first >= state.size:
             yield f"bodies/{path.name}", "no log of this size has this file"
         elif end is not None and (more := path.stat().st_size - end) != 0:
             what = f"{more} bytes behind the last body" if more > 0 else f"{-more} bytes too short"

@@ -1,64 +1,138 @@
-"""Checking the blocks of columns, in which searches look: by the hash that the log holds of each of them."""
+"""Checking the blocks of columns, in which searches look, against the log and against the bodies.
+
+The log holds a digest of each larger block; of a smaller one the digest is that of the file that its bodies
+give, so it is made again and compared: statistics and filters by which searches pass over rows are part of
+that. And of each block the rows are those of the bodies, whatever digest is on record.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
+from audit.columns import blocks
 from audit.columns.blocks import FOLDER, Block, present
+from audit.columns.renewal import concerns, requests
+from audit.files import TEMPORARY
 from audit.verify_progress import Known
 from audit.verify_report import Report
 
+Progress = Callable[[int, int], None]
+"""Called with the rows of the blocks checked so far and their number in all."""
+_ALTERED = "the block is not as the log knows it"
+_UNLIKE = "the block is not what its bodies give"
 
-def check_columns(folder: Path, report: Report, known: Known) -> None:
-    """Check each block against the newest `segment.sealed`, and one of which there is none against bodies.
 
-    A block that is missing is no fault: it can be made again. One that is not sealed and whose own bodies are
-    gone or wrong cannot be judged.
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What it takes to judge one block; records in `gone` and below `pruned` have no body to compare with."""
+
+    folder: Path
+    block: Block
+    size: int
+    sealed: str | None
+    """The newest digest on record."""
+    is_asked: bool
+    """Whether it is to be made again, since bodies went."""
+    has_rows: bool
+    """Whether its rows are to be compared."""
+    pruned: int
+    gone: frozenset[int]
+
+
+def check_columns(
+    folder: Path, report: Report, known: Known, jobs: int, progress: Progress | None = None
+) -> None:
+    """Check each block of a log; `known` remembers those whose rows were compared.
+
+    A block that is missing is no fault: it can be made again. Where bodies are wrong themselves, they prove
+    nothing of a block's rows.
     """
-    for block in present(folder):
-        name = f"{FOLDER}/{block.name}"
-        if block.end > report.size:
-            continue
-        if block.name not in known.blocks and _is_in_doubt(report, known, block):
-            continue
-        try:
-            if not _fits(folder, block, known, report.size):
-                report.wrong.add(name, "the block is not as the log knows it", block.first, block.end - 1)
-        except FileNotFoundError:
-            continue  # sixteen have become one meanwhile
-        except (OSError, ValueError) as wrong:
-            report.wrong.add(name, f"cannot be read: {wrong}", block.first, block.end - 1)
+    _name_strangers(folder, report)
+    tasks = list(_tasks(folder, report, known))
+    done, total = 0, sum(task.block.rows for task in tasks)
+    for task, what in zip(tasks, _judged(tasks, jobs), strict=True):
+        if what is not None:
+            report.wrong.add(f"{FOLDER}/{task.block.name}", what, task.block.first, task.block.end - 1)
+        elif task.has_rows and task.sealed is not None:
+            known.compared[task.block.name] = task.sealed
+        done += task.block.rows
+        if progress is not None:
+            progress(done, total)
 
 
-def _fits(folder: Path, block: Block, known: Known, size: int) -> bool:
-    from audit.columns.make import digest  # loads Arrow, which a log without blocks does without
+def _name_strangers(folder: Path, report: Report) -> None:
+    ours = {block.name for block in present(folder)}
+    for rows in blocks.SIZES:
+        place = folder / FOLDER / str(rows)
+        for name in sorted(os.listdir(place)) if place.is_dir() else ():
+            if f"{rows}/{name}" not in ours and not name.startswith(TEMPORARY):
+                report.wrong.add(f"{FOLDER}/{rows}/{name}", "no block has this name")
 
-    sealed = known.blocks.get(block.name)
-    if sealed is not None:
-        return digest(block.path(folder)) == sealed
-    return _holds_its_bodies(folder, block, size)
 
-
-def _is_in_doubt(report: Report, known: Known, block: Block) -> bool:
-    """Tell whether the records of a block are gone or wrong themselves, so that they prove nothing of it."""
+def _tasks(folder: Path, report: Report, known: Known) -> Iterator[_Task]:
     spans = [(f.first, f.last) for f in report.faults if f.first is not None and f.last is not None]
-    return block.first < known.pruned or any(a < block.end and b >= block.first for a, b in spans)
+    asked = requests(folder)
+    for block in present(folder):
+        sealed = known.blocks.get(block.name)
+        in_doubt = any(a < block.end and b >= block.first for a, b in spans)
+        if block.end > report.size or (in_doubt and sealed is None):
+            continue
+        before = block.end <= report.checked_before and known.compared.get(block.name) == sealed
+        gone = frozenset(at for at, *_ in known.erased if block.first <= at < block.end)
+        is_new = sealed is None or not before
+        yield _Task(
+            *(folder, block, report.size, sealed, concerns(asked, block)),
+            *(is_new and not in_doubt, known.pruned, gone),
+        )
 
 
-def _holds_its_bodies(folder: Path, block: Block, size: int) -> bool:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _judged(tasks: list[_Task], jobs: int) -> Iterator[str | None]:
+    if jobs == 1 or len(tasks) < 2:
+        yield from map(_judge, tasks)
+        return
+    from concurrent.futures import ProcessPoolExecutor
 
-    from audit.bodies import read_bodies
-    from audit.columns.hot import envelopes_of
-    from audit.columns.schema import table_of
+    with ProcessPoolExecutor(min(jobs, len(tasks)), get_context("spawn")) as pool:
+        yield from pool.map(_judge, tasks)
 
-    with pq.ParquetFile(block.path(folder)) as file:
-        at = block.first
-        for batch in file.iter_batches(4_096, use_threads=False):
-            rows = pa.Table.from_batches([batch])
-            lines = list(read_bodies(folder / "bodies", at, at + rows.num_rows))
-            if not table_of(lines, envelopes_of(folder, lines, size)).equals(rows):
-                return False
-            at += rows.num_rows
-    return at == block.end
+
+def _judge(task: _Task) -> str | None:
+    """Return what is wrong with a block, None when it is right or not there any more."""
+    try:
+        return _compare(task)
+    except FileNotFoundError:  # a larger one has taken its place
+        return None
+    except (OSError, ValueError) as wrong:
+        return f"cannot be read: {wrong}"
+
+
+def _compare(task: _Task) -> str | None:
+    from audit.columns.make import as_made, digest  # loads Arrow, which a log without blocks does without
+    from audit.verify_rows import rows_fit
+
+    found = digest(task.block.path(task.folder))
+    if found != task.sealed and task.sealed is not None and not task.is_asked:
+        return _ALTERED
+    if found == task.sealed or (task.sealed is None and _counts_by_rows(task)):
+        fits = not task.has_rows or rows_fit(task.folder, task.block, task.size, task.pruned, task.gone)
+    else:
+        fits = as_made(task.folder, task.block, task.size).sha256 == found
+    return None if fits else _UNLIKE
+
+
+def _counts_by_rows(task: _Task) -> bool:
+    """Tell whether a block that is on record nowhere cannot be made again bit for bit.
+
+    Bodies of it went and it is to follow, or another version of Arrow made it: searches with this version
+    then do without it (`footers.sound`).
+    """
+    from audit.columns.footers import footer_of
+
+    footer = footer_of(task.block.path(task.folder))
+    if footer is None:
+        raise ValueError("no block of this version")
+    return task.is_asked or not (task.block.is_recorded or footer.is_ours)

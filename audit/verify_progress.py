@@ -16,10 +16,11 @@ from typing import Any
 
 import orjson
 
+from audit.bodies import PER_FILE
 from audit.keeping.kinds import BODY_ERASED, PRUNED
 from audit.merkle import EMPTY_ROOT, node_hash
 from audit.tiles import HEIGHT
-from audit.verify_records import STAMPED, Stretch
+from audit.verify_records import STAMPED, Erased, Stretch
 
 _FORMAT = "shuxiang-verify/v1"
 
@@ -70,15 +71,17 @@ class Known:
     bodies: int = 0
     gaps: list[int] = field(default_factory=list)
     missing: list[tuple[int, int]] = field(default_factory=list)
-    erased: list[tuple[int, str]] = field(default_factory=list)
-    erasures: dict[int, str] = field(default_factory=dict)
-    """By record, the id of the newest `body.erased` that names it."""
+    erased: list[Erased] = field(default_factory=list)
+    erasures: dict[int, tuple[str, str | None]] = field(default_factory=dict)
+    """By record, the id of the newest `body.erased` that names it, and the id that it says the record has."""
     pruned: int = 0
     """Bodies below this log index are gone, as the log says."""
     blocks: dict[str, str] = field(default_factory=dict)
     """By file, the newest SHA-256 (hex) that the log knows of a block of columns."""
     stamps: dict[str, str] = field(default_factory=dict)
     """The same of the time stamps over anchors."""
+    compared: dict[str, str] = field(default_factory=dict)
+    """The blocks whose rows were found to be those of the bodies, with the digests that they had then."""
 
     def take(self, stretch: Stretch) -> None:
         """Add what a stretch behind the others has told."""
@@ -95,7 +98,7 @@ class Known:
     def learn(self, kind: str, body: Mapping[str, Any]) -> None:
         """Add what a record says of the log's own files; later ones override earlier ones."""
         if kind == BODY_ERASED:
-            self.erasures[body["index"]] = body["id"]
+            self.erasures[body["index"]] = body["id"], body["record"]
         elif kind == PRUNED:
             self.pruned = max(self.pruned, body["last"] + 1)
         elif kind == STAMPED:
@@ -116,6 +119,44 @@ class BadFile(ValueError):
     """The file is not one in which a check keeps how far it has come."""
 
 
+class Kept:
+    """The auditor's file while a check runs.
+
+    The checkpoint in it is replaced only by one under which everything was found in order. A check that was
+    cut off can be gone on with; one that ended with faults leaves the file as it was.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """Read the file, if one is kept and there. Raises BadFile."""
+        self._path = path
+        self._before = path.read_bytes() if path is not None and path.exists() else None
+        self.earlier = None if path is None else load(path)
+        self._note = ""
+
+    def begin(self, note: str) -> None:
+        """Begin a check of the log with the checkpoint `note`."""
+        self._note = note if self.earlier is None else self.earlier.note
+
+    def reach(self, known: Known) -> None:
+        """Write down how far all was in order; a check can go on where a file of bodies begins."""
+        if self._path is not None and known.size % PER_FILE == 0:
+            save(self._path, self._note, known)
+
+    def end(self, note: str, known: Known, *, sound: bool) -> None:
+        """Take over the checkpoint that was checked when the log is `sound`."""
+        if self._path is None:
+            return
+        if sound:
+            reached = load(self._path)
+            last = Known() if reached is None else reached.known
+            last.compared = known.compared
+            save(self._path, note, last)
+        elif self._before is None:
+            self._path.unlink(missing_ok=True)
+        else:
+            replace_file(self._path, self._before)
+
+
 def save(path: Path, note: str, known: Known) -> None:
     """Keep what is known, replacing the file in one step."""
     document: dict[str, Any] = {
@@ -127,13 +168,19 @@ def save(path: Path, note: str, known: Known) -> None:
         "gaps": known.gaps,
         "missing": known.missing,
         "erased": known.erased,
-        "erasures": {str(at): record for at, record in known.erasures.items()},
+        "erasures": {str(at): said for at, said in known.erasures.items()},
         "pruned": known.pruned,
         "blocks": known.blocks,
         "stamps": known.stamps,
+        "compared": known.compared,
     }
+    replace_file(path, orjson.dumps(document, option=orjson.OPT_INDENT_2))
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace the auditor's file in one step."""
     aside = path.with_name(f"{path.name}.part")
-    aside.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    aside.write_bytes(content)
     os.replace(aside, path)
 
 
@@ -154,11 +201,12 @@ def load(path: Path) -> Earlier | None:
             raw["bodies"],
             raw["gaps"],
             [(first, last) for first, last in raw["missing"]],
-            [(at, record) for at, record in raw["erased"]],
-            {int(at): record for at, record in raw["erasures"].items()},
+            [(at, statement, own) for at, statement, own in raw["erased"]],
+            {int(at): (statement, own) for at, (statement, own) in raw["erasures"].items()},
             raw["pruned"],
             raw["blocks"],
             raw["stamps"],
+            raw["compared"],
         )
         return Earlier(raw["checkpoint"], known)
     except (KeyError, TypeError, AttributeError, ValueError) as wrong:

@@ -37,12 +37,17 @@ from audit.verify_report import Faults
 GAP, SEALED, STAMPED = "journal.gap", "segment.sealed", "timestamp"
 _TELLING = (SEALED, STAMPED, BODY_ERASED, PRUNED)
 """Kinds of the records by which the log tells of its own files."""
-_LETTERS = frozenset(ord(kind[0]) for kind in (GAP, *_TELLING))
+_LETTERS = frozenset((b"", *(kind[:1].encode() for kind in (GAP, *_TELLING))))
+"""First letters of kinds to look at; none at all is no envelope."""
 _DIGEST, _KIND = b'{"b":"', b'","k":"'
 _PIECE = 128 * 1024
 """What is read of bodies at a time."""
 _LETTER = len(_DIGEST) + 44 + len(_KIND)
 """Where the kind begins in an envelope."""
+
+
+Erased = tuple[int, str, str | None]
+"""A log index, the id of the record that is said to tell why its body is gone, and the id that this had."""
 
 
 @dataclass(slots=True)
@@ -55,8 +60,8 @@ class Stretch:
     bodies: int = 0
     missing: list[tuple[int, int]] = field(default_factory=list)
     """Records without a body, from and to; whether that is a fault depends on what the log tells."""
-    erased: list[tuple[int, str]] = field(default_factory=list)
-    """Records whose body is erased, and the id of the record that is said to tell of it."""
+    erased: list[Erased] = field(default_factory=list)
+    """Records whose body is erased, by the lines in their places."""
     gaps: list[int] = field(default_factory=list)
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """Kind and body of each record by which the log tells what it no longer holds, or what else it holds."""
@@ -183,11 +188,11 @@ class _Bodies:
         bodies = next(self._tiles, [])[: len(entries)]
         expected = [_DIGEST + b2a_base64(sha256(body).digest())[:-1] + _KIND for body in bodies]
         heads = [entry[:_LETTER] for entry in entries]
-        if expected == heads and _LETTERS.isdisjoint([entry[_LETTER] for entry in entries]):
+        if expected == heads and _LETTERS.isdisjoint([entry[_LETTER : _LETTER + 1] for entry in entries]):
             self._stretch.bodies += len(entries)
             return
         for i, entry in enumerate(entries):
-            if expected[i : i + 1] == [heads[i]] and entry[_LETTER] not in _LETTERS:
+            if expected[i : i + 1] == [heads[i]] and entry[_LETTER : _LETTER + 1] not in _LETTERS:
                 self._stretch.bodies += 1
             else:
                 self._look(first + i, entry, bodies[i] if i < len(bodies) else None)
@@ -206,7 +211,8 @@ class _Bodies:
             if kind in _TELLING:
                 self._stretch.told.append((kind, orjson.loads(body)))
         elif body is not None and is_erased(body):
-            self._stretch.erased.append((at, orjson.loads(body)["erased"]))
+            line = orjson.loads(body)
+            self._stretch.erased.append((at, line["erased"], line.get("id")))
         else:
             self._wrong.append((at, digest))
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
 import pyarrow as pa
 from sqlalchemy import Connection
 
@@ -19,6 +20,7 @@ from audit.bodies import Line, read_bodies
 from audit.columns.schema import SCHEMA, table_of, unsealed_table
 from audit.drain import unsealed_frames
 from audit.files import tile_reader
+from audit.record import body_digest
 from audit.state import load_state
 from audit.tiles import ENTRIES, WIDTH, decode_bundle
 
@@ -49,13 +51,23 @@ def waiting(tx: Connection | None, folder: Path) -> Waiting:
 def sealed_rows(folder: Path, first: int, end: int, size: int, offset: int | None = None) -> pa.Table:
     """Return the rows of the records from `first` up to `end` in a log of `size`, from the bodies.
 
-    Rows of bodies that are gone are left out. `offset` is where the first one begins, if the caller knows.
+    Rows of bodies that are gone are left out. `offset` is where the first one is said to begin; when it does
+    not, that is found out.
     """
     tables = [SCHEMA.empty_table()]
+    if offset and first < end and not _begins(folder, first, size, offset):
+        offset = None
     lines = read_bodies(folder / "bodies", first, end, offset)
     while piece := [line for _, line in zip(range(_PIECE), lines, strict=False)]:
         tables.append(table_of(piece, envelopes_of(folder, piece, size)))
     return pa.concat_tables(tables)
+
+
+def _begins(folder: Path, index: int, size: int, offset: int) -> bool:
+    """Tell whether at `offset` there is the body of the record `index`: the log holds its digest."""
+    line = next(read_bodies(folder / "bodies", index, index + 1, offset), None)
+    envelope = orjson.loads(envelope_at(folder, index, size))
+    return line is not None and envelope["b"] == body_digest(line.body)
 
 
 def envelopes_of(folder: Path, lines: Sequence[Line], size: int) -> list[bytes]:

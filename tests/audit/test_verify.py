@@ -8,16 +8,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from audit.bodies import PER_FILE, erased_line
+from audit.columns.blocks import Block, present
+from audit.columns.make import make
+from audit.columns.renewal import ask_renewal
 from audit.keeping.kinds import body_erased, pruned
 from audit.merkle import leaf_hash
 from audit.note import BadNote, Checkpoint, NoteSigner
+from audit.record import make_record
 from audit.state import load_state, save_state
 from audit.tiles import decode_bundle, encode_bundle
 from audit.verify import BadFile, verify
+from audit.verify_progress import load
 from core.text import Text
+from tests.audit.columns.story import asked, grown, make_all
 from tests.audit.faults.story import seal_calls
 from tests.audit.logs import ORIGIN, SIGNER, START, VKEY, Log, access
 
@@ -285,6 +292,29 @@ def test_a_body_that_was_erased_on_record_is_told_apart_from_a_fault(sealed: Log
     assert "no record says so (record 40)" in str(sealed.verify())
 
 
+def test_the_line_of_an_erased_body_keeps_the_id_of_its_own_record(sealed: Log) -> None:
+    def erase_as(own: str | None) -> None:
+        def change(lines: list[bytes]) -> None:
+            lines[40] = erased_line(len(lines[40]) - 1, said.id, own) + b"\n"
+
+        bodies_changed(change)(sealed.folder)
+
+    said = body_erased(40, access().id, "decision-1", "basis", START)
+    sealed.put([said])
+    sealed.seal()
+    for own, sound in ((orjson.loads(said.body)["record"], True), (access().id, False), (None, False)):
+        erase_as(own)
+        assert sealed.verify().sound is sound
+
+
+def test_an_entry_that_ends_before_its_kind_is_named(sealed: Log) -> None:
+    def cut_entries(entries: list[bytes]) -> None:
+        entries[:] = [entry[:57] for entry in entries]
+
+    rewrite_bundle(cut_entries)(sealed.folder)
+    assert any(fault.file.startswith("tile/entries/") for fault in sealed.verify().faults)
+
+
 def test_a_body_that_is_erased_while_it_is_checked_is_no_fault(sealed: Log) -> None:
     said = body_erased(40, None, "decision-1", "basis", START)
 
@@ -300,6 +330,27 @@ def test_a_body_that_is_erased_while_it_is_checked_is_no_fault(sealed: Log) -> N
 
     report = verify(sealed.folder, VKEY, grow)
     assert (report.sound, report.erased, report.size) == (True, 1, SIZE + 1)
+
+
+def test_blocks_of_bodies_that_are_gone_are_neither_sound_nor_counted(large: Log) -> None:
+    def invent() -> None:
+        make(large.folder, Block(0, 4096), LARGE, lambda made: None)
+
+    first = large.folder / "bodies" / "000000000000.jsonl"
+    invent()
+    kept = Block(0, 4096).path(large.folder).read_bytes()
+    large.put([pruned(0, PER_FILE - 1, "00" * 32, Text("办法", "rule"), START, START)])
+    large.seal()
+    first.unlink()
+    ask_renewal(large.folder, 0, PER_FILE - 1)
+    assert large.verify().sound  # whoever makes the blocks has not come to it yet
+    make_all(large)
+    assert (large.verify().sound, present(large.folder)) == (True, [])
+    Block(0, 4096).path(large.folder).write_bytes(kept)
+    assert str(large.verify().faults[0]).startswith(
+        "columns/4096/000000000000.parquet: the block is not what"
+    )
+    assert asked(large, f"SELECT count(*) AS n FROM records WHERE log_index < {PER_FILE}") == [{"n": 0}]
 
 
 def test_bodies_past_their_retention_are_told_apart_from_missing_ones(large: Log) -> None:
@@ -373,6 +424,63 @@ def test_a_check_goes_on_where_an_earlier_one_was_and_holds_the_log_to_it(large:
     kept.write_text("{}")
     with pytest.raises(BadFile):
         verify(large.folder, VKEY, resume=kept)
+
+
+def test_a_check_that_ends_with_faults_leaves_the_auditors_file_as_it_was(large: Log, tmp_path: Path) -> None:
+    kept = tmp_path / "checked"
+    flip(large.folder / "log/tile/1/000.p/65", 50)
+    assert not verify(large.folder, VKEY, resume=kept).sound
+    assert not kept.exists()
+    flip(large.folder / "log/tile/1/000.p/65", 50)
+    assert verify(large.folder, VKEY, resume=kept).sound
+    before = kept.read_bytes()
+    large.put([access() for _ in range(2)])
+    large.seal()
+    flip(large.folder / "bodies" / f"{PER_FILE:012d}.jsonl", 50)
+    assert not verify(large.folder, VKEY, resume=kept).sound
+    assert kept.read_bytes() == before
+
+
+def test_a_check_that_breaks_off_forgets_nothing_that_was_seen(tmp_path: Path) -> None:
+    ours, other, kept = Log(tmp_path / "a"), Log(tmp_path / "b"), tmp_path / "checked"
+    grown(ours, 10)
+    grown(other, 12)
+    assert verify(ours.folder, VKEY, resume=kept).sound
+    mixed = Path(shutil.copytree(other.folder, tmp_path / "mixed"))
+    leaves = (ours.folder / "log/tile/0/000.p/10").read_bytes()
+    tile = mixed / "log/tile/0/000.p/12"
+    tile.write_bytes(leaves + tile.read_bytes()[len(leaves) :])
+
+    def break_off(done: int, size: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verify(mixed, VKEY, break_off, resume=kept)
+    assert "had another root" in str(verify(other.folder, VKEY, resume=kept))
+
+
+def test_a_check_that_was_broken_off_goes_on_where_it_was(large: Log, tmp_path: Path) -> None:
+    kept = tmp_path / "checked"
+
+    def break_off(done: int, size: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verify(large.folder, VKEY, break_off, resume=kept)
+    assert verify(large.folder, VKEY, resume=kept).checked_before == PER_FILE
+
+
+def test_blocks_compared_once_are_compared_again_only_when_they_change(large: Log, tmp_path: Path) -> None:
+    kept, block = tmp_path / "checked", Block(0, 4096)
+    made = make(large.folder, block, LARGE, lambda made: None)
+    said = {"block": block.name, "sha256": made.sha256}
+    large.put([make_record("segment.sealed", START, "sealer", said)])
+    large.seal()
+    assert verify(large.folder, VKEY, resume=kept).sound
+    assert load(kept).known.compared == {block.name: made.sha256}  # type: ignore[union-attr]
+    assert verify(large.folder, VKEY, resume=kept).sound
+    flip(block.path(large.folder), 5000)
+    assert "not as the log knows it" in str(verify(large.folder, VKEY, resume=kept))
 
 
 def test_what_a_running_sealer_writes_is_no_leftover(sealed: Log) -> None:

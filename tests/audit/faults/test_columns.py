@@ -1,0 +1,137 @@
+"""Whoever alters what searches read is named: rows, footers, names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from audit.bodies import bodies_path
+from audit.columns.blocks import Block
+from audit.columns.footers import footer_of
+from audit.columns.make import Made, digest, make
+from audit.record import make_record
+from audit.verify import verify
+from tests.audit.columns.story import asked, grown, make_all, small_blocks
+from tests.audit.logs import START, VKEY, Log
+
+EVIL = "SELECT count(*) AS n FROM records WHERE consumer = 'dept-evil'"
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_blocks(monkeypatch)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    made = Log(tmp_path / "audit")
+    grown(made, 10, consumer="dept-evil")
+    grown(made, 10)
+    return made
+
+
+def rewritten(path: Path) -> None:
+    """Put other rows into a block; all else is as it was."""
+    table = pq.read_table(path)
+    at = table.schema.get_field_index("consumer")
+    table = table.set_column(at, "consumer", pa.array(["dept-carol"] * table.num_rows))
+    table = table.replace_schema_metadata(pq.read_metadata(path).metadata)
+    pq.write_table(table, path, store_schema=False)
+
+
+def patched(path: Path, old: bytes, new: bytes) -> None:
+    """Put other bytes into a block's footer."""
+    raw = path.read_bytes()
+    at = len(raw) - 8 - int.from_bytes(raw[-8:-4], "little")
+    assert old in raw[at:]
+    path.write_bytes(raw[:at] + raw[at:].replace(old, new))
+
+
+def seal_digest(log: Log, block: Block) -> None:
+    """Have the log itself hold the digest of a block, as if its maker had been deceived."""
+    said = {"block": block.name, "sha256": digest(block.path(log.folder))}
+    log.put([make_record("segment.sealed", START, "sealer", said)])
+    log.seal()
+
+
+def name_of(block: Block) -> str:
+    return f"columns/{block.name}"
+
+
+def test_rows_that_were_altered_in_small_blocks_never_get_into_larger_ones(log: Log) -> None:
+    for first in range(0, 16, 4):
+        make(log.folder, Block(first, 4), 20, lambda made: None)
+        rewritten(Block(first, 4).path(log.folder))
+    assert {f.file for f in log.verify().faults} == {name_of(Block(n, 4)) for n in range(0, 16, 4)}
+    make_all(log)
+    assert (asked(log, EVIL), log.verify().faults) == ([{"n": 10}], [])
+
+
+def test_altered_rows_are_named_although_the_log_holds_their_digest(log: Log) -> None:
+    make_all(log)
+    block = Block(0, 16)
+    rewritten(block.path(log.folder))
+    seal_digest(log, block)
+    (fault,) = log.verify().faults
+    assert (fault.file, fault.first, fault.last) == (name_of(block), 0, 15)
+    assert "not what its bodies give" in fault.what
+    assert verify(log.folder, VKEY, columns=False).sound
+
+
+def test_a_row_too_few_or_too_many_is_named_although_the_log_holds_the_digest(log: Log) -> None:
+    make_all(log)
+    block = Block(0, 16)
+    path = block.path(log.folder)
+    whole, keys = pq.read_table(path), pq.read_metadata(path).metadata
+    for rows in (whole.slice(0, 15), whole.slice(1), pa.concat_tables([whole, whole.slice(3, 1)]), whole[:0]):
+        pq.write_table(rows.replace_schema_metadata(keys), path, store_schema=False)
+        seal_digest(log, block)
+        assert [f.file for f in log.verify().faults] == [name_of(block)]
+
+
+LIES: dict[str, Callable[[Path], None]] = {
+    "the least and greatest value": lambda path: patched(path, b"dept-evil", b"dept-zzzz"),
+    "its own version": lambda path: patched(path, b"shuxiang.columns", b"shuxiang.columnz"),
+    "where the next body is": lambda path: patched(
+        path,
+        str(footer_of(path).next_offset).encode(),  # type: ignore[union-attr]
+        str(footer_of(path).next_offset + 1).encode(),  # type: ignore[union-attr]
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LIES)
+def test_a_footer_that_lies_over_right_rows_is_named(log: Log, what: str) -> None:
+    block = Block(0, 4)
+    make(log.folder, block, 20, lambda made: None)
+    assert log.verify().sound
+    LIES[what](block.path(log.folder))
+    assert [f.file for f in log.verify().faults] == [name_of(block)]
+
+
+def test_a_footer_that_lies_of_where_it_ends_hides_nothing_behind_it(log: Log) -> None:
+    block, log_end = Block(0, 4), bodies_path(log.folder / "bodies", 0).stat().st_size
+    make(log.folder, block, 20, lambda made: None)
+    begins = footer_of(block.path(log.folder)).next_offset  # type: ignore[union-attr]
+    assert len(str(begins)) == len(str(log_end))
+    patched(block.path(log.folder), str(begins).encode(), str(log_end).encode())
+    assert asked(log, EVIL) == [{"n": 10}]
+
+
+def test_names_that_no_block_and_no_file_of_bodies_has_are_named_and_stop_nothing(log: Log) -> None:
+    made: list[Made] = []
+    make(log.folder, Block(0, 4), 20, made.append)
+    for name in ("²²².parquet", "4.parquet", "000000000003.parquet", "9" * 40 + ".parquet"):
+        (log.folder / "columns" / "4" / name).touch()
+    for name in ("²²².jsonl", "x.jsonl", "-1.jsonl", "5.jsonl"):
+        (log.folder / "bodies" / name).touch()
+    assert asked(log, EVIL) == [{"n": 10}]
+    named = {fault.file for fault in log.verify().faults}
+    assert {"columns/4/²²².parquet", "columns/4/4.parquet", "columns/4/000000000003.parquet"} <= named
+    assert {"bodies/²²².jsonl", "bodies/x.jsonl", "bodies/-1.jsonl", "bodies/5.jsonl"} <= named
+    assert name_of(Block(0, 4)) not in named
+    make_all(log)
