@@ -23,9 +23,10 @@ from audit.columns.renewal import ask_renewal, requests
 from audit.files import Inconsistent
 from audit.keeping import store
 from audit.keeping.covered import Covered, Keeping, all_logs, covered
-from audit.keeping.kinds import body_erased, carried_out
+from audit.keeping.kinds import BODY_ERASED, body_erased, carried_out
 from audit.keeping.model import GRANTED, STATED, Erasure, Target
 from audit.keeping.places import checked_body, erase_body, erase_frames
+from audit.keeping.stated import stated
 from audit.keeping.units import units_holding
 from audit.proofs import entry_at
 from audit.query import record_by_id
@@ -78,13 +79,13 @@ def _state(keeping: Keeping, logs: Logs, erasure: Erasure, reach: Covered, now: 
     for target in targets:
         _check(logs[target.log], target)
     with keeping.database.begin() as tx:
-        stated = []
+        told = []
         for target in targets:
             of = target.log_index or 0, target.record_id, erasure.id, erasure.basis
             made = body_erased(*of, now, logs[target.log].log)
             insert_outbox(tx, made)
-            stated.append(replace(target, statement=made.id))
-        store.state_targets(tx, erasure.id, stated)
+            told.append(replace(target, statement=made.id))
+        store.state_targets(tx, erasure.id, told)
 
 
 def _located(tx: Connection, logs: Logs, target: Target) -> Target | None:
@@ -107,12 +108,18 @@ def _are_stated(keeping: Keeping, erasure: Erasure, reach: Covered) -> bool:
     with keeping.database.read() as tx:
         for target in _stated(erasure):
             try:
-                index = record_by_id(tx, keeping.root, str(target.statement)).log_index
+                said = stated(tx, keeping.root, str(target.statement), BODY_ERASED, reach.said)
             except NotFound:  # on its way from the outbox into the log
                 return False
-            if index is None or index >= reach.said:
+            if said is None:
                 return False
+            if (said["index"], said["record"], said["erasure"]) != _about(erasure, target):
+                raise Inconsistent(f"the record {target.statement} says that another body is erased")
     return True
+
+
+def _about(erasure: Erasure, target: Target) -> tuple[int | None, str, str]:
+    return target.log_index, target.record_id, erasure.id
 
 
 def _stated(erasure: Erasure) -> Iterator[Target]:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import orjson
 
-from audit.bodies import bodies_path, erased_line, is_erased, read_bodies
+from audit.bodies import Line, bodies_path, erased_line, is_erased, read_bodies
 from audit.files import Inconsistent
 from audit.frames import encode_frame, read_journal
+from audit.keeping.kinds import KEPT
 from audit.record import body_digest
 from audit.segments import journal_of, segments_in
 
@@ -17,18 +18,33 @@ from audit.segments import journal_of, segments_in
 def erase_body(folder: Path, index: int, record_id: str, statement: str, envelope: bytes) -> bool:
     """Overwrite the body at `index` in the folder of bodies, durably; False when it is not there any more.
 
-    Raises Inconsistent when what lies there is neither the body of `envelope` nor erased: somebody changed
-    it, and that is to be looked at first.
+    Raises Inconsistent as `checked_body`: somebody changed something, and that is to be looked at first.
     """
-    line = next(read_bodies(folder, index, index + 1), None)
+    line = checked_body(folder, index, record_id, envelope)
     if line is None:
         return False
     if not is_erased(line.body):
-        if orjson.loads(envelope)["b"] != body_digest(line.body):
-            raise Inconsistent(f"the body {index} does not fit its envelope and is not erased")
         gone = erased_line(len(line.body), statement, record_id)
         _overwrite(bodies_path(folder, index), line.offset, gone)
     return True
+
+
+def checked_body(folder: Path, index: int, record_id: str, envelope: bytes) -> Line | None:
+    """Return the body at `index` of the folder of bodies, or what is left of it; None when it is not there.
+
+    That it lies there is known from columns, which anybody may have changed. So it must be the body of
+    `envelope` and of this very record, and none by which the log explains itself. Raises Inconsistent.
+    """
+    line, known = next(read_bodies(folder, index, index + 1), None), orjson.loads(envelope)
+    if known["k"] in KEPT:
+        raise Inconsistent(f"the record {index} explains the log and is never erased")
+    if line is None:
+        return None
+    if not is_erased(line.body) and known["b"] != body_digest(line.body):
+        raise Inconsistent(f"the body {index} does not fit its envelope and is not erased")
+    if orjson.loads(line.body).get("id", record_id) != record_id:
+        raise Inconsistent(f"the body {index} is not that of the record {record_id}: the columns are wrong")
+    return line
 
 
 def erase_frames(journals: Path, record_id: str, statement: str, envelope: bytes) -> None:

@@ -13,10 +13,11 @@ Of several logs the oldest comes first: nothing goes from one while those before
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -26,9 +27,9 @@ from audit.files import Inconsistent, tile_reader, write_file
 from audit.frames import read_journal
 from audit.keeping.covered import Covered, Keeping, all_logs, files_of
 from audit.keeping.ids import keep_ids
-from audit.keeping.kinds import pruned
+from audit.keeping.kinds import PRUNED, pruned
+from audit.keeping.stated import stated
 from audit.keeping.units import member
-from audit.query import record_by_id
 from audit.segments import segments_in, sync_folder
 from audit.store import insert_outbox
 from audit.tiles import ENTRIES, WIDTH, decode_bundle, tiles_of
@@ -164,22 +165,31 @@ def go_on_pruning(keeping: Keeping, job: Job, reach: Covered) -> bool:
     """Delete what `job` says if the log says so by now; tell whether the job is over.
 
     One whose record is nowhere, as after a crash before it was written, is over as well: nothing was deleted.
+    Raises Inconsistent when its record says something else.
     """
     try:
         with keeping.database.read() as tx:
-            index = record_by_id(tx, keeping.root, job.statement).log_index
+            said = stated(tx, keeping.root, job.statement, PRUNED, reach.said)
     except NotFound:
         _job_path(keeping.folder).unlink(missing_ok=True)
         return True
-    if index is None or index >= reach.said:
+    if said is None:
         return False
+    _check(keeping, job, said)
     keep_ids(keeping.folders, job.since, job.last)
     for folder in keeping.folders:
         _delete(folder / "bodies", job)
-    _delete_torn(keeping.folder / "journal" / "torn", parse_instant(job.until))
+    _delete_torn(keeping.folder / "journal" / "torn", parse_instant(said["until"]))
     ask_renewal(keeping.folder, job.since, job.last)
     _job_path(keeping.folder).unlink(missing_ok=True)
     return True
+
+
+def _check(keeping: Keeping, job: Job, said: Mapping[str, Any]) -> None:
+    """Raise Inconsistent unless the record says of this log what the file of the job does."""
+    known = said["since"], said["last"], said.get("log")
+    if known != (job.since, job.last, keeping.log):
+        raise Inconsistent(f"{_job_path(keeping.folder).name} is about other bodies than its record")
 
 
 def _delete(bodies: Path, job: Job) -> None:

@@ -204,7 +204,16 @@ def test_a_body_that_somebody_changed_is_not_erased_but_reported(town: Town, rec
     path = next((town.folder / "bodies").iterdir())
     path.write_bytes(path.read_bytes().replace(b"for-0", b"for-X"))
     town.seal()
+    with pytest.raises(Inconsistent, match="body 0 does not fit"):  # before the log says anything of it
+        carry_out(town.keeping, town.now)
+
+
+def test_a_body_changed_after_the_log_spoke_of_it_is_not_erased(town: Town, records: list[str]) -> None:
+    granted(town, [records[0]])
+    town.seal()
     carry_out(town.keeping, town.now)
+    path = next((town.folder / "bodies").iterdir())
+    path.write_bytes(path.read_bytes().replace(b"for-0", b"for-X"))
     town.seal()
     with pytest.raises(Inconsistent, match="body 0 does not fit"):
         carry_out(town.keeping, town.now)
