@@ -162,7 +162,7 @@ def _prune_shown(keeping: Keeping, files: list[Mapping[str, Any]], *, quiet: boo
 
 
 def _prune(keeping: Keeping, progress: Callable[[int], object]) -> dict[str, Any]:
-    """Delete step by step and tell how many bodies went; records are sealed here or by the sealer that runs."""
+    """Delete step by step and tell how many bodies went; records are sealed here or by a running sealer."""
     import time
 
     from audit.columns.blocks import kept_from
