@@ -109,13 +109,26 @@ def _finished(keeping: Keeping, now: datetime) -> tuple[str, Checkpoint]:
             "请先在 platform.yaml 中为新日志改写 log_origin",
             f"give the next log a name first: log_origin in platform.yaml is still {known.origin}",
         )
-    if (keeping.folder / PAST / slug_of(keeping.origin)).exists():
-        raise Conflict("log_origin 已用过", "log_origin was used before")
+    _check_names(keeping, known.origin)
     own = replace(keeping.settings, platform=replace(keeping.settings.platform, log_origin=known.origin))
     _finish_blocks(own, keeping.database, now)
     _check_end(Keeping(own, keeping.database))
     _drop_journals(keeping.folder)
     return published_checkpoint(keeping.folder)
+
+
+def _check_names(keeping: Keeping, old: str) -> None:
+    """Raise Conflict unless both logs have folders of their own: names that differ may share one."""
+    closed, following = slug_of(old), slug_of(keeping.origin)
+    if closed.casefold() == following.casefold():
+        raise Conflict(
+            "log_origin 与现有日志的文件夹名相同，请另取一个",
+            f"log_origin and {old} would lie in the same folder, {closed}: choose another name",
+        )
+    for slug in (closed, following):
+        for root in (keeping.folder, keeping.settings.key_file("")):
+            if any((root / PAST / slug).glob("*")):  # an empty one is of a rotation that was begun
+                raise Conflict("log_origin 已用过", f"log_origin was used before: {PAST}/{slug} is there")
 
 
 def _drop_journals(folder: Path) -> None:

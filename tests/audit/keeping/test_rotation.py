@@ -253,3 +253,22 @@ def dies_at(step: int, town: Town) -> bool:
         except Killed:
             return False
     return True
+
+
+@pytest.mark.parametrize("name", [SLUG, "AUDIT.example.cn/log", "audit.example.cn//log"])
+def test_a_name_that_would_lie_in_the_folder_of_the_log_before_is_refused(
+    town: Town, records: list[str], name: str
+) -> None:
+    with pytest.raises(Conflict, match="same folder"):
+        rotate(renamed(town, name).settings, town.database, town.now)
+    assert not is_rotating(town.folder)
+    town.seal()
+
+
+def test_a_log_whose_folder_is_taken_is_not_closed_over_it(town: Town, records: list[str]) -> None:
+    """As an older version let it come to: it runs under a name that lies where another was closed."""
+    (town.folder / "past" / SLUG / "log").mkdir(parents=True)
+    with pytest.raises(Conflict, match="used before"):
+        rotate(renamed(town).settings, town.database, town.now)
+    assert not is_rotating(town.folder)
+    town.seal()
