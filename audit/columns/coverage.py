@@ -101,7 +101,9 @@ def coverage_now(
 def _of_one(log: Snapshot, period: _Period, recorded: Recorded) -> Coverage:
     stored = [(block.first, block.end) for block in log.blocks]
     whole = [*stored, *uncovered(log.blocks, log.size)]
-    spans = [span for span in whole if period.may_hold((0, log.size)) and period.may_hold(span)]
+    if log.closed is not None and not period.may_hold((0, log.size)):
+        whole = []
+    spans = [span for span in whole if period.may_hold(span)]
     looked = [block for block in log.blocks if (block.first, block.end) in spans]
     tail = [span for span in spans if span not in stored]
     note = newest_note(log.folder)

@@ -12,6 +12,7 @@ from audit.columns.blocks import Block
 from audit.columns.coverage import Coverage, coverage_now
 from audit.columns.engine import engine_at
 from audit.columns.renewal import ask_renewal
+from audit.state import load_state
 from tests.audit.columns.story import grown, make_all, maker, small_blocks
 from tests.audit.logs import START, Log, access
 
@@ -75,3 +76,38 @@ def test_bodies_that_are_gone_are_missing_unless_they_lie_outside_of_the_period(
     assert covered(log, since=START + timedelta(days=2, hours=2)).complete
     assert covered(log, until=START + timedelta(days=2)).missing == ((0, 15), (32, 47)), "within the margin"
     assert covered(log, until=START + timedelta(days=1)).missing == ((0, 15),)
+
+
+def altered_body(log: Log, index: int) -> None:
+    """Write another body of the same length in place of one."""
+    path = bodies_path(log.folder / "bodies", index)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[index] = lines[index].replace(b"dept-a", b"dept-b")
+    path.write_bytes(b"".join(lines))
+
+
+@pytest.mark.parametrize(("index", "altered"), [(17, "4/000000000016.parquet"), (20, "20-")])
+def test_small_blocks_and_the_tail_are_compared_with_the_digests_in_the_log(
+    log: Log, index: int, altered: str
+) -> None:
+    grown(log, 21, consumer="dept-a")
+    while maker(log).step():
+        pass
+    log.seal()
+    assert covered(log).complete
+    altered_body(log, index)
+    Block(16, 4).path(log.folder).touch()
+    assert any(name.startswith(altered) for name in covered(log).altered)
+
+
+def test_what_the_log_is_said_to_hold_counts_only_with_the_digest_of_its_entry(log: Log) -> None:
+    grown(log, 16)
+    make_all(log)
+    size = load_state(log.folder).size
+    path = bodies_path(log.folder / "bodies", size - 1)
+    lines = path.read_bytes().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if b"segment.sealed" in line)
+    digest = lines[at].split(b'"sha256":"')[1][:64]
+    lines[at] = lines[at].replace(digest, b"0" * len(digest))
+    path.write_bytes(b"".join(lines))
+    assert covered(log).altered[0] == "16/000000000000.parquet"
