@@ -114,7 +114,7 @@ def _check_notes(
 
 
 def _check_stamps(folder: Path, report: Report, known: Known) -> None:
-    """Check the time stamps' files against what the log holds of them."""
+    """Check time stamps, and the notes that they are over, against what the log holds of them."""
     for file, expected in known.stamps.items():
         try:
             found = sha256((folder / file).read_bytes()).hexdigest()
@@ -122,7 +122,8 @@ def _check_stamps(folder: Path, report: Report, known: Known) -> None:
             report.wrong.add(file, "missing")
         else:
             if found != expected:
-                report.wrong.add(file, "the time stamp is not as the log knows it")
+                what = "time stamp" if file.endswith(".tsr") else "stamped checkpoint"
+                report.wrong.add(file, f"the {what} is not as the log knows it")
 
 
 # --- state and leftovers ----------------------------------------------------------------------------

@@ -79,7 +79,7 @@ class Known:
     blocks: dict[str, str] = field(default_factory=dict)
     """By file, the newest SHA-256 (hex) that the log knows of a block of columns."""
     stamps: dict[str, str] = field(default_factory=dict)
-    """The same of the time stamps over anchors."""
+    """The same of time stamps, and of the anchors that they are over."""
     compared: dict[str, str] = field(default_factory=dict)
     """The blocks whose rows were found to be those of the bodies, with the digests that they had then."""
 
@@ -103,6 +103,8 @@ class Known:
             self.pruned = max(self.pruned, body["last"] + 1)
         elif kind == STAMPED:
             self.stamps[body["file"]] = body["sha256"]
+            if "checkpoint_sha256" in body:
+                self.stamps[f"anchors/{body['size']}.checkpoint"] = body["checkpoint_sha256"]
         else:
             self.blocks[body["block"]] = body["sha256"]
 

@@ -24,7 +24,6 @@ import re
 import struct
 import sys
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -467,8 +466,16 @@ def _bodies_fit(bodies: list[bytes], entries: list[bytes], first: int) -> str:
     changed = [first + i for i, erased in odd.items() if not erased]
     if changed:
         raise Fault(f"正文被改过：{changed[:20]} / these bodies were changed")
-    erased = "".join(f"; {first + i} 已依法删除 / erased by {m[1].decode()}" for i, m in odd.items() if m)
-    return f"{len(entries) - len(odd)}{erased}"
+    claims = [f"{first + i} ({found[1].decode()})" for i, found in odd.items() if found]
+    return f"{len(entries) - len(odd)}{_claimed(claims)}"
+
+
+def _claimed(claims: list[str]) -> str:
+    """Say that bodies are said to be erased: whether a record of the log says so cannot be seen here."""
+    if not claims:
+        return ""
+    which = ", ".join(claims[:20]) + (" ..." if len(claims) > 20 else "")
+    return f"; 自称已依法删除、此处未经证明 / claimed to be erased, not proven here: {len(claims)}: {which}"
 
 
 ERASED = re.compile(rb'\{"erased":"([0-9a-f-]{36})"(?:,"id":"[0-9a-f-]{36}")?\} *')
@@ -507,13 +514,22 @@ def parse_bundle(raw: bytes) -> list[bytes]:
 def member(unit: zipfile.ZipFile, name: str) -> bytes:
     """Return a file of an archive. Raises Unreadable."""
     try:
-        if unit.getinfo(name).file_size <= LARGEST:
-            return unit.read(name)
-    except (KeyError, RuntimeError, OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
-        pass
-    raise Unreadable(
-        f"归档中的文件缺失、损坏或过大：{name} / a file of the archive is missing, damaged or too large"
-    )
+        data = unit.read(name) if unit.getinfo(name).file_size <= LARGEST else None
+    except Exception:  # each way of packing has errors of its own
+        data = None
+    if data is None:
+        raise Unreadable(
+            f"归档中的文件缺失、损坏或过大：{name} / a file of the archive is missing, damaged or too large"
+        )
+    return data
+
+
+def open_archive(path: Path) -> zipfile.ZipFile:
+    """Open an archive. Raises Unreadable."""
+    try:
+        return zipfile.ZipFile(path)
+    except Exception:  # its directory may hold anything
+        raise Unreadable("归档已损坏 / the archive is damaged") from None
 
 
 # --- exports: an answer to an auditor's question, with the records behind it -----------------------
@@ -558,10 +574,11 @@ def _export_proven(export: zipfile.ZipFile, names: list[str], trust: Trust) -> s
                 raise Fault(f"{name}: {'; '.join(step.detail for step in proof.steps if not step.ok)}")
             found.add(proof.facts["envelope"]["b"])
     bodies = member(export, "bodies.jsonl").splitlines() if "bodies.jsonl" in names else []
-    unproven = sum(digest(body) not in found and not ERASED.fullmatch(body) for body in bodies)
-    if unproven:
+    odd = [ERASED.fullmatch(body) for body in bodies if digest(body) not in found]
+    if unproven := odd.count(None):
         raise Fault(f"没有证明的正文：{unproven} / bodies without a proof: added, or not sealed yet by then")
-    return f"{len(found)}; 正文 / bodies {len(bodies)}"
+    proven = f"{len(found)}; 正文 / bodies {len(bodies) - len(odd)}"
+    return proven + _claimed([claim[1].decode() for claim in odd if claim])
 
 
 # --- reading ---------------------------------------------------------------------------------------
@@ -638,7 +655,7 @@ def check_file(path: Path, trust: Trust, given: Given) -> Report:
 
 def _check_sort(path: Path, trust: Trust, given: Given, report: Report) -> None:
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             is_unit = "manifest.json" in archive.namelist()
             (check_unit if is_unit else check_export)(archive, trust, report)
         return

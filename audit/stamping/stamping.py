@@ -84,12 +84,13 @@ class Stamping:
         )
 
     def _put_on_record(self, stamped: Stamped, stamp: Stamp, now: datetime) -> None:
-        note = anchor_path(self._folder, stamped.size).read_text(encoding="utf-8")
+        note = anchor_path(self._folder, stamped.size).read_bytes()
         body = {
             "size": stamped.size,
-            "root": split_note(note)[0].split("\n")[2],
+            "root": split_note(note.decode())[0].split("\n")[2],
             "file": f"anchors/{stamped.size}.tsr",
             "sha256": hashlib.sha256(stamped.response).hexdigest(),
+            "checkpoint_sha256": hashlib.sha256(note).hexdigest(),
             "serial": str(stamp.serial),
             "at": local_iso(stamp.at),
         }

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import orjson
@@ -17,7 +18,7 @@ from audit.columns.make import make
 from audit.columns.renewal import ask_renewal
 from audit.keeping.kinds import body_erased, pruned
 from audit.merkle import leaf_hash
-from audit.note import BadNote, Checkpoint, NoteSigner
+from audit.note import BadNote, Checkpoint, Cosigner, NoteSigner, add_signatures, split_note
 from audit.record import make_record
 from audit.state import load_state, save_state
 from audit.tiles import decode_bundle, encode_bundle
@@ -313,6 +314,29 @@ def test_an_entry_that_ends_before_its_kind_is_named(sealed: Log) -> None:
 
     rewrite_bundle(cut_entries)(sealed.folder)
     assert any(fault.file.startswith("tile/entries/") for fault in sealed.verify().faults)
+
+
+def test_a_stamped_checkpoint_has_to_stay_as_it_was_stamped(sealed: Log) -> None:
+    text = SIGNER.sign_note(split_note((sealed.folder / "log" / "checkpoint").read_text())[0])
+    cosigned = add_signatures(
+        text, [Cosigner.generate("w.example/1", "ed25519").cosign(split_note(text)[0], START)]
+    )
+    anchor, stamp = (sealed.folder / "anchors" / f"{SIZE}.{suffix}" for suffix in ("checkpoint", "tsr"))
+    anchor.parent.mkdir()
+    anchor.write_text(cosigned)
+    stamp.write_bytes(b"response")
+    digests = {
+        "sha256": sha256(b"response").hexdigest(),
+        "checkpoint_sha256": sha256(cosigned.encode()).hexdigest(),
+    }
+    told = {"size": SIZE, "file": f"anchors/{SIZE}.tsr", **digests}
+    sealed.put([make_record("timestamp", START, "sealer", told)])
+    sealed.seal()
+    assert sealed.verify().sound
+    anchor.write_text(text)  # the witness's line is cut out
+    assert "the stamped checkpoint is not as the log knows it" in str(sealed.verify())
+    anchor.unlink()
+    assert f"anchors/{SIZE}.checkpoint: missing" in str(sealed.verify())
 
 
 def test_a_body_that_is_erased_while_it_is_checked_is_no_fault(sealed: Log) -> None:

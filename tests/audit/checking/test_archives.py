@@ -120,7 +120,7 @@ def test_an_erased_body_is_told_and_breaks_nothing(large: Held, unit: Files) -> 
     lines[5] = erased_line(len(lines[5]), NOBODY, NOBODY)
     report = judged(large, relisted({**unit, "bodies.jsonl": b"\n".join(lines)}))
     assert report.sound
-    assert f"{PER_FILE + 5} 已依法删除 / erased by {NOBODY}" in report.steps[-1].detail
+    assert f"claimed to be erased, not proven here: 1: {PER_FILE + 5} ({NOBODY})" in report.steps[-1].detail
     lines[6] = b'{"erased":"by nobody"}'
     assert not judged(large, relisted({**unit, "bodies.jsonl": b"\n".join(lines)})).sound
 
@@ -187,11 +187,14 @@ def test_an_export_with_a_body_too_many_another_signer_or_another_log_is_refused
     assert not judged(held, signed(files, "other.example/log")).readable
 
 
-def test_an_export_with_an_erased_body_is_still_proven(held: Held) -> None:
+def test_an_export_tells_an_erased_body_from_those_that_are_proven(held: Held) -> None:
     files = export(held, [3, 77])
     body = held.body(77)
     gone = {**files, "bodies.jsonl": files["bodies.jsonl"].replace(body, erased_line(len(body), NOBODY))}
-    assert judged(held, gone, signed).sound
+    report = judged(held, gone, signed)
+    assert report.sound
+    assert "bodies 1; 自称" in report.steps[-1].detail
+    assert f"claimed to be erased, not proven here: 1: {NOBODY}" in report.steps[-1].detail
 
 
 def test_a_file_put_in_twice_is_noticed(held: Held, tmp_path: Path) -> None:

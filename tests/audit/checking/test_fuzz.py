@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import random
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -124,6 +126,20 @@ def test_any_archive_whatever_is_read_without_a_slip(check: Check, members: dict
         for name, data in members.items():
             unit.writestr(name, data)
     assert not check(packed.getvalue()).readable
+
+
+@pytest.mark.parametrize(
+    "packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_damaged_archive_is_unreadable_however_it_was_packed(check: Check, packing: int) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", packing) as unit:
+        unit.writestr("manifest.json", b'{"first":0,"files":[]}' * 50)
+    whole, chance = packed.getvalue(), random.Random(packing)
+    behind = whole.index(b"manifest.json") + len(b"manifest.json")
+    for at in [behind + 12, *(chance.randrange(len(whole)) for _ in range(60))]:
+        assert not check(whole[:at] + b"\xff" * 8 + whole[at + 8 :]).readable
+    assert not check(b"A" * 50 + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 1, 1, 46, 20, 0)).readable
 
 
 ANYTHING = st.recursive(

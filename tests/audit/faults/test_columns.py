@@ -122,6 +122,20 @@ def test_a_footer_that_lies_of_where_it_ends_hides_nothing_behind_it(log: Log) -
     assert asked(log, EVIL) == [{"n": 10}]
 
 
+def test_the_digest_of_another_logs_block_does_not_count_for_our_own(log: Log) -> None:
+    other = Log(log.folder.with_name("other"))
+    grown(other, 16)
+    make_all(log)
+    block = Block(0, 16)
+    theirs = make(other.folder, block, 16, lambda made: None)
+    said = {"block": block.name, "sha256": theirs.sha256, "log": "audit.example.cn/log-2025"}
+    log.put([make_record("segment.sealed", START, "sealer", said)])
+    log.seal()
+    assert log.verify().sound
+    block.path(log.folder).write_bytes(block.path(other.folder).read_bytes())
+    assert [f.file for f in log.verify().faults] == [name_of(block)]
+
+
 def test_names_that_no_block_and_no_file_of_bodies_has_are_named_and_stop_nothing(log: Log) -> None:
     made: list[Made] = []
     make(log.folder, Block(0, 4), 20, made.append)

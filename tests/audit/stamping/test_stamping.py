@@ -133,6 +133,8 @@ def test_a_checkpoint_an_hour_is_stamped_kept_and_put_on_record(log: Log, served
     first, second = (body for body in bodies if body["k"] == "timestamp")
     assert (first["size"], second["size"], second["file"]) == (1, 5, "anchors/5.tsr")
     assert second["sha256"] == hashlib.sha256((anchors / "5.tsr").read_bytes()).hexdigest()
+    stamped = (anchors / "5.checkpoint").read_bytes()
+    assert second["checkpoint_sha256"] == hashlib.sha256(stamped).hexdigest()
     assert abs(parse_instant(second["at"]) - start) < timedelta(minutes=2)
     assert second["root"] == (anchors / "5.checkpoint").read_text().split("\n")[2]
     assert log.verify().sound
