@@ -65,7 +65,10 @@ class Wanted:
 
     def alternatives(self) -> list[Mapping[str, str]]:
         """Return what must be equal, once for each column of `any_of`: filters help with these only."""
-        return [{**self.equal, name: self.value} for name in self.any_of] or [self.equal]
+        if not self.any_of:
+            return [self.equal]
+        possible = [name for name in self.any_of if self.equal.get(name, self.value) == self.value]
+        return [{**self.equal, name: self.value} for name in possible]
 
 
 class Search:
@@ -79,7 +82,7 @@ class Search:
     def newest(self, most: int) -> list[Place]:
         """Return the `most` newest rows that are wanted, by id descending. Raises Lost as `Engine.select`."""
         groups = sorted(self._groups(), key=_greatest, reverse=True)
-        if not groups and not self._may_be_hot():
+        if not self._wanted.alternatives() or (not groups and not self._may_be_hot()):
             return []
         found: list[Place] = []
         high, seen = _LAST, 0

@@ -228,3 +228,17 @@ def test_a_proof_leads_from_the_envelope_to_the_signed_checkpoint(log: Log) -> N
     log.put([access()])
     log.seal()
     assert check_inclusion(prove_inclusion(log.folder, 300), record.envelope, SIGNER.verifier) == 300
+
+
+def test_a_department_that_is_not_the_consumer_asked_for_finds_only_what_it_shares(log: Log) -> None:
+    shared, own = access(consumer="d3", provider="d1"), access(consumer="d1")
+    log.put([shared, own])
+    assert ids(find(log, department="d1", equal={"consumer": "d3"})) == [shared.id]
+
+
+def test_a_record_that_names_several_people_is_found_by_each(log: Log) -> None:
+    both = access(subject=f"{'a' * 32},{'b' * 32}")
+    log.put([both])
+    for person in ("a" * 32, "b" * 32):
+        assert ids(find(log, equal={"subject": person})) == [both.id]
+    assert find(log, equal={"subject": "a" * 31}).items == ()
