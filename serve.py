@@ -110,7 +110,7 @@ def children(settings: Settings) -> list[Child]:
 
 def _witnesses(settings: Settings, environment: Mapping[str, str]) -> Iterator[Child]:
     """Yield the demo's witnesses, each in the folder of its key; in earnest other departments run them."""
-    for witness in settings.audit.witnesses.of:
+    for witness in (w for w in settings.audit.witnesses.of if w.is_demo):
         address = urlsplit(witness.url)
         folder = settings.data / Path(witness.key.removeprefix("file:")).parent
         command = serving(address.hostname or "127.0.0.1", address.port or 80)

@@ -25,6 +25,11 @@ class Witness:
     key: str
     """A verifier key, or ``file:PATH`` below the data folder."""
 
+    @property
+    def is_demo(self) -> bool:
+        """Whether the demo runs this witness itself, with keys in its own folder."""
+        return self.key.startswith("file:demo/")
+
 
 @dataclass(frozen=True, slots=True)
 class Witnesses:

@@ -36,9 +36,9 @@ def prepare(settings: Settings) -> None:
 
 
 def _witnesses(settings: Settings) -> None:
-    """Make the keys of the departments that witness the log, and tell them the log's."""
+    """Make the keys of the witnesses that the demo runs itself, and tell them the log's."""
     logs = [str(settings.key_file(name)) for name in ("log.vkey", "log-mldsa.vkey")]
-    for witness in settings.audit.witnesses.of:
+    for witness in (w for w in settings.audit.witnesses.of if w.is_demo):
         folder = settings.data / Path(witness.key.removeprefix("file:")).parent
         make_keys(folder, witness.name)
         know_logs(folder, logs)

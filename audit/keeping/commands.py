@@ -94,11 +94,13 @@ def rotate(place: Place, as_json: bool) -> None:
     from dataclasses import asdict
 
     from audit.keeping.rotation import rotate as close_and_begin
+    from audit.sealer import seal_once
     from core.times import utc_now
 
     keeping = _keeping(place)
     with _sound():
         done = close_and_begin(keeping.settings, keeping.database, utc_now())
+        seal_once(keeping.settings, keeping.database, utc_now())  # signs for the first entry of the next log
     facts = {**asdict(done), "folder": str(done.folder)}
     print_facts(facts, as_json, lambda: f"{done.old} ({done.size}) → {done.new}\n{done.folder}")
 
