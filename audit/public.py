@@ -16,7 +16,7 @@ import orjson
 
 from audit.checkpoint import BadNote, whole_number
 from audit.files import tile_reader
-from audit.keeping.finding import place_of
+from audit.keeping.public_places import public_place
 from audit.keys import NoteVerifier
 from audit.place import log_folder
 from audit.proofs import (
@@ -95,9 +95,9 @@ def tile_file(folder: Path, tile: str) -> Reply:
 def public_proof(work: Work, call: Call, record_id: str) -> Reply:
     """Return a C2SP tlog-proof with the record's envelope; whoever was given the record's id may ask.
 
-    The record may be of a closed log, and its body may be gone.
+    The record may be of a closed log, and its body may be gone. 429 while others ask.
     """
-    folder, index = place_of(work.tx, log_folder(work.settings), record_id)
+    folder, index = public_place(work.tx, log_folder(work.settings), record_id, work.now)
     if index is None:
         raise not_sealed_yet()
     return public_file(prove_inclusion(folder, index), _NOTE, _FEW_MINUTES)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from audit.keeping.finding import place_of
+from audit.keeping.finding import find_anywhere, folder_of, place_of
+from audit.keeping.ids import kept_index
+from audit.keeping.past import past_logs
 from audit.log import record
 from audit.place import log_folder
-from audit.query import Found, record_by_id
+from audit.query import Found
 from audit.reading import QUERY, open_record
-from core.errors import NotFound
+from core.errors import Gone, NotFound
 from core.work import Actor, Work
 from web.kit import before_answering
 
@@ -31,26 +33,47 @@ def is_party(actor: Actor, found: Found) -> bool:
 def open_as_party(work: Work, record_id: str) -> Found:
     """Return a record for an auditor or a party to it, and put that on record.
 
-    Raises NotFound for everybody else, as for a record that there is none of.
+    It may be of a closed log. Raises NotFound for everybody else, as for a record that there is none of, and
+    Gone where nobody can tell any more whose it was.
     """
     if work.actor.has("auditor"):
         return open_record(work, record_id)
-    found = record_by_id(work.tx, log_folder(work.settings), record_id)
+    folder = log_folder(work.settings)
+    try:
+        _, found = find_anywhere(work.tx, folder, record_id)
+    except NotFound:
+        if any(kept_index(place, record_id) is not None for place in _folders(folder)):
+            raise _only_public(record_id) from None
+        raise
+    if found.erased:
+        raise _only_public(found.id)
     if not is_party(work.actor, found):
         raise NotFound("没有这条记录", "no such record")
     _put_on_record(work, found.id)
     return found
 
 
+def _folders(folder: Path) -> list[Path]:
+    return [folder, *(log.folder for log in past_logs(folder))]
+
+
+def _only_public(record_id: str) -> Gone:
+    return Gone(
+        f"正文已删除，无法再核实属于哪个部门；证明可公开获取：/audit/proof/{record_id}",
+        f"the body is gone, and with it whose record it was; its proof is public: /audit/proof/{record_id}",
+    )
+
+
 def place_as_party(work: Work, record_id: str) -> tuple[Path, int | None]:
     """Return the folder and index of a record for an auditor or a party to it, and put that on record.
 
-    Auditors get those of closed logs too, and of records whose body is gone; whose these were nobody can
-    tell any more. The index is None until the record is sealed. Raises NotFound as `open_as_party`.
+    Auditors get those of records whose body is gone too; whose these were nobody can tell any more. The index
+    is None until the record is sealed. Raises as `open_as_party`.
     """
     folder = log_folder(work.settings)
     if not work.actor.has("auditor"):
-        return folder, open_as_party(work, record_id).log_index
+        found = open_as_party(work, record_id)
+        return folder_of(folder, found.log), found.log_index
     place = place_of(work.tx, folder, record_id)
     _put_on_record(work, record_id)
     return place
