@@ -17,6 +17,7 @@ import pyarrow as pa
 from audit.columns.coverage import Coverage, coverage
 from audit.columns.engine import Engine, engine_of, sql_of
 from audit.columns.tail import Logs
+from audit.identifiers import wrong_in
 from audit.log import record
 from audit.questions.model import shown
 from audit.reading import QUERY
@@ -173,6 +174,8 @@ def _narrowed(query: Mapping[str, str]) -> dict[str, str]:
                 f"may have {_CODE_MOST} characters at most",
                 code="range",
             )
+        if (wrong := wrong_in(name, value)) is not None:  # it goes on record as it was typed
+            raise invalid(f"/{name}", *wrong)
     return {name: code_in(value) if name == "dataset" else value for name, value in said.items()}
 
 

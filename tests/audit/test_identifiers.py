@@ -10,7 +10,7 @@ from audit.identifiers import names_person, wrong_in
 from audit.record import FIELDS
 from audit.sealer import seal_once
 from tests.audit.questions.test_asking import queries
-from tests.cast import dave
+from tests.cast import carol, dave
 from tests.conftest import World
 
 ID, OLD_ID, PHONE = "110101199003070011", "110101900307001", "13800138000"
@@ -32,6 +32,15 @@ def test_a_person_in_a_condition_is_refused_and_not_kept(world: World, path: str
     assert not [query for query in queries(world) if len(query["query"]) > 1]
     for text in (ID, "张三", PHONE):
         assert not kept(world, text)
+
+
+def test_a_person_in_a_condition_of_a_department_is_refused(world: World) -> None:
+    department = world.client(carol)
+    for field in ("dataset", "client", "grant"):
+        for text in (ID, "张三", f"no-{PHONE}"):
+            answer = department.get("/api/audit/usage/records", query_string={field: text})
+            assert answer.status_code == 400, (field, text)
+    assert not kept(world, "张三")
 
 
 def test_a_person_in_place_of_a_field_is_refused_and_not_kept(world: World) -> None:
