@@ -18,6 +18,8 @@ from tests.conftest import World
 from tests.hotline.conftest import make_city
 from tests.hotline.kit import WANG, acted, classified, step_doing, step_emitting, taken
 
+pytestmark = pytest.mark.long
+
 POISON = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{1337*7}}${1337*7}"
 RAW = ("<script>alert", "<img src=x", "9359", "onerror=alert(1)>{")
 hugo = _actor("hugo", "police", "handler")

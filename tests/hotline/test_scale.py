@@ -20,6 +20,8 @@ from hotline.tickets import act_on_ticket, find_ticket
 from tests.cast import hans, otto
 from tests.conftest import START, World
 
+pytestmark = pytest.mark.long
+
 OTHER = {"name": "欧阳明月", "phone": "19900001111", "address": "紫月路1号1栋101室"}
 OWN = {"id", "number", "record_id", "key", "sealed", "words", "code_digest", "summary", "phone_index"}
 """Columns in which two tickets differ because they are two."""

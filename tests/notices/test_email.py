@@ -213,6 +213,7 @@ def test_a_message_that_was_handed_over_without_an_answer_is_not_sent_again(
     assert send(world) == 0
 
 
+@pytest.mark.long
 def test_a_sender_killed_in_the_middle_leaves_the_message_uncertain(world: World, inbox: Inbox) -> None:
     inbox.hold = 30
     by_email(world, inbox.port)

@@ -232,6 +232,7 @@ def crowded(world: World) -> World:
     return world
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("actor", [alice, chen, bob], ids=lambda a: a.login)
 def test_a_hundred_thousand_notices_are_no_burden(crowded: World, actor: Actor) -> None:
     somebody = replace(actor, department="civil_affairs")

@@ -260,6 +260,7 @@ def test_a_sender_that_lost_its_claim_neither_sends_nor_settles(world: World, re
     assert states(world) == {"sent": 2}
 
 
+@pytest.mark.long
 def test_a_sender_killed_in_the_middle_leaves_it_to_the_receiver_to_drop_the_repeat(
     world: World, receiver: Provider
 ) -> None:

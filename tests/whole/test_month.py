@@ -20,6 +20,8 @@ from notices.store import notices
 from supervision.statistics import Wanted, read_statistics
 from tests.month import MANAGER, Month, play
 
+pytestmark = pytest.mark.long
+
 SMALL = {"departments": 6, "datasets": 12, "applications": 70}
 WHOLE = {"departments": 60, "datasets": 500, "applications": 5000}
 

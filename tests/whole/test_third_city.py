@@ -33,6 +33,8 @@ from tests.conftest import make_world
 from tests.rules.books import shipped
 from tests.stories import CONDITION, OFFERS, STATEMENT, active_client
 
+pytestmark = pytest.mark.long
+
 ID = "sharing/third"
 Change = Callable[[dict[str, Any]], object]
 

@@ -22,6 +22,8 @@ from tests.conftest import World
 from tests.ports import free_port
 from tests.warm import CONFIG
 
+pytestmark = pytest.mark.long
+
 
 def run(data: Path, *words: str | Path) -> Result:
     place = ("--config", str(CONFIG), "--data", str(data))

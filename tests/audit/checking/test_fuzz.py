@@ -20,6 +20,8 @@ from audit.checking import verifier
 from tests.audit.checking.held import WITNESSES, Held, hold, trust
 from tests.audit.logs import Log
 
+pytestmark = pytest.mark.long
+
 COUNT = 300
 TRUST = trust(*WITNESSES[:2], needed=2)
 often = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -17,6 +17,8 @@ from core.errors import Unavailable
 from tests.audit.columns.story import asked, grown, make_all, maker, small_blocks
 from tests.audit.logs import START, Log, access
 
+pytestmark = pytest.mark.long
+
 RECORDS = ibis.table(ibis.Schema.from_pyarrow(SCHEMA), name="records")
 
 

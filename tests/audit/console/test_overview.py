@@ -15,6 +15,8 @@ from tests.audit.console.calls import POISON, Calls, text_of
 from tests.audit.console.test_records import newest_query
 from tests.cast import carol
 
+pytestmark = pytest.mark.long
+
 
 def test_a_period_is_summed_up_beside_the_one_before_with_what_stands_out(calls: Calls, auditor: Any) -> None:
     html = auditor.get(

@@ -21,6 +21,8 @@ from tests.audit.console.calls import NOW, Calls, send, text_of, told
 from tests.cast import dave
 from tests.conftest import World
 
+pytestmark = pytest.mark.long
+
 BUREAU = Cosigner("bureau.example/witness", "ed25519", bytes(range(32)))
 LATE = Cosigner("archive.example/witness", "ed25519", bytes(range(32, 64)))
 

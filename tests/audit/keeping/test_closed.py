@@ -45,6 +45,8 @@ from tests.audit.keeping.test_witnessed import WITNESS, cosign
 from tests.audit.keeping.town import RULE, Town
 from tests.audit.logs import LASTING, ORIGIN, SIGNER, START, access
 
+pytestmark = pytest.mark.long
+
 LATER = timedelta(days=1200)
 THIRD = "audit.example.cn/log-2028"
 

@@ -36,6 +36,8 @@ from tests.audit.logs import SIGNER, access
 from tests.cast import adam, bob, carol, dave
 from tests.conftest import START
 
+pytestmark = pytest.mark.long
+
 BASIS, PAPER = "《个人信息保护法》第四十七条", "审字〔2026〕7号"
 dana = replace(dave, login="dana", pseudonym="pseudonym-of-dana")
 

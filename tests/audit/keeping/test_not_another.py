@@ -29,6 +29,8 @@ from tests.audit.keeping.test_erasing import granted, look
 from tests.audit.keeping.town import RULE, Town
 from tests.audit.logs import access
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def ids(town: Town) -> list[str]:

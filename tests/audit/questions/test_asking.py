@@ -20,6 +20,8 @@ from tests.cast import alice, bob, dave
 from tests.conftest import World
 from tests.stories import active_grant
 
+pytestmark = pytest.mark.long
+
 
 def put(world: World, *records: Any, seal: bool = True) -> None:
     with world.database.begin() as tx:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import orjson
 import pyarrow.parquet as pq
+import pytest
 
 from audit.note import NoteVerifier, open_note
 from audit.questions.bundle import FIRST_LINE
@@ -20,6 +21,8 @@ from tests.audit.questions.story import HOUR, call, event
 from tests.audit.questions.test_asking import put, queries
 from tests.cast import dave
 from tests.conftest import World
+
+pytestmark = pytest.mark.long
 
 
 def taken(world: World, query: str) -> bytes:

@@ -15,6 +15,8 @@ from rules.rulebook import SHIPPED
 from rules.workdays import load_calendar
 from tests.audit.questions.story import DAY, HOUR, MINUTE, NOON, Story, call, event, grant, period
 
+pytestmark = pytest.mark.long
+
 CALENDAR = load_calendar(SHIPPED / "calendars")
 
 

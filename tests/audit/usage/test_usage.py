@@ -14,6 +14,8 @@ from audit.store import insert_outbox
 from tests.audit.console.calls import DIVISIONS, MORNING, WORKDAYS, Calls, call, text_of
 from tests.cast import alice, ann, bob, carol, chen, dave, mallory
 
+pytestmark = pytest.mark.long
+
 FEBRUARY = "period=month&at=2026-02"
 
 

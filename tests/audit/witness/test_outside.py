@@ -30,6 +30,8 @@ from core.settings_audit import Audit, Witnesses
 from tests.audit.logs import SIGNERS, START, Log, access, settings_of
 from tests.audit.witness.stories import Served
 
+pytestmark = pytest.mark.long
+
 Make = Callable[..., Served]
 
 

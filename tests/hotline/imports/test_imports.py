@@ -40,6 +40,8 @@ from tests.hotline.imports.tables import (
     xlsx_of,
 )
 
+pytestmark = pytest.mark.long
+
 
 def tickets_there(world: World) -> int:
     with world.database.read() as tx:

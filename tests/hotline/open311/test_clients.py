@@ -21,6 +21,8 @@ if not os.environ.get("CI"):
 
 from georeport import GeoReport
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def address(hotline: World) -> Iterator[str]:

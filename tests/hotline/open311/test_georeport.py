@@ -18,6 +18,8 @@ from hotline.store import ticket_by_number, ticket_callers, update_ticket
 from tests.conftest import World
 from tests.hotline.open311.town import MAIL, NAME, PHONE, REQUEST, SAID, errors, get, system, xml
 
+pytestmark = pytest.mark.long
+
 ELEMENTS = [
     *("service_request_id", "status", "status_notes", "service_name", "service_code", "description"),
     *("agency_responsible", "service_notice", "requested_datetime", "updated_datetime", "expected_datetime"),
