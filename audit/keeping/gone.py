@@ -37,9 +37,7 @@ def _statement(tx: Connection | None, folder: Path, found: Found) -> dict[str, A
         return {}
 
 
-def refuse_pruned(
-    tx: Connection | None, engine: Engine, record_id: str, log: PastLog | None = None
-) -> None:
+def refuse_pruned(tx: Connection | None, engine: Engine, record_id: str, log: PastLog | None = None) -> None:
     """Raise Gone for a record whose body was deleted by rule; of the log that runs, or of a closed one."""
     index = kept_index(engine.folder if log is None else log.folder, record_id)
     if index is None:
