@@ -29,6 +29,7 @@ from audit.proofs import check_inclusion, entry_at, prove_inclusion
 from audit.query import Filters, find_records
 from core.errors import Conflict, Gone, NotFound, Unavailable
 from core.ids import new_id
+from tests.audit.keeping.blocks import make_blocks
 from tests.audit.keeping.test_erasing import granted
 from tests.audit.keeping.town import FILES, REST, RULE, Town
 from tests.audit.logs import LASTING, SIGNER, START
@@ -137,6 +138,7 @@ def test_a_unit_that_holds_an_erased_body_is_named_and_made_anew_without_it(
     for _ in range(3):
         town.seal()
         carry_out(town.keeping, town.now)
+        make_blocks(town.folder, town.database, town.now)
     with town.database.read() as tx:
         assert find_erasure(town.work(dave, tx), wanted.id).outcome == {
             "bodies": 1,
