@@ -60,11 +60,17 @@ class Office:
         finally:
             connection.close()
 
-    def end(self, number: int = signal.SIGKILL) -> int:
-        """Send a signal to all its processes; return how the first one ended."""
+    def end(self) -> int:
+        """Kill all its processes at once; return how the first one ended."""
         assert self._process is not None
         if self._process.poll() is None:
-            os.killpg(self._process.pid, number)
+            os.killpg(self._process.pid, signal.SIGKILL)
+        return self._process.wait(20)
+
+    def stop(self) -> int:
+        """Ask the first process to end, as a service manager does, and return how it did."""
+        assert self._process is not None
+        self._process.terminate()
         return self._process.wait(20)
 
     @property
@@ -102,7 +108,7 @@ def test_one_command_makes_keys_cosigns_and_ends_when_told(office: Office) -> No
     assert len(client.cosign(TREE.note(20), 0, lambda old: TREE.proof(old, 20))) == 2
     client.close()
     assert (office.folder / "witness.key").stat().st_mode & 0o077 == 0
-    assert office.end(signal.SIGTERM) == 0
+    assert office.stop() == 0
     office.logs = []  # it remembers whom it witnesses
     office.start()
     client = office.client
