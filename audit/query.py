@@ -46,6 +46,12 @@ class Filters:
     department: str | None = None
     equal: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What was given, as the record of a search says it."""
+        given = {"since": self.since, "until": self.until, "department": self.department, **self.equal}
+        return {name: value for name, value in given.items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

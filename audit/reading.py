@@ -29,9 +29,7 @@ def search_records(work: Work, filters: Filters, *, limit: int, cursor: str | No
     Raises Invalid for a cursor that is none.
     """
     page = search_all(work.tx, engine_of(work.settings), filters, limit=limit, cursor=cursor)
-    asked = {"since": filters.since, "until": filters.until, "department": filters.department}
-    query = {k: v for k, v in {**asked, **filters.equal}.items() if v is not None}
-    _put_on_record(work, query, len(page.items))
+    _put_on_record(work, filters.asked, len(page.items))
     return page
 
 

@@ -213,7 +213,7 @@ def check_checkpoint(checkpoint: Checkpoint, trust: Trust, report: Report) -> No
     report.facts.update(origin=checkpoint.origin, size=checkpoint.size, root=root)
     report.check("日志签名 / signatures of the log", lambda: _log_signed(checkpoint, trust))
     if trust.needed:
-        report.check("见证人联署 / cosignatures of witnesses", lambda: _witnessed(checkpoint, trust))
+        report.check("见证人共签 / cosignatures of witnesses", lambda: _witnessed(checkpoint, trust))
 
 
 def _log_signed(checkpoint: Checkpoint, trust: Trust) -> str:
@@ -728,7 +728,7 @@ def options() -> argparse.ArgumentParser:
         help="日志公钥或其文件 / the log's verifier key, or a file; each must have signed",
     )
     add("--witness", action="append", default=[], help="见证人公钥 / a witness's verifier key, or a file")
-    add("--needed", type=int, help="须有几个见证人联署 / how many witnesses; default: all")
+    add("--needed", type=int, help="须有几个见证人共签 / how many witnesses; default: all")
     add("--old", type=Path, help="以前保存的检查点或证明 / a checkpoint or proof kept earlier")
     add("--envelope", type=Path, help="记录的信封 / the record's envelope")
     add("--body", type=Path, help="记录的正文 / the record's body, or the answer of the API")

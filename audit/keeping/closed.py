@@ -53,7 +53,7 @@ def closed_logs(work: Work, call: Call) -> Reply:
     "GET",
     "/audit/past/<slug>/checkpoint",
     who=PUBLIC,
-    summary=Text("已封存日志的检查点", "The last checkpoint of a closed log"),
+    summary=Text("已关闭日志的检查点", "The last checkpoint of a closed log"),
 )
 def closed_checkpoint(work: Work, call: Call, slug: str) -> Reply:
     """Return the checkpoint that a closed log ended with."""
@@ -64,7 +64,7 @@ def closed_checkpoint(work: Work, call: Call, slug: str) -> Reply:
     "GET",
     "/audit/past/<slug>/tile/<path:tile>",
     who=PUBLIC,
-    summary=Text("已封存日志的分块", "A tile or an entry bundle of a closed log"),
+    summary=Text("已关闭日志的分块", "A tile or an entry bundle of a closed log"),
 )
 def closed_tile(work: Work, call: Call, slug: str, tile: str) -> Reply:
     """Return a tile of hashes or a bundle of entries of a closed log."""
@@ -78,16 +78,14 @@ def closed_tile(work: Work, call: Call, slug: str, tile: str) -> Reply:
     response="response/audit_records",
     query=FILTERS,
     paged=True,
-    summary=Text("查询已封存日志的记录", "Search the records of a closed log"),
+    summary=Text("查询已关闭日志的记录", "Search the records of a closed log"),
 )
 def closed_records(work: Work, call: Call, slug: str) -> Reply:
     """Return records of a closed log, newest first. The search is put on record."""
     log, filters = _log(work, slug), read_filters(call.query)
     engine = engine_of(work.settings)
     page = find_records(None, log.folder, filters, engine=engine, limit=call.limit, cursor=call.cursor)
-    asked = {"since": filters.since, "until": filters.until, "department": filters.department}
-    query = {k: v for k, v in {**asked, **filters.equal}.items() if v is not None}
-    _put_on_record(work, {**query, "log": log.origin}, len(page.items))
+    _put_on_record(work, {**filters.asked, "log": log.origin}, len(page.items))
     return listing([record_view(found, _below(slug)) for found in page.items], page.next_cursor)
 
 
@@ -96,7 +94,7 @@ def closed_records(work: Work, call: Call, slug: str) -> Reply:
     "/api/audit/past/<slug>/records/<record_id>",
     who=AUDITOR,
     response="response/audit_record",
-    summary=Text("查看已封存日志的一条记录", "Read one record of a closed log"),
+    summary=Text("查看已关闭日志的一条记录", "Read one record of a closed log"),
 )
 def closed_record(work: Work, call: Call, slug: str, record_id: str) -> Reply:
     """Return a record of a closed log with body and envelope. That is put on record.
@@ -116,7 +114,7 @@ def closed_record(work: Work, call: Call, slug: str, record_id: str) -> Reply:
     "GET",
     "/api/audit/past/<slug>/records/<record_id>/proof",
     who=AUDITOR,
-    summary=Text("已封存日志中一条记录的存在性证明", "Proof that a record is in a closed log"),
+    summary=Text("已关闭日志中一条记录的存在性证明", "Proof that a record is in a closed log"),
 )
 def closed_proof(work: Work, call: Call, slug: str, record_id: str) -> Reply:
     """Return a C2SP tlog-proof for a record of a closed log, its body gone or not. That is put on record."""
