@@ -5,6 +5,7 @@
                   connections.yaml  the named upstreams that distributions may be mounted on
                   accounts.yaml     the people to create at first start
                   audit.yaml        witnesses, time stamps and retention of the access log
+                  security.yaml     what is demanded of systems and people who come in
                   hotline.yaml      divisions and duties, where the deployment runs a hotline
                   datasets/*.yaml   manifests for `shuxiang apply`
 
@@ -29,6 +30,7 @@ from core.networks import Network
 from core.settings_audit import Audit, audit_faults, audit_of
 from core.settings_hotline import Hotline, hotline_faults, hotline_of
 from core.settings_notify import INBOX_ONLY, Notify, Smtp, notify_faults, notify_of, signing_key, smtp_of
+from core.settings_security import Security, security_faults, security_of
 from core.text import Text, text_of
 
 Check = Callable[[str, object], list[FieldError]]
@@ -152,6 +154,7 @@ class Settings:
     manifests: tuple[Manifest, ...]
     hotline: Hotline = field(default_factory=Hotline)
     audit: Audit = field(default_factory=Audit)
+    security: Security = field(default_factory=Security)
 
     @property
     def database_url(self) -> str:
@@ -250,7 +253,7 @@ def load_settings(folder: Path, data: Path, check: Check) -> Settings:
         name: _read(folder, name, check, findings)
         for name in ("platform", "departments", "connections", "accounts")
     }
-    for name in ("hotline", "audit"):
+    for name in ("hotline", "audit", "security"):
         if (folder / f"{name}.yaml").exists():
             raw[name] = _read(folder, name, check, findings)
     manifests = tuple(_manifests(folder, check, findings))
@@ -267,6 +270,7 @@ def load_settings(folder: Path, data: Path, check: Check) -> Settings:
         manifests,
         hotline_of(raw.get("hotline")),
         audit_of(raw.get("audit"), folder, data),
+        security_of(raw.get("security")),
     )
     findings += _cross_check(settings, raw)
     if findings:
@@ -444,6 +448,7 @@ def _cross_check(settings: Settings, raw: Mapping[str, Any]) -> Iterable[Finding
     units = {d.id: d.hotline_unit for d in known.values()}
     yield from hotline_faults(folder / "hotline.yaml", raw.get("hotline") or {}, units)
     yield from audit_faults(folder / "audit.yaml", settings.audit)
+    yield from security_faults(folder / "security.yaml", settings.security)
     for manifest in settings.manifests:
         yield from _manifest_points_somewhere(settings, manifest)
 
