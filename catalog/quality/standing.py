@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from catalog.quality.runs import Begin, check_now, due_for_quality
@@ -17,16 +19,34 @@ LEFT_ALONE = timedelta(hours=1)
 """How long a distribution waits whose check ended in a fault of ours, so that the others get their turn."""
 
 Failed = dict[Due, datetime]
+_ENDS = (signal.SIGTERM, signal.SIGINT)
 
 
 def check_until_stopped(begin: Begin, settings: Settings) -> None:
     """Check whatever is due until SIGTERM, which ends a check under way and leaves nothing of it."""
-    for ends in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(ends, lambda *_: sys.exit(0))
+    for ends in _ENDS:
+        signal.signal(ends, lambda *_: _end())
     failed: Failed = {}
-    while True:
-        if not _checked(begin, settings, failed):
-            time.sleep(PAUSE_SECONDS)
+    try:
+        while True:
+            if not _checked(begin, settings, failed):
+                time.sleep(PAUSE_SECONDS)
+    finally:
+        _wait_for_children()
+
+
+def _end() -> None:
+    """End the check under way; a second signal (Ctrl+C, a supervisor) does not disturb its cleaning up."""
+    for ends in _ENDS:
+        signal.signal(ends, signal.SIG_IGN)
+    sys.exit(0)
+
+
+def _wait_for_children() -> None:
+    """Leave no process behind: a reader whose start was cut short lost its request, and ends by itself."""
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
 
 
 def _checked(begin: Begin, settings: Settings, failed: Failed) -> bool:

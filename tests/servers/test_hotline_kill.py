@@ -28,6 +28,7 @@ from hotline import store
 from hotline.callers import open_caller
 from hotline.intake import code_digest
 from hotline.tickets import find_ticket
+from tests.processes import wait_until_gone
 from tests.servers.conftest import Deployment
 from tests.servers.test_serve import processes_of
 
@@ -71,13 +72,10 @@ def wait_for_tickets(out: Path, more: int) -> None:
 
 def kill(pids: Mapping[int, str], which: str = "") -> None:
     """Kill processes of a deployment, those of one kind or all, and wait until they are gone."""
-    for pid, command in pids.items():
-        if which in command:
-            os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while any(Path(f"/proc/{pid}/environ").exists() for pid, command in pids.items() if which in command):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    chosen = [pid for pid, command in pids.items() if which in command]
+    for pid in chosen:
+        os.kill(pid, signal.SIGKILL)
+    wait_until_gone(chosen)
 
 
 def test_what_was_acknowledged_outlives_every_kill(deployment: Deployment, tmp_path: Path) -> None:
