@@ -13,11 +13,15 @@ from web.auth import PASSWORD_CHANGE
 ACTIVE, DISABLED = "active", "disabled"
 STATES = {ACTIVE: Text("已启用", "active"), DISABLED: Text("已停用", "disabled")}
 
+ADMINISTRATORS = frozenset({"administrator", "security_admin", "auditor"})
+"""The three who run the platform and watch each other: of system, security and audit (GB/T 22239-2019, 8.1.5).
+A person is one of them at most, and whoever is holds no other role; the table of accounts refuses anything else.
+"""
+
 RESERVED = frozenset(
     {
-        "administrator",
+        *ADMINISTRATORS,
         "platform_manager",
-        "auditor",
         "steering_office",
         "steering_group",
         "dispute_body",
@@ -33,7 +37,10 @@ RESERVED = frozenset(
         "emergency_office",
     }
 )
-"""Roles that only an administrator gives and takes: they manage, and they review those who do."""
+"""Roles that take two to give or take: an administrator proposes, a security administrator decides."""
+
+COMMANDING = ADMINISTRATORS | {"platform_manager"}
+"""Roles that decide on what others may do. Nobody holds one through a password that somebody else set."""
 
 FAILURES_MOST = 5
 FAILURE_WINDOW = timedelta(minutes=15)
@@ -69,6 +76,11 @@ class Account:
     def is_active(self) -> bool:
         """Whether the person may sign in."""
         return self.state == ACTIVE
+
+    @property
+    def admin_role(self) -> str | None:
+        """Which of the three administrators the person is."""
+        return next(iter(self.roles & ADMINISTRATORS), None)
 
     @property
     def actor(self) -> Actor:

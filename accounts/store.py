@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     Boolean,
+    CheckConstraint,
     Column,
     Connection,
     ForeignKey,
@@ -18,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-from accounts.model import Account, PersonToken, Session
+from accounts.model import ADMINISTRATORS, Account, PersonToken, Session
 from core.db import Document, Instant, Page, metadata, page
 
 accounts = Table(
@@ -38,7 +39,15 @@ accounts = Table(
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     Column("last_seen_at", Instant),
+    Column("admin_role", String(20)),
+    CheckConstraint(
+        "(admin_role IS NULL AND CAST(roles AS TEXT) NOT LIKE '%\"administrator\"%'"
+        " AND CAST(roles AS TEXT) NOT LIKE '%\"security_admin\"%' AND CAST(roles AS TEXT) NOT LIKE '%\"auditor\"%')"
+        " OR (admin_role IN ('administrator', 'security_admin', 'auditor') AND CAST(roles AS TEXT) = '[]')",
+        name="one_admin_role",
+    ),
 )
+"""`roles` holds all but the three administrators' roles: those stand in `admin_role`, and so alone."""
 
 sessions = Table(
     "sessions",
@@ -67,7 +76,15 @@ _ACCOUNT = [c.label(f"account_{c.name}") for c in accounts.c]
 
 def _account(row: Row[Any]) -> Account:
     values = {c.name: row._mapping[f"account_{c.name}"] for c in accounts.c}
-    return Account(**{**values, "roles": frozenset(values["roles"])})
+    admin_role = values.pop("admin_role")
+    business = frozenset(values["roles"]) - ADMINISTRATORS
+    return Account(**{**values, "roles": frozenset({admin_role}) if admin_role else business})
+
+
+def _columns_of(roles: Collection[str]) -> dict[str, Any]:
+    """Return the columns that hold roles. Two of the three administrators' roles fit into none."""
+    admin_role = next(iter(sorted(ADMINISTRATORS.intersection(roles))), None)
+    return {"roles": sorted(set(roles) - {admin_role}), "admin_role": admin_role}
 
 
 # --- accounts -------------------------------------------------------------------------------------
@@ -104,11 +121,13 @@ def accounts_page(
 def insert_account(tx: Connection, new: Account) -> None:
     """Add an account."""
     values = {c.name: getattr(new, c.name) for c in accounts.c}
-    tx.execute(accounts.insert().values({**values, "roles": sorted(new.roles)}))
+    tx.execute(accounts.insert().values({**values, **_columns_of(new.roles)}))
 
 
 def update_account(tx: Connection, login: str, **columns: Any) -> None:
-    """Change columns of an account."""
+    """Change columns of an account; `roles` may name all its roles."""
+    if "roles" in columns:
+        columns |= _columns_of(columns["roles"])
     tx.execute(accounts.update().where(accounts.c.login == login).values(**columns))
 
 

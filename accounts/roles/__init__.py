@@ -1,0 +1,1 @@
+"""Who holds which role: proposed by one person, decided by another."""
