@@ -15,7 +15,7 @@ from core.errors import Finding
 
 FAPI2, STANDARD = "fapi2", "standard"
 
-ORDERLIES = frozenset({"platform_manager", "security_admin", "administrator", "auditor"})
+COMMANDING = frozenset({"platform_manager", "security_admin", "administrator", "auditor"})
 """The roles that manage the platform and review it (GB/T 22239-2019, 8.1.5)."""
 
 
@@ -26,10 +26,10 @@ class Security:
     security_profile: str = STANDARD
     """`fapi2`: systems do what the FAPI 2.0 Security Profile demands (section 5.3.2)."""
 
-    second_factor: frozenset[str] = ORDERLIES
+    second_factor: frozenset[str] = COMMANDING
     """Who holds one of these roles must sign in with a second factor."""
     admin_networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    """Where people with the roles of `ORDERLIES` may come from; nothing: from anywhere."""
+    """Where people with the roles of `COMMANDING` may come from; nothing: from anywhere."""
     password_max_days: int | None = 90
     """How long a password serves before it must be changed; None: for ever."""
     account_idle_days: int | None = 90
@@ -41,7 +41,7 @@ def security_of(raw: Mapping[str, Any] | None) -> Security:
     raw = raw or {}
     return Security(
         security_profile=raw.get("security_profile", STANDARD),
-        second_factor=frozenset(raw.get("second_factor", ORDERLIES)),
+        second_factor=frozenset(raw.get("second_factor", COMMANDING)),
         admin_networks=tuple(ip_network(n) for n in raw.get("admin_networks", ())),
         password_max_days=raw.get("password_max_days", 90),
         account_idle_days=raw.get("account_idle_days", 90),
