@@ -25,6 +25,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from audit.questions.grants import InForce
 from cases.store import cases
@@ -111,6 +112,13 @@ token_failures = Table(
     Column("source", String(64), primary_key=True),
     Column("since", Instant, nullable=False, index=True),
     Column("tries", Integer, nullable=False),
+)
+
+seen_proofs = Table(
+    "seen_proofs",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("expires_at", Instant, nullable=False, index=True),
 )
 
 policy = Table(
@@ -606,6 +614,21 @@ def revoke_tokens_of(tx: Connection, client_id: str) -> int:
 def forget_tokens(tx: Connection, before: datetime) -> int:
     """Drop the tokens that expired before an instant; return how many."""
     return tx.execute(delete(access_tokens).where(access_tokens.c.expires_at < before)).rowcount
+
+
+# --- proofs, each of which counts once ------------------------------------------------------------
+
+
+def see_proof(tx: Connection, digest: str, expires_at: datetime) -> bool:
+    """Note that a proof was presented; return False when it had been before. Keep it until it expires."""
+    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[tx.dialect.name]
+    noted = insert(seen_proofs).values(digest=digest, expires_at=expires_at).on_conflict_do_nothing()
+    return tx.execute(noted).rowcount == 1
+
+
+def forget_proofs(tx: Connection, before: datetime) -> int:
+    """Drop the proofs that expired before an instant; return how many."""
+    return tx.execute(delete(seen_proofs).where(seen_proofs.c.expires_at < before)).rowcount
 
 
 # --- failed attempts ------------------------------------------------------------------------------

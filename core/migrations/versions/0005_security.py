@@ -17,10 +17,12 @@ _DOCUMENT = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 def upgrade() -> None:
     """Each part of the issue adds a function of its own here."""
     _administrators()
+    _calls()
 
 
 def downgrade() -> None:
     """Drop in the opposite order."""
+    _without_calls()
     _without_administrators()
 
 
@@ -98,3 +100,28 @@ def _set_roles(roles: dict[str, list[str]]) -> None:
     change = change.bindparams(sa.bindparam("roles", type_=_DOCUMENT))
     for login, held in roles.items():
         op.get_bind().execute(change, {"login": login, "roles": held})
+
+
+# --- calls of systems: proofs, each of which counts once, and what is left of a grant ----------------
+
+
+def _calls() -> None:
+    op.create_table(
+        "seen_proofs",
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("expires_at", sa.String(27), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_seen_proofs")),
+    )
+    op.create_index(op.f("ix_seen_proofs_expires_at"), "seen_proofs", ["expires_at"])
+    op.create_table(
+        "grant_calls",
+        sa.Column("grant_id", sa.String(36), nullable=False),
+        sa.Column("day", sa.String(10), nullable=False),
+        sa.Column("calls", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("grant_id", "day", name=op.f("pk_grant_calls")),
+    )
+
+
+def _without_calls() -> None:
+    op.drop_table("grant_calls")
+    op.drop_table("seen_proofs")
