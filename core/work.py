@@ -24,6 +24,8 @@ class Actor:
     department: str
     roles: frozenset[str]
     pseudonym: str
+    confirmed_at: datetime | None = field(default=None, compare=False)
+    """When the person last proved who they are, as far as the door of a route must know it."""
 
     def has(self, role: str) -> bool:
         """Tell whether the actor holds `role`."""
@@ -74,6 +76,11 @@ def no_grants(tx: Connection, now: datetime) -> Sequence[Any]:
     return ()
 
 
+def nobody_told(work: Work, **parts: Any) -> bool:
+    """Post a notice where nobody keeps any."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """One unit of work: everything that a use case may touch, in sight."""
@@ -104,6 +111,9 @@ class Work:
 
     grants_in_force: Callable[[Connection, datetime], Sequence[Any]] = no_grants
     """The grants (`audit.questions.grants.InForce`) under which data may flow at an instant."""
+
+    tell: Callable[..., bool] = nobody_told
+    """Post a notice with the parts of a `notices.model.Draft`, where the poster stands left of notices."""
 
     known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     """What was worked out in this unit of work and is asked for again; who puts something in keeps it few."""

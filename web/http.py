@@ -21,7 +21,7 @@ from core.text import Text
 from core.whole import whole
 from core.work import Work
 from schemas import validate
-from web.auth import admit, bearer_actor
+from web.auth import bearer_actor, enter
 from web.bodies import bytes_body, json_body
 from web.kit import Kit, kit
 from web.store import Kept, keep_answer, kept_answer
@@ -78,6 +78,10 @@ def listing(items: list[Any], next_cursor: str | None, extra: Mapping[str, Any] 
     return Reply({"items": items, "next": url, **(extra or {})}, headers=headers)
 
 
+StepUp = bool | frozenset[str]
+"""Whether a route wants a proof, not older than five minutes, of who asks; or for which of its actions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One route as it states itself; `query` names the parameters that it understands."""
@@ -94,6 +98,11 @@ class Route:
     writes: bool = False
     takes_bytes: int | None = None
     """The most bytes of a body that is no JSON, such as an uploaded file."""
+    step_up: StepUp = False
+
+    def wants_step_up(self, params: Mapping[str, str]) -> bool:
+        """Tell whether a request with these path parameters wants a fresh proof of who asks."""
+        return self.step_up if isinstance(self.step_up, bool) else params.get("action") in self.step_up
 
 
 class Routes:
@@ -116,6 +125,7 @@ class Routes:
         query: Mapping[str, Text] | None = None,
         paged: bool = False,
         takes_bytes: int | None = None,
+        step_up: StepUp = False,
     ) -> Callable[[Callable[..., Reply]], Callable[..., Reply]]:
         """Declare a route; the handler is called with (work, call, **path parameters) and returns a Reply.
 
@@ -143,6 +153,7 @@ class Routes:
                     known,
                     method != "GET",
                     takes_bytes,
+                    step_up,
                 )
             )
             return handler
@@ -166,7 +177,7 @@ def _view(route: Route) -> Callable[..., Response]:
         begin = k.database.begin if route.writes else k.database.read
         with begin() as tx:
             work = k.work(tx, bearer_actor(k, tx, k.clock()))
-            admit(work.actor, route.who)
+            enter(work, route.who, step_up=route.wants_step_up(params))
             call = _call(route, k)
             return _once(route, work, lambda: _reply(route, route.handler(work, call, **params)))
 

@@ -19,8 +19,20 @@ from core.errors import Conflict, FieldError, Invalid, Refusal, TooMany, Unauthe
 from core.text import Text
 from core.work import Actor, Work
 from web import words as wording
-from web.auth import NOBODY, PASSWORD_CHANGE, admit, admits, session_actor
-from web.http import Route, refuse_odd_paths
+from web.auth import (
+    ENROLMENT,
+    NOBODY,
+    PASSWORD_CHANGE,
+    SECOND_FACTOR,
+    STEP_UP,
+    admits,
+    cookie_name,
+    enter,
+    session_actor,
+    session_cookie,
+)
+from web.confirming import OF_PROOF, ask_first
+from web.http import Route, StepUp, refuse_odd_paths
 from web.kit import Kit, kit
 from web.problems import status_of, words_of_http
 from web.security import OWN_SCRIPTS
@@ -72,7 +84,8 @@ class Seen:
     @property
     def given(self) -> dict[str, Any]:
         """The form's own fields as an action takes them: without blanks and without what the kit added."""
-        return {k: v for k, v in self.form.items() if k not in _NOT_FIELDS and v.strip()}
+        own = (k for k in self.form if k not in _NOT_FIELDS and not k.startswith(OF_PROOF))
+        return {k: self.form[k] for k in own if self.form[k].strip()}
 
     @property
     def version(self) -> int | None:
@@ -141,12 +154,12 @@ class Pages:
         self._forms: dict[str, _Form] = {}
 
     def show(
-        self, rule: str, *, who: frozenset[str] | set[str], summary: Text
+        self, rule: str, *, who: frozenset[str] | set[str], summary: Text, step_up: StepUp = False
     ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
         """Declare a GET page; the handler is called with (work, seen, **path parameters)."""
 
         def declare(handler: Callable[..., Answer]) -> Callable[..., Answer]:
-            self.routes.append(Route("GET", rule, frozenset(who), summary, handler))
+            self.routes.append(Route("GET", rule, frozenset(who), summary, handler, step_up=step_up))
             return handler
 
         return declare
@@ -159,13 +172,16 @@ class Pages:
         summary: Text,
         again: Callable[..., Answer] | None = None,
         ahead: Ahead | None = None,
+        step_up: StepUp = False,
     ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
         """Declare a POST form. On Invalid nothing is kept and `again` (the page's handler) shows the form
         once more, with what was typed in `seen.form` and the reasons in `seen.errors`. `ahead` runs before
         the transaction begins; what it returns is `seen.ahead`."""
 
         def declare(handler: Callable[..., Answer]) -> Callable[..., Answer]:
-            self.routes.append(Route("POST", rule, frozenset(who), summary, handler, writes=True))
+            self.routes.append(
+                Route("POST", rule, frozenset(who), summary, handler, writes=True, step_up=step_up)
+            )
             self._forms[handler.__name__] = _Form(again, ahead)
             return handler
 
@@ -188,32 +204,55 @@ class _Form:
 
 def _page_view(route: Route, form: _Form) -> Callable[..., WerkzeugResponse]:
     def view(**params: str) -> WerkzeugResponse:
-        try:
-            refuse_odd_paths(params)
-            if route.method == "POST":
-                current_app.extensions["csrf"].protect()
-            ahead = form.ahead(kit(), request.form) if form.ahead else None
-            return _act(route.handler, route, params, ahead=ahead)
-        except Invalid as wrong:
-            if form.again is None:
-                return refusal_page(wrong)
-            return _act(form.again, route, params, wrong.errors, writes=False)
-        except Unauthenticated as unknown:
-            return redirect(_sign_in_address(unknown), 303)
-        except Refusal as refusal:
-            return refusal_page(refusal)
+        before = session_cookie(kit())
+        response = _answer(route, form, params)
+        if session_cookie(kit()) != before:
+            _set_cookie(response, *lasting_cookie(kit(), session_cookie(kit())))
+        return response
 
     view.__doc__ = route.handler.__doc__
     return view
 
 
-def _sign_in_address(unknown: Unauthenticated) -> str:
-    """Return where somebody goes who must sign in, or change a one-time password, before going on."""
-    if unknown.code == PASSWORD_CHANGE:
-        return "/password"
-    if request.method != "GET" or request.path == "/":
-        return "/sign-in"
-    return "/sign-in?" + urlencode({"next": wording.here(lang=None)})
+def _answer(route: Route, form: _Form, params: Mapping[str, str]) -> WerkzeugResponse:
+    try:
+        return _served(route, form, params)
+    except Invalid as wrong:
+        if form.again is None:
+            return refusal_page(wrong)
+        return _act(form.again, route, params, wrong.errors, writes=False)
+    except Unauthenticated as unknown:
+        return redirect(_address_to_go_on(unknown), 303)
+    except Refusal as refusal:
+        return refusal_page(refusal)
+
+
+def _served(route: Route, form: _Form, params: Mapping[str, str]) -> WerkzeugResponse:
+    refuse_odd_paths(params)
+    if route.method == "POST":
+        current_app.extensions["csrf"].protect()
+        asked = ask_first(route, _rendered) if route.wants_step_up(params) else None
+        if asked is not None:
+            return asked
+    ahead = form.ahead(kit(), request.form) if form.ahead else None
+    return _act(route.handler, route, params, ahead=ahead)
+
+
+_TO_GO_ON = {
+    PASSWORD_CHANGE: "/password",
+    SECOND_FACTOR: "/sign-in/second-factor",
+    ENROLMENT: "/account/factors",
+    STEP_UP: "/confirm",
+}
+"""Where somebody is sent who has something left to do; to sign in where nothing is named."""
+
+
+def _address_to_go_on(unknown: Unauthenticated) -> str:
+    """Return where somebody goes first, from where they come back to the page that they asked for."""
+    page = _TO_GO_ON.get(unknown.code, "/sign-in")
+    if request.method != "GET" or request.path == "/" or unknown.code in (PASSWORD_CHANGE, ENROLMENT):
+        return page
+    return f"{page}?" + urlencode({"next": wording.here(lang=None)})
 
 
 def _act(
@@ -230,7 +269,7 @@ def _act(
     with begin() as tx:
         work = k.work(tx, session_actor(k, tx, k.clock()))
         g.reader = work.actor
-        admit(work.actor, route.who)
+        enter(work, route.who, step_up=route.wants_step_up(params) and not errors)
         seen = Seen(request.args.to_dict(), request.form, errors, request.files, ahead)
         answer = handler(work, seen, **params)
         if isinstance(answer, Page):
@@ -257,10 +296,19 @@ def _go(answer: Go) -> WerkzeugResponse:
     response = redirect(answer.to, 303)
     if answer.notice is not None:
         session["notice"] = list(answer.notice)
-    secure = kit().settings.secure_cookies
-    for name, value, age in answer.cookies:
-        response.set_cookie(name, value, max_age=age, httponly=True, secure=secure, samesite="Lax", path="/")
+    for cookie in answer.cookies:
+        _set_cookie(response, *cookie)
     return response
+
+
+def lasting_cookie(k: Kit, cookie: str) -> tuple[str, str, int]:
+    """Return name, value and age of the cookie of a session, as `Go` takes them."""
+    return cookie_name(k), cookie, k.settings.platform.session_hours * 3600
+
+
+def _set_cookie(response: WerkzeugResponse, name: str, value: str, age: int) -> None:
+    secure = kit().settings.secure_cookies
+    response.set_cookie(name, value, max_age=age, httponly=True, secure=secure, samesite="Lax", path="/")
 
 
 def _render(answer: Page, work: Work, seen: Seen, status: int) -> Response:
@@ -279,6 +327,10 @@ def _render(answer: Page, work: Work, seen: Seen, status: int) -> Response:
     if answer.scripts:
         response.headers["Content-Security-Policy"] = OWN_SCRIPTS
     return response
+
+
+def _rendered(page: Page, work: Work) -> Response:
+    return _render(page, work, Seen({}, MultiDict()), page.status)
 
 
 def _related(work: Work) -> Callable[..., Any]:

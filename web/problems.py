@@ -21,6 +21,7 @@ from core.errors import (
     Unavailable,
 )
 from core.text import Text
+from web.auth import FRESH, STEP_UP
 
 TYPE = "urn:shuxiang:problem:"
 """Problem types are `TYPE` + code; docs/errors.md lists them all."""
@@ -88,12 +89,20 @@ def problem_response(refusal: Refusal) -> Response:
         orjson.dumps(problem(refusal)), status_of(refusal), content_type="application/problem+json"
     )
     if isinstance(refusal, Unauthenticated):
-        response.headers["WWW-Authenticate"] = 'Bearer realm="shuxiang"'
+        response.headers["WWW-Authenticate"] = _challenge(refusal)
     if isinstance(refusal, TooMany):
         response.headers["Retry-After"] = str(refusal.retry_after)
     if isinstance(refusal, Unavailable):
         response.headers["Retry-After"] = "5"
     return response
+
+
+def _challenge(refusal: Unauthenticated) -> str:
+    """Return the challenge of a refusal (RFC 6750 section 3; a fresh proof: RFC 9470 section 3)."""
+    challenge = 'Bearer realm="shuxiang"'
+    if refusal.code != STEP_UP:
+        return challenge
+    return f'{challenge}, error="insufficient_user_authentication", max_age="{int(FRESH.total_seconds())}"'
 
 
 def words_of_http(error: HTTPException) -> Text:
