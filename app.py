@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 import orjson
 from flask import Flask, Response, request
@@ -74,15 +73,11 @@ from core.text import Text
 from core.times import utc_now
 from core.work import Work
 from gateway.policy import PolicyCounter, change_policy
-from gateway.store import client, grants_in_force, users_of
+from gateway.store import client
 from hotline.callers import INDEX_KEY
-from hotline.measures import moved
 from hotline.model import DOMAIN
 from hotline.reports.export import forget_exports
-from hotline.store import is_open_number
-from hotline.supervising.opening import follow_up
-from matters.filings import filings_of
-from supervision.rollup import last_call
+from ties import TIES
 from web.health import readiness
 from web.kit import Kit
 from web.metrics import measure
@@ -135,16 +130,6 @@ PAGES = (
     hotline.supervising.console.pages,
     hotline.reports.console.pages,
 )
-TIES: dict[str, Any] = {
-    "users_of": users_of,
-    "grants_in_force": grants_in_force,
-    "last_call": last_call,
-    "follow_up": follow_up,
-    "filings_of": filings_of,
-    "ticket_open": is_open_number,
-    "moved": moved,
-}
-"""How a unit of work reaches what stands further right than its caller."""
 VERSION = "0.1.0"
 FOR_SCRIPTS = (
     "/api/",

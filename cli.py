@@ -43,11 +43,11 @@ class Place:
     @contextmanager
     def open(self) -> Iterator[Callable[[], AbstractContextManager[Work]]]:
         """Yield what begins a unit of work of the platform itself, in a writing transaction each time."""
-        from app import TIES
         from cases.books import open_rulebooks
         from core.db import Database
         from core.migrate import at_head
         from gateway.policy import PolicyCounter, change_policy
+        from ties import TIES
 
         settings = self.settings()
         database = Database(settings.database_url)

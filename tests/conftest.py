@@ -19,7 +19,6 @@ from sqlalchemy import func, select
 from werkzeug.exceptions import HTTPException
 
 import schemas
-from app import TIES
 from audit.store import audit_outbox
 from cases.books import open_rulebooks
 from core.db import Database
@@ -30,6 +29,7 @@ from gateway.policy import PolicyCounter, change_policy
 from tests import cast
 from tests.warm import COMPILED, demo_settings, opened, warm_up
 from tests.warm import CONFIG as CONFIG
+from ties import TIES
 from web.http import check_response
 
 START = datetime(2026, 2, 10, 2, 0, tzinfo=UTC)  # Tuesday, 10:00 in Shanghai

@@ -17,7 +17,6 @@ import orjson
 import pytest
 from sqlalchemy import select
 
-from app import TIES
 from audit.bodies import read_bodies
 from audit.state import load_state
 from cases.books import open_rulebooks
@@ -31,6 +30,7 @@ from hotline.tickets import find_ticket
 from tests.processes import wait_until_gone
 from tests.servers.conftest import Deployment
 from tests.servers.test_serve import processes_of
+from ties import TIES
 
 pytestmark = [pytest.mark.servers, pytest.mark.long, pytest.mark.takes(40)]
 ROOT = Path(__file__).parents[2]
