@@ -9,9 +9,14 @@ COMMA := ,
 EXTRAS := dev$(if $(CI),$(COMMA)oracles$(COMMA)spark)
 STAMP := $(VENV)/installed-$(EXTRAS)
 PIP_QUIET := --quiet --disable-pip-version-check
+CHECKS := $(VENV)/checks
+# What the product consists of, for tools that look through it.
+PRODUCT := core schemas rules web audit notices cases accounts catalog gateway matters supervision hotline demo \
+	app.py setup_deployment.py serve.py cli.py wsgi.py
+SEMGREP := $(CHECKS)/bin/semgrep scan --metrics=off --disable-version-check
 
 help: ## Print what can be made.
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## Make .venv with everything that running and testing need.
 
@@ -36,7 +41,24 @@ lint: install ## Style and types.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: lint test-all ## Everything that CI checks.
+$(CHECKS)/installed: checks/requirements.txt
+	@echo "Installing the scanners into $(CHECKS)."
+	@test -x $(CHECKS)/bin/python || $(PYTHON) -m venv $(CHECKS)
+	$(CHECKS)/bin/python -m pip install $(PIP_QUIET) --no-compile -r checks/requirements.txt
+	@touch $@
+
+scan: $(CHECKS)/installed ## Look for weaknesses: bandit, and rules of our own for semgrep.
+	$(CHECKS)/bin/python checks/bandit_findings.py $(PRODUCT)
+	PATH="$(CHECKS)/bin:$$PATH" $(SEMGREP) --test --quiet checks/semgrep
+	PATH="$(CHECKS)/bin:$$PATH" $(SEMGREP) --error --quiet --config checks/semgrep/rules.yaml $(PRODUCT)
+
+sbom: $(STAMP) $(CHECKS)/installed ## Write sbom.cdx.json: everything that is installed (CycloneDX 1.6).
+	$(CHECKS)/bin/python checks/sbom.py $(BIN)/python sbom.cdx.json
+
+audit-dependencies: $(STAMP) $(CHECKS)/installed ## Ask whether what we pin is known to be vulnerable.
+	$(CHECKS)/bin/python checks/audit_dependencies.py
+
+check: lint scan sbom test-all ## Everything that CI checks.
 	$(BIN)/shuxiang rulebook check
 	$(BIN)/shuxiang check
 
@@ -51,7 +73,7 @@ constraints: ## Renew constraints.txt from the newest releases.
 	rm -rf $(VENV)/fresh
 
 clean: ## Remove the demo's state and everything built.
-	rm -rf var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf var build dist sbom.cdx.json *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help install run test test-all lint check bench constraints clean
+.PHONY: help install run test test-all lint scan sbom audit-dependencies check bench constraints clean
