@@ -130,6 +130,8 @@ class Terms:
     """Write `access.intent` before the provider is asked."""
     needs_ticket: bool = False
     """Whether every call must name an open ticket of the hotline that the consumer works on."""
+    calls_per_day: int | None = None
+    """How many calls it allows on one day in Shanghai, all tokens together; None for no bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,8 @@ class Permit:
     token_expires: float
     """Seconds since the epoch."""
     token_revoked: bool
+    cnf: str | None
+    """What the token is bound to: "jkt:" or "x5t:" and a thumbprint; None for a bearer token."""
     grant_id: str
     grant_number: str
     grant_usable: bool

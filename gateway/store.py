@@ -102,6 +102,7 @@ access_tokens = Table(
     Column("issued_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("revoked", Boolean, nullable=False),
+    Column("cnf", String(60)),  # jkt:<thumbprint> (RFC 9449), x5t:<thumbprint> (RFC 8705), NULL for bearer
     Index("ix_access_tokens_expires_at", "expires_at"),
 )
 
@@ -157,6 +158,7 @@ _PERMIT = (
     select(
         access_tokens.c.expires_at,
         access_tokens.c.revoked,
+        access_tokens.c.cnf,
         grants.c.id.label("grant_id"),
         grants.c.number,
         grants.c.terms,
@@ -197,6 +199,7 @@ def permit(tx: Connection, token_digest: str, console: str = "") -> Permit | Non
     return Permit(
         token_expires=row.expires_at.timestamp(),
         token_revoked=row.revoked,
+        cnf=row.cnf,
         grant_id=row.grant_id,
         grant_number=row.number,
         grant_usable=row.grant_usable,
@@ -231,6 +234,7 @@ def terms_of(document: dict[str, Any]) -> Terms:
         purpose=document["purpose"],
         sensitive=document["sensitive"],
         needs_ticket=document.get("needs_ticket", False),
+        calls_per_day=document.get("calls_per_day"),
     )
 
 
@@ -621,9 +625,9 @@ def forget_tokens(tx: Connection, before: datetime) -> int:
 
 def see_proof(tx: Connection, digest: str, expires_at: datetime) -> bool:
     """Note that a proof was presented; return False when it had been before. Keep it until it expires."""
-    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[tx.dialect.name]
+    insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[tx.dialect.name]
     noted = insert(seen_proofs).values(digest=digest, expires_at=expires_at).on_conflict_do_nothing()
-    return tx.execute(noted).rowcount == 1
+    return bool(tx.execute(noted).rowcount)
 
 
 def forget_proofs(tx: Connection, before: datetime) -> int:
