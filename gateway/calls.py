@@ -113,21 +113,6 @@ def read_query(raw: bytes) -> Query:
     return tuple(pairs)
 
 
-# --- the token ------------------------------------------------------------------------------------
-
-_BEARER = re.compile(rb"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")
-
-
-def bearer_token(fields: list[bytes]) -> str:
-    """Return the token of the Authorization fields (RFC 6750 section 2.1). Raises Refused."""
-    if not fields:
-        raise Refused(no.TOKEN_MISSING)
-    found = _BEARER.fullmatch(fields[0]) if len(fields) == 1 else None
-    if found is None:
-        raise Refused(no.AUTHORIZATION_MALFORMED)
-    return found[1].decode("ascii")
-
-
 # --- the judgement --------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from gateway.flow import Admitted, Flow
 from gateway.metrics import Metrics
 from gateway.objections import Objection, Refused
 from gateway.records import ABORTED, FAILED, PERMITTED, REFUSED, Recorder, Written
-from gateway.refusals import problem, refusal_headers
+from gateway.refusals import challenges_of, problem, refusal_headers
 from gateway.reply import Reply
 from gateway.snapshot import Permits
 
@@ -30,12 +30,12 @@ _ALWAYS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 class Delivery:
     """Sends the answers of one worker."""
 
-    def __init__(self, recorder: Recorder, permits: Permits, metrics: Metrics, challenge: str) -> None:
-        """`challenge` is what WWW-Authenticate says before any error (RFC 6750 section 3)."""
+    def __init__(self, recorder: Recorder, permits: Permits, metrics: Metrics, metadata: str) -> None:
+        """`metadata` is the address of the data plane's description (RFC 9728)."""
         self._recorder = recorder
         self._permits = permits
         self._metrics = metrics
-        self._challenge = challenge
+        self._challenges = challenges_of(metadata)
         self._flows: set[Flow] = set()
 
     # --- refusals ---------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ class Delivery:
         self._send(reply, objection, ())
 
     def _send(self, reply: Reply, objection: Objection, recorded: Headers) -> None:
-        headers = (*_ALWAYS, *refusal_headers(objection, self._challenge), *recorded)
+        headers = (*_ALWAYS, *refusal_headers(objection, self._challenges), *recorded)
         reply.send(objection.status, headers, problem(objection))
 
     # --- answers ----------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ class Delivery:
         outcome = _outcome(PERMITTED, None, answer.status, answer.rows, answer.body, admitted.began)
         written = await self._recorder.write("access", {**admitted.fields, **extra, **outcome})
         self._metrics.answered(PERMITTED, answer.status, admitted.began, len(answer.body))
-        headers = (*answer.headers, *admitted.permit.notice.header, *_ALWAYS, *written.headers)
+        headers = (*answer.headers, *admitted.headers, *_ALWAYS, *written.headers)
         reply.send(answer.status, headers, answer.body, answer.length)
 
     async def _stream(self, reply: Reply, admitted: Admitted, stream: Stream) -> None:
@@ -99,7 +99,7 @@ class Delivery:
             return
         begun = {"decision": PERMITTED, "status": stream.status}
         written = await self._recorder.write("access.start", {**admitted.fields, **extra, **begun})
-        headers = (*stream.headers, *admitted.permit.notice.header, *_ALWAYS, *written.headers)
+        headers = (*stream.headers, *admitted.headers, *_ALWAYS, *written.headers)
         reply.start(stream.status, headers, stream.length)
         flow = Flow(self._permits, reply, admitted)
         self._flows.add(flow)

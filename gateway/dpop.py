@@ -126,7 +126,7 @@ def read_proof(
     issued = _issued(claims.get("iat"), now)
     nonce = claims.get("nonce")
     if not isinstance(nonce, str) or not nonces.is_good(nonce, now):
-        raise ProofRefused(USE_NONCE, "nonce", nonces.current(now))
+        raise ProofRefused(USE_NONCE, "proof_nonce", nonces.current(now))
     return Proof(key.thumbprint(), claims["jti"], issued, nonce)
 
 

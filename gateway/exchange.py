@@ -6,22 +6,29 @@ import logging
 import re
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any
 
 from core.networks import Address
+from core.periods import day_of, midnight
 from core.settings import Settings
 from gateway import objections as no
-from gateway.calls import Call, bearer_token, objection, read_target, source_of
+from gateway.calls import Call, objection, read_target, source_of
 from gateway.delivery import Delivery
 from gateway.flow import Admitted, read_again
 from gateway.http1 import ClientGone, ServerConnection
 from gateway.messages import Fault, Request
 from gateway.model import Permit
-from gateway.objections import Objection, Refused
+from gateway.objections import BEARER, DPOP, Objection, Refused
+from gateway.possession import Possession, Presented, presented_token
+from gateway.quotas.store import take_call
+from gateway.quotas.together import Together
 from gateway.records import Recorder, call_fields, grant_fields
 from gateway.reply import Reply
 from gateway.snapshot import Permits
 from gateway.sources import Ask, Sources
+from gateway.store import see_proof
 from gateway.subjects import subject_field
 from gateway.tickets import HEADER, named_ticket
 from gateway.tokens import token_digest, well_formed
@@ -39,7 +46,9 @@ class Desk:
     """Of the request digests in the records."""
     subject_key: bytes
     """Of the digests of whose record a call asks for."""
+    possession: Possession
     permits: Permits
+    together: Together
     recorder: Recorder
     delivery: Delivery
     sources: Sources
@@ -55,6 +64,7 @@ class Exchange:
         self._line = line
         self._began = time.monotonic()
         self._trace = traceparent(request)
+        self._scheme = BEARER
         self._fields: dict[str, Any] = {}
 
     async def run(self) -> None:
@@ -81,11 +91,14 @@ class Exchange:
             raise Refused(trouble)
         if request.fault is not None:
             raise Refused(of_fault(request.fault))
-        digest, version, permit = await self._permit()
+        presented = presented_token(request.all(b"authorization"))
+        self._scheme = presented.scheme
+        digest, version, permit = await self._permit(presented.token)
         source = source_of(
             request.peer, request.all(b"x-forwarded-for"), desk.settings.platform.trusted_proxies
         )
         self._fields |= grant_fields(permit, source, version)
+        nonce = await self._check_possession(permit, presented)
         if call is None:
             raise Refused(wrong or no.NO_SUCH_PATH)
         self._fields |= subject_field(desk.subject_key, permit, call)
@@ -95,14 +108,37 @@ class Exchange:
         if call.kind == "api":
             self._fields["operation"] = f"call/{call.name}"
         await self._check_ticket(permit)
-        admitted = Admitted(permit, digest, version, self._fields, self._began)
+        admitted = Admitted(permit, digest, version, self._fields, self._began, nonce)
         prepared = await desk.sources.prepare(permit, call, request, self._line, self._trace)
+        if permit.terms.calls_per_day is not None:
+            await self._take_call(permit, permit.terms.calls_per_day)
         await self._stands(admitted, call, source)
         if prepared.changes or permit.terms.sensitive:
             intent = await desk.recorder.write("access.intent", self._fields)
             self._fields["intent"] = intent.id
             await self._stands(admitted, call, source)
         return admitted, prepared.ask
+
+    async def _check_possession(self, permit: Permit, presented: Presented) -> str | None:
+        """Let the caller show that the token is its own; return what its next proof must name, if anything.
+
+        Raises Refused.
+        """
+        desk, now = self._desk, time.time()
+        proof = desk.possession.check(permit, presented, self._request, now)
+        if proof is None:
+            return None
+        if not await desk.together.write(lambda tx: see_proof(tx, proof.digest, proof.expires_at)):
+            raise Refused(no.PROOF_REPLAYED)
+        return desk.possession.fresh_nonce(proof, now)
+
+    async def _take_call(self, permit: Permit, most: int) -> None:
+        """Count the call against those that the grant allows for today. Raises Refused."""
+        now = datetime.fromtimestamp(time.time(), UTC)
+        today = day_of(now)
+        if not await self._desk.together.write(lambda tx: take_call(tx, permit.grant_id, today, most)):
+            left = midnight(today + timedelta(days=1)) - now
+            raise Refused(no.QUOTA_USED_UP.having("Retry-After", str(ceil(left.total_seconds()))))
 
     async def _check_ticket(self, permit: Permit) -> None:
         """Put the ticket that a call is made for on record, once the hotline says that it is open.
@@ -137,9 +173,8 @@ class Exchange:
         except Refused as refused:
             return None, refused.objection
 
-    async def _permit(self) -> tuple[str, int, Permit]:
+    async def _permit(self, token: str) -> tuple[str, int, Permit]:
         """Return token digest, policy version and permit. Raises Refused."""
-        token = bearer_token(self._request.all(b"authorization"))
         permits, digest = self._desk.permits, token_digest(token)
         version = permits.version()
         permit = permits.known(digest)
@@ -154,6 +189,8 @@ class Exchange:
         return digest, version, permit
 
     async def _refuse(self, objection: Objection) -> None:
+        if self._scheme is DPOP:
+            objection = objection.under(DPOP)
         await self._desk.delivery.refuse(self._reply, self._fields, objection, self._began)
 
 

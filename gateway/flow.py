@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import objections as no
-from gateway.answers import Stream
+from gateway.answers import Headers, Stream
 from gateway.calls import lasting
 from gateway.http1 import ClientGone
 from gateway.model import Permit
@@ -32,6 +32,14 @@ class Admitted:
     """What every record of the call says."""
     began: float
     """Of the monotonic clock."""
+    nonce: str | None = None
+    """What the caller's next proof must name; None where the one that it used is still good."""
+
+    @property
+    def headers(self) -> Headers:
+        """Return what every answer to this call carries besides its own headers."""
+        notice = self.permit.notice.header
+        return notice if self.nonce is None else (*notice, ("DPoP-Nonce", self.nonce))
 
 
 async def read_again(permits: Permits, admitted: Admitted) -> Objection | None:

@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from core.errors import FieldError
 from core.text import Text
 
+BEARER, DPOP = "Bearer", "DPoP"
+"""The schemes under which a token may come (RFC 6750, RFC 9449)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Objection:
@@ -26,7 +29,9 @@ class Objection:
     """The status that the provider answered with."""
     errors: tuple[FieldError, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
-    """What the answer must carry besides: Allow, Retry-After, Content-Range."""
+    """What the answer must carry besides: Allow, Retry-After, Content-Range, DPoP-Nonce."""
+    scheme: str = BEARER
+    """Under which scheme the caller is to try again, where `oauth` says that it may."""
 
     @property
     def of_provider(self) -> bool:
@@ -36,6 +41,10 @@ class Objection:
     def having(self, name: str, value: str) -> Objection:
         """Return the same objection with a header of the answer."""
         return replace(self, headers=(*self.headers, (name, value)))
+
+    def under(self, scheme: str) -> Objection:
+        """Return the same objection to a call that should come under a scheme."""
+        return self if self.scheme == scheme else replace(self, scheme=scheme)
 
     def at(self, pointer: str) -> Objection:
         """Return the same objection, pointing at one part of what the caller sent."""
@@ -103,13 +112,81 @@ RANGE_NOT_SATISFIABLE = Objection(
 TOKEN_MISSING = Objection(401, "token_missing", Text("需要访问令牌", "an access token is needed"))
 AUTHORIZATION_MALFORMED = _bad(
     "authorization_malformed",
-    "Authorization 须为一个 Bearer 令牌",
-    "Authorization must be exactly one Bearer token",
+    "Authorization 须为一个 Bearer 或 DPoP 令牌",
+    "Authorization must be exactly one Bearer or DPoP token",
 )
 TOKEN_UNKNOWN = _token("token_unknown", "访问令牌无效", "the access token is not valid")
 TOKEN_EXPIRED = _token("token_expired", "访问令牌已过期", "the access token has expired")
 TOKEN_REVOKED = _token("token_revoked", "访问令牌已撤销", "the access token has been revoked")
 CLIENT_DISABLED = _token("client_disabled", "业务系统已停用", "the system is not active")
+
+# --- what the token is bound to -------------------------------------------------------------------
+
+TOKEN_UNBOUND = _token(
+    "token_unbound",
+    "本平台只接受与密钥或证书绑定的访问令牌",
+    "a token that is bound to neither a key nor a certificate is not taken here",
+)
+TOKEN_SCHEME = _token(
+    "token_scheme",
+    "访问令牌与认证方式不符：绑定密钥的令牌须用 DPoP，其他令牌不得用 DPoP",
+    "a token that is bound to a key comes under DPoP, and no other does",
+)
+CERTIFICATE_MISSING = _token(
+    "certificate_missing", "访问令牌与证书绑定，须出示证书", "the token is bound to a certificate; present it"
+)
+CERTIFICATE_OTHER = _token(
+    "certificate_other", "访问令牌与另一张证书绑定", "the token is bound to another certificate"
+)
+CERTIFICATE_FIELD = _bad(
+    "certificate_field",
+    "客户端证书请求头只能由可信的前置代理写入",
+    "only the trusted front may write the field of the client's certificate, once and well-formed",
+)
+
+
+def _proof(code: str, zh: str, en: str, oauth: str = "invalid_dpop_proof") -> Objection:
+    return Objection(401, code, Text(zh, en), oauth=oauth, scheme=DPOP)
+
+
+PROOFS = {
+    found.code: found
+    for found in (
+        _proof("proof_missing", "缺少 DPoP 证明", "a DPoP proof is needed"),
+        _proof("several_proofs", "DPoP 证明须有且只有一个", "exactly one DPoP proof is needed"),
+        _proof("proof_malformed", "DPoP 证明格式有误", "the DPoP proof is not a well-formed JWT"),
+        _proof("proof_type", "DPoP 证明的 typ 须为 dpop+jwt", "typ of the DPoP proof must be dpop+jwt"),
+        _proof(
+            "proof_algorithm",
+            "DPoP 证明的签名算法须为 ES256、PS256 或 Ed25519",
+            "the DPoP proof must be signed with ES256, PS256 or Ed25519",
+        ),
+        _proof(
+            "proof_key",
+            "DPoP 证明的 jwk 须为与算法相符的公钥",
+            "jwk of the DPoP proof must be a public key that fits the algorithm",
+        ),
+        _proof("proof_signature", "DPoP 证明的签名无效", "the signature of the DPoP proof does not hold"),
+        _proof("proof_jti", "DPoP 证明缺少 jti", "jti of the DPoP proof must be a string"),
+        _proof("proof_method", "DPoP 证明的 htm 与请求方法不符", "htm of the DPoP proof is another method"),
+        _proof("proof_url", "DPoP 证明的 htu 与请求地址不符", "htu of the DPoP proof is another address"),
+        _proof("proof_token", "DPoP 证明的 ath 与访问令牌不符", "ath of the DPoP proof is another token's"),
+        _proof(
+            "proof_time", "DPoP 证明的 iat 与当前时间相差过大", "iat of the DPoP proof is too far from now"
+        ),
+        _proof(
+            "proof_nonce",
+            "DPoP 证明须带指定的 nonce",
+            "the DPoP proof must name the nonce given",
+            "use_dpop_nonce",
+        ),
+    )
+}
+"""What speaks against a proof, by the reasons of `dpop.ProofRefused`."""
+PROOF_OTHER_KEY = _proof(
+    "proof_other_key", "访问令牌与另一把密钥绑定", "the token is bound to another key", "invalid_token"
+)
+PROOF_REPLAYED = _proof("proof_replayed", "DPoP 证明已使用过", "the DPoP proof has been used before")
 
 # --- the grant ------------------------------------------------------------------------------------
 
@@ -145,6 +222,12 @@ TICKET_NOT_OPEN = _scope(
     "ticket_not_open",
     "注明的工单不存在、已办结或不由使用部门办理",
     "the named ticket is not open, or the consumer does not work on it",
+)
+QUOTA_USED_UP = Objection(
+    429,
+    "quota_used_up",
+    Text("此授权今日的调用次数已用完", "the calls that the grant allows for today are used up"),
+    proxy="http_request_denied",
 )
 FIELDS_NOT_SEPARABLE = _scope(
     "fields_not_separable",

@@ -34,6 +34,8 @@ from gateway.http1 import Server, ServerConnection
 from gateway.messages import Request
 from gateway.metrics import Metrics
 from gateway.policy import PolicyCounter, policy_file
+from gateway.possession import possession_of
+from gateway.quotas.together import Together
 from gateway.records import Recorder, request_key
 from gateway.reply import Reply
 from gateway.snapshot import Permits, TicketCheck
@@ -75,21 +77,22 @@ class Worker:
         self._index = index
         self._counter = PolicyCounter(policy_file(settings.data))
         self._metrics = Metrics()
-        self._permits = Permits(
-            Database(settings.database_url), self._counter, platform.control_url, ticket_open
-        )
+        database = Database(settings.database_url)
+        self._permits = Permits(database, self._counter, platform.control_url, ticket_open)
+        self._together = Together(database)
         signer = NoteSigner.parse(settings.key("receipt.key").decode())
         self._recorder = Recorder(signer, platform.log_origin, utc_now)
         metadata = f"{platform.control_url}/.well-known/oauth-protected-resource"
-        challenge = f'Bearer realm="shuxiang", resource_metadata="{metadata}"'
-        self._delivery = Delivery(self._recorder, self._permits, self._metrics, challenge)
+        self._delivery = Delivery(self._recorder, self._permits, self._metrics, metadata)
         self._sources = Sources(settings)
         self._desk = Desk(
             settings,
             settings.key("token.key"),
             request_key(settings.key("pseudonym.key")),
             subject_key(settings.key("pseudonym.key")),
+            possession_of(settings),
             self._permits,
+            self._together,
             self._recorder,
             self._delivery,
             self._sources,
@@ -131,6 +134,7 @@ class Worker:
         if self._recorder.journal is not None:
             await self._recorder.journal.close()
         self._sources.close()
+        self._together.close()
         self._permits.close()
         self._counter.close()
 

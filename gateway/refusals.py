@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
-from gateway.objections import Objection
+from gateway.dpop import ALGORITHMS
+from gateway.objections import BEARER, DPOP, Objection
 
 TYPE = "urn:shuxiang:problem:"
 
@@ -31,15 +33,21 @@ def problem(objection: Objection) -> bytes:
     return orjson.dumps(document)
 
 
-def refusal_headers(objection: Objection, challenge: str) -> tuple[tuple[str, str], ...]:
-    """Return the headers of a refusal; `challenge` is what WWW-Authenticate says before any error.
+def challenges_of(metadata: str) -> dict[str, str]:
+    """Return what WWW-Authenticate says under each scheme before any error (`metadata`: RFC 9728)."""
+    common = f'realm="shuxiang", resource_metadata="{metadata}"'
+    return {BEARER: f"Bearer {common}", DPOP: f'DPoP {common}, algs="{" ".join(ALGORITHMS)}"'}
+
+
+def refusal_headers(objection: Objection, challenges: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the headers of a refusal; `challenges` are those of `challenges_of`.
 
     Proxy-Status (RFC 9209) is there whenever the gateway answers in place of the provider, and when the
     provider itself answered with an error.
     """
     headers = [("Content-Type", "application/problem+json"), *objection.headers]
     if objection.oauth is not None or objection.status == 401:
-        headers.append(("WWW-Authenticate", _authenticate(objection, challenge)))
+        headers += [("WWW-Authenticate", value) for value in _authenticate(objection, challenges)]
     if objection.received is not None:
         headers.append(("Proxy-Status", f"shuxiang; received-status={objection.received}"))
     elif objection.proxy is not None:
@@ -47,11 +55,12 @@ def refusal_headers(objection: Objection, challenge: str) -> tuple[tuple[str, st
     return tuple(headers)
 
 
-def _authenticate(objection: Objection, challenge: str) -> str:
-    """RFC 6750 section 3: a call without a token is told no error."""
+def _authenticate(objection: Objection, challenges: Mapping[str, str]) -> Iterable[str]:
+    """RFC 6750 section 3: a call without a token is told no error, but every scheme that there is."""
     if objection.oauth is None:
-        return challenge
-    return f'{challenge}, error="{objection.oauth}", error_description="{objection.text.en}"'
+        return challenges.values()
+    challenge = challenges[objection.scheme]
+    return [f'{challenge}, error="{objection.oauth}", error_description="{objection.text.en}"']
 
 
 _TITLES = {
@@ -72,6 +81,7 @@ _TITLES = {
     417: ("无法满足 Expect", "Expectation failed"),
     422: ("内容无法处理", "Content cannot be processed"),
     428: ("需要前提条件", "Precondition required"),
+    429: ("请求过多", "Too many requests"),
     431: ("请求头过大", "Request header fields too large"),
     500: ("平台内部错误", "Internal fault"),
     501: ("不支持", "Not implemented"),

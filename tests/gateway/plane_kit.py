@@ -32,6 +32,7 @@ from catalog.store import datasets, distributions
 from core.db import metadata
 from core.ids import new_id
 from core.settings import Connection, Settings
+from core.settings_security import Security
 from core.text import Text
 from gateway.policy import PolicyCounter, change_policy, policy_file
 from gateway.store import access_tokens, clients, grants
@@ -131,13 +132,15 @@ class Access:
 class Kit:
     """One deployment with its worker."""
 
-    def __init__(self, folder: Path, **platform: Any) -> None:
+    def __init__(self, folder: Path, *, security: Security | None = None, **platform: Any) -> None:
         self.provider = Provider()
         self.files = folder / "files"
         self.files.mkdir(parents=True)
         self.rows = folder / "rows.sqlite"
         self._make_rows()
         self.settings = self._settings(folder / "data", platform)
+        if security is not None:
+            self.settings = replace(self.settings, security=security)
         self.port = self.settings.platform.gateway_listen[1]
         (self.settings.data / "run").mkdir(parents=True)
         make_keys(self.settings)
@@ -154,6 +157,8 @@ class Kit:
                     department="police",
                     description="",
                     networks=["127.0.0.0/8"],
+                    auth_method="client_secret",
+                    token_binding="none",
                     state="active",
                     created_at=now,
                     created_by="carol",
@@ -280,9 +285,15 @@ class Kit:
     # --- grants -----------------------------------------------------------------------------------
 
     def grant(
-        self, kind: str, *, seconds: float | None = None, token_seconds: float = 300, **terms: Any
+        self,
+        kind: str,
+        *,
+        seconds: float | None = None,
+        token_seconds: float = 300,
+        cnf: str | None = None,
+        **terms: Any,
     ) -> Access:
-        """A grant of everything in the dataset of this kind, but for what `terms` say."""
+        """A grant of everything in the dataset of this kind, but for what `terms` say; `cnf` binds its token."""
         now = datetime.now(UTC)
         document: dict[str, Any] = {
             "kind": kind,
@@ -311,7 +322,7 @@ class Kit:
                     valid_until=now + timedelta(seconds=seconds) if seconds else None,
                 )
             )
-        return Access(case, self.token(case, token_seconds))
+        return Access(case, self.token(case, token_seconds, cnf))
 
     def ticket(self, number: str, department: str) -> str:
         """An open ticket on which a department works; returns the id of its case."""
@@ -341,7 +352,7 @@ class Kit:
             )
         return case
 
-    def token(self, grant_id: str, seconds: float = 300) -> str:
+    def token(self, grant_id: str, seconds: float = 300, cnf: str | None = None) -> str:
         """Another token for a grant."""
         now = datetime.now(UTC)
         token = make_token(self.settings.key("token.key"))
@@ -354,6 +365,7 @@ class Kit:
                     issued_at=now,
                     expires_at=now + timedelta(seconds=seconds),
                     revoked=False,
+                    cnf=cnf,
                 )
             )
         return token

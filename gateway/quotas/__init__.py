@@ -1,0 +1,1 @@
+"""How many calls a day a grant allows, counted together by every worker of every host."""
