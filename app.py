@@ -15,6 +15,8 @@ from werkzeug.exceptions import HTTPException
 
 import accounts.api
 import accounts.console
+import accounts.roles.api
+import accounts.roles.console
 import accounts.tokens
 import audit.api
 import audit.console
@@ -88,6 +90,7 @@ from web.security import protect
 
 ROUTES = (
     accounts.api.routes,
+    accounts.roles.api.routes,
     catalog.api.routes,
     catalog.quality.api.routes,
     gateway.api.routes,
@@ -110,6 +113,7 @@ ROUTES = (
 )
 PAGES = (
     accounts.console.pages,
+    accounts.roles.console.pages,
     notices.console.pages,
     cases.console.pages,
     catalog.console.pages,

@@ -6,6 +6,7 @@ from flask import request
 
 from accounts.managing import act_on_account, allocate_account, find_account, list_accounts_page, set_roles
 from accounts.present import account_view
+from accounts.roles.proposing import open_proposal_for
 from core.errors import invalid
 from core.text import Text
 from core.work import Work
@@ -15,12 +16,14 @@ routes = Routes("accounts")
 
 KEEPERS = {"administrator", "platform_manager"}
 """Whether the platform manager is one of them is for the rulebook to say."""
+LOOKERS = KEEPERS | {"security_admin"}
+"""Who sees accounts: besides those who keep them whoever decides on their roles."""
 
 
 @routes.add(
     "GET",
     "/api/accounts",
-    who=KEEPERS,
+    who=LOOKERS,
     response="response/accounts",
     query={"department": Text("部门", "department"), "state": Text("状态", "state")},
     paged=True,
@@ -59,7 +62,7 @@ def create(work: Work, call: Call) -> Reply:
 @routes.add(
     "GET",
     "/api/accounts/<login>",
-    who=KEEPERS,
+    who=LOOKERS,
     response="response/account",
     summary=Text("查看账号", "Show an account"),
 )
@@ -77,8 +80,12 @@ def account(work: Work, call: Call, login: str) -> Reply:
     summary=Text("更改账号角色", "Change the roles of an account"),
 )
 def roles(work: Work, call: Call, login: str) -> Reply:
-    """Give an account other roles."""
-    return Reply(account_view(work, set_roles(work, login, call.body["roles"])))
+    """Give an account other roles; 202 where they are proposed and somebody else decides."""
+    view = account_view(work, set_roles(work, login, call.body["roles"]))
+    proposal = open_proposal_for(work, login)
+    if proposal is None:
+        return Reply(view)
+    return Reply(view, 202, {"Location": f"/api/role-proposals/{proposal.id}"})
 
 
 @routes.add(

@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 
 from flask import request, session
 
-from accounts.api import KEEPERS
+from accounts.api import KEEPERS, LOOKERS
 from accounts.managing import (
     act_on_account,
     allocate_account,
     find_account,
     list_accounts_page,
+    may_look,
     may_manage,
     must_manage,
     policy,
@@ -24,6 +25,7 @@ from accounts.model import STATES
 from accounts.passwords import LONGEST, SHORTEST
 from accounts.people import NewPassword, change_password, prepare_password
 from accounts.present import account_view
+from accounts.roles.proposing import open_proposal_for
 from accounts.sessions import (
     Attempt,
     check_attempt,
@@ -135,7 +137,7 @@ def account_page(work: Work, seen: Seen) -> Page:
         "sessions": live_sessions(work),
         "this_session": session_id_of(work, _cookie()),
         "tokens": live_tokens(work),
-        "keeps_accounts": may_manage(work),
+        "keeps_accounts": may_look(work),
     }
     return Page("accounts/account.html", context)
 
@@ -164,7 +166,7 @@ def do_end_token(work: Work, seen: Seen, id: str) -> Go:
 # --- everybody's accounts, for whoever keeps them -----------------------------------------------------
 
 
-@pages.show("/accounts", who=KEEPERS, summary=Text("账号管理", "Accounts"))
+@pages.show("/accounts", who=LOOKERS, summary=Text("账号管理", "Accounts"))
 def accounts_page(work: Work, seen: Seen) -> Page:
     """List the accounts, by department."""
     departments = {d.id: d.name for d in work.settings.departments.values()}
@@ -180,6 +182,7 @@ def accounts_page(work: Work, seen: Seen) -> Page:
         "states": STATES,
         "state": state,
         "policy": policy(work),
+        "keeps": may_manage(work),
     }
     return Page("accounts/accounts.html", context)
 
@@ -204,11 +207,12 @@ def do_create_account(work: Work, seen: Seen) -> Page:
     return _with_password(work, login, password)
 
 
-@pages.show("/accounts/<login>", who=KEEPERS, summary=Text("查看账号", "Account"))
+@pages.show("/accounts/<login>", who=LOOKERS, summary=Text("查看账号", "Account"))
 def one_account_page(work: Work, seen: Seen, login: str, action: str = "") -> Page:
     """Show an account and what the reader may do with it."""
     view = account_view(work, find_account(work, login))
-    return Page("accounts/one.html", {"a": view, "roles": _role_names(work)})
+    proposal = open_proposal_for(work, login)
+    return Page("accounts/one.html", {"a": view, "roles": _role_names(work), "proposal": proposal})
 
 
 @pages.form(
@@ -222,6 +226,8 @@ def do_roles(work: Work, seen: Seen, login: str) -> Go:
     roles = seen.form.getlist("roles")
     validate("request/account_roles", {"roles": roles})
     set_roles(work, login, roles)
+    if open_proposal_for(work, login) is not None:
+        return Go(f"/accounts/{login}", Text("已提交安全管理员决定", "A security administrator decides"))
     return Go(f"/accounts/{login}", Text("角色已更改", "The roles are changed"))
 
 

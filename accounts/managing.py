@@ -1,7 +1,8 @@
 """Who keeps the accounts of a deployment, and what they may do with them (GZ art. 14).
 
 An administrator always may. Where the rulebook gives the allocation of accounts to the platform manager, that
-body may as well, but for the roles that would put somebody above it or beside it.
+body may as well, but for the roles that would put somebody above it or beside it. Those an administrator does
+not give alone either: `accounts.roles` has them decided by a security administrator, who keeps no accounts.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from typing import Any
 from accounts import store
 from accounts.model import RESERVED, STATES, Account
 from accounts.passwords import hash_password, one_time_password
-from accounts.people import CREATED, account_of, add_account, note, reset, shut, tell_department
+from accounts.people import CREATED, account_of, add_account, is_reserved, note, reset, shut, tell_department
 from accounts.people import open_again as open_account
+from accounts.roles.model import RESET
+from accounts.roles.proposing import DECIDERS, awaits_roles, hold_back, needs_two, propose_roles
+from core.administrators import APART, are_apart
 from core.db import Page
 from core.errors import Conflict, NotFound, NotPermitted, invalid
 from core.work import Work
@@ -21,6 +25,8 @@ from rules.rulebook import Leaf
 from schemas import schema
 
 ACTIONS = ("disable", "enable", "reset")
+OF_PERSONS = frozenset({"administrator", "security_admin"})
+"""Roles that are a matter of persons: no department has them as such."""
 
 
 def policy(work: Work) -> Leaf:
@@ -37,8 +43,13 @@ def may_manage(work: Work) -> bool:
     return manages and work.actor.has("platform_manager") and policy(work).value == "platform_manager"
 
 
+def may_look(work: Work) -> bool:
+    """Tell whether the actor may see everybody's accounts."""
+    return may_manage(work) or bool(work.actor.roles & DECIDERS)
+
+
 def roles_to_give(work: Work) -> list[str]:
-    """Return the roles that the actor may give, in the order in which the schema names them."""
+    """Return the roles that the actor may give or propose, in the order in which the schema names them."""
     known = schema("request/account_roles")["properties"]["roles"]["items"]["enum"]
     return [role for role in known if _is_above(work) or role not in RESERVED]
 
@@ -47,7 +58,7 @@ def list_accounts_page(
     work: Work, *, department: str | None, state: str | None, limit: int, cursor: str | None
 ) -> Page:
     """Return one page of accounts (`Account`), by department and login. Raises NotPermitted, Invalid."""
-    must_manage(work)
+    must_look(work)
     if department is not None and department not in work.settings.departments:
         raise invalid("/department", "没有这个部门", "there is no such department", code="unknown")
     if state is not None and state not in STATES:
@@ -56,8 +67,8 @@ def list_accounts_page(
 
 
 def find_account(work: Work, login: str) -> Account:
-    """Return an account to whoever keeps accounts. Raises NotPermitted, NotFound."""
-    must_manage(work)
+    """Return an account to whoever keeps accounts or decides on roles. Raises NotPermitted, NotFound."""
+    must_look(work)
     found = store.account(work.tx, login)
     if found is None:
         raise NotFound(f"没有登录名为“{login}”的账号", f"there is no account {login!r}")
@@ -66,13 +77,15 @@ def find_account(work: Work, login: str) -> Account:
 
 def actions_on(work: Work, account: Account) -> tuple[str, ...]:
     """Return what the actor may do with an account now: nothing with their own, or with one above them."""
-    if account.login == work.actor.login or not (_is_above(work) or account.roles.isdisjoint(RESERVED)):
+    if not may_manage(work) or account.login == work.actor.login or _is_beyond(work, account):
         return ()
     return ("set_roles", "disable" if account.is_active else "enable", "reset")
 
 
 def allocate_account(work: Work, login: str, name: str, department: str, roles: Iterable[str]) -> str:
     """Create an account and return its one-time password, which is shown once and kept nowhere.
+
+    Roles that take two are proposed: until a security administrator agrees the account goes without.
 
     Raises NotPermitted, Conflict for a login that is taken, Invalid for a department or a role that is none,
     or for a role that the actor may not give.
@@ -84,17 +97,25 @@ def allocate_account(work: Work, login: str, name: str, department: str, roles: 
         raise Conflict(f"登录名“{login}”已被使用", f"the login {login!r} is taken", code="login_taken")
     _must_fit(work, department, wanted)
     password = one_time_password()
-    add_account(work, login, name, department, wanted, hash_password(password))
+    at_once = wanted - RESERVED if needs_two((), wanted) else wanted
+    add_account(work, login, name, department, at_once, hash_password(password), wanted)
+    if at_once != wanted:
+        propose_roles(work, account_of(work, login), wanted)
     tell_department(work, department, CREATED)
     return password
 
 
 def set_roles(work: Work, login: str, roles: Iterable[str]) -> Account:
-    """Give an account other roles; they count from the next request. Raises as `allocate_account` does."""
+    """Give an account other roles; they count from the next request. Raises as `allocate_account` does.
+
+    A change that gives or takes a role that takes two is proposed as a whole, and nothing changes for now.
+    """
     account, wanted = _managed(work, login), frozenset(roles)
     _may_give(work, wanted)
     _must_fit(work, account.department, wanted)
-    if wanted != account.roles:
+    if needs_two(account.roles, wanted):
+        propose_roles(work, account, wanted)
+    elif wanted != account.roles:
         store.update_account(work.tx, account.login, roles=sorted(wanted), changed_at=work.now)
         note(work, "roles_changed", account, before=sorted(account.roles), with_roles=sorted(wanted))
     return account_of(work, login)
@@ -103,13 +124,17 @@ def set_roles(work: Work, login: str, roles: Iterable[str]) -> Account:
 def act_on_account(work: Work, login: str, action: str) -> str | None:
     """Disable, enable or reset an account; return the new one-time password of a reset.
 
+    A reset holds back what commands others until a security administrator gives it again (`hold_back`).
+
     Raises NotFound for an unknown action, Conflict where the account stands already as is wanted.
     """
     if action not in ACTIONS:
         raise NotFound(f"没有“{action}”这个操作", f"there is no action {action!r}")
     account = _managed(work, login)
     if action == "reset":
-        return reset(work, account)
+        password = reset(work, account)
+        hold_back(work, account, RESET)
+        return password
     if account.is_active == (action == "enable"):
         word = "启用" if account.is_active else "停用"
         raise Conflict(
@@ -124,7 +149,7 @@ def _managed(work: Work, login: str) -> Account:
     account = account_of(work, login)
     if account.login == work.actor.login:
         raise NotPermitted("不能管理自己的账号", "nobody manages their own account")
-    if not (_is_above(work) or account.roles.isdisjoint(RESERVED)):
+    if _is_beyond(work, account):
         raise NotPermitted(
             "该账号的角色只能由系统管理员管理", "only administrators manage an account with these roles"
         )
@@ -152,7 +177,9 @@ def _must_fit(work: Work, department: str, roles: frozenset[str]) -> None:
             f"there is no department {department!r}",
             code="unknown",
         )
-    beyond = sorted(roles - known.roles - {"administrator"})
+    if not are_apart(roles):
+        raise invalid("/roles", APART.zh, APART.en, code="not_together")
+    beyond = sorted(roles - known.roles - OF_PERSONS)
     if beyond:
         raise invalid(
             "/roles",
@@ -162,8 +189,19 @@ def _must_fit(work: Work, department: str, roles: frozenset[str]) -> None:
         )
 
 
+def _is_beyond(work: Work, account: Account) -> bool:
+    """Tell whether an account is for administrators alone: it holds a reserved role, or is to get one."""
+    return not _is_above(work) and (is_reserved(account) or awaits_roles(work, account))
+
+
 def _is_above(work: Work) -> bool:
     return work.actor.has("administrator") or work.actor.has("system")
+
+
+def must_look(work: Work) -> None:
+    """Refuse anybody who neither keeps accounts nor decides on roles. Raises NotPermitted."""
+    if not may_look(work):
+        must_manage(work)
 
 
 def must_manage(work: Work) -> None:

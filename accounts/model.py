@@ -6,17 +6,13 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from core.administrators import ADMINISTRATORS
 from core.text import Text
 from core.work import Actor
 from web.auth import PASSWORD_CHANGE
 
 ACTIVE, DISABLED = "active", "disabled"
 STATES = {ACTIVE: Text("已启用", "active"), DISABLED: Text("已停用", "disabled")}
-
-ADMINISTRATORS = frozenset({"administrator", "security_admin", "auditor"})
-"""The three who run the platform and watch each other: of system, security and audit (GB/T 22239-2019, 8.1.5).
-A person is one of them at most, and whoever is holds no other role; the table of accounts refuses anything else.
-"""
 
 RESERVED = frozenset(
     {

@@ -12,8 +12,9 @@ from accounts import store
 from accounts.model import ACTIVE, DISABLED, RESERVED, Account, after_failure, is_locked, tidy_login
 from accounts.passwords import hash_password, one_time_password, password_faults, verify_password
 from audit.log import record
+from core.administrators import APART, are_apart
 from core.db import Database
-from core.errors import Conflict, Invalid, NotFound, NotPermitted, invalid
+from core.errors import Conflict, FieldError, Invalid, NotFound, NotPermitted, invalid
 from core.ids import new_id
 from core.text import Text
 from core.times import millis
@@ -48,11 +49,22 @@ def ensure_account(work: Work, login: str, name: str, department: str, roles: It
 
 
 def add_account(
-    work: Work, login: str, name: str, department: str, roles: frozenset[str], password_hash: str | None
+    work: Work,
+    login: str,
+    name: str,
+    department: str,
+    roles: frozenset[str],
+    password_hash: str | None,
+    asked: frozenset[str] = frozenset(),
 ) -> None:
-    """Keep a new account; the caller has checked that the actor may. Raises Invalid, one entry per field."""
-    document = {"login": login, "name": name, "department": department, "roles": sorted(roles)}
+    """Keep a new account; the caller has checked that the actor may. Raises Invalid, one entry per field.
+
+    `asked` is what was asked for where the account begins with less: some roles take a second person.
+    """
+    document = {"login": login, "name": name, "department": department, "roles": sorted(asked or roles)}
     wrong = schemas.errors("config/accounts", {"accounts": [document]})
+    if not are_apart(document["roles"]):
+        wrong.append(FieldError("/accounts/0/roles", APART, "not_together"))
     if wrong:
         raise Invalid(replace(e, pointer=e.pointer.removeprefix("/accounts/0")) for e in wrong)
     if department not in work.settings.departments:
@@ -180,6 +192,14 @@ def list_accounts(work: Work) -> list[Account]:
 def account_of(work: Work, login: str) -> Account:
     """Return an account, locked against other writers. Raises NotFound."""
     account = store.account(work.tx, tidy_login(login), lock=True)
+    if account is None:
+        raise NotFound(f"没有登录名为“{login}”的账号", f"there is no account {login!r}")
+    return account
+
+
+def known_account(work: Work, login: str) -> Account:
+    """Return an account as it stands, for showing it. Raises NotFound."""
+    account = store.account(work.tx, login)
     if account is None:
         raise NotFound(f"没有登录名为“{login}”的账号", f"there is no account {login!r}")
     return account

@@ -19,7 +19,8 @@ from sqlalchemy import (
     select,
 )
 
-from accounts.model import ADMINISTRATORS, Account, PersonToken, Session
+from accounts.model import ACTIVE, Account, PersonToken, Session
+from core.administrators import ADMINISTRATORS
 from core.db import Document, Instant, Page, metadata, page
 
 accounts = Table(
@@ -42,7 +43,8 @@ accounts = Table(
     Column("admin_role", String(20)),
     CheckConstraint(
         "(admin_role IS NULL AND CAST(roles AS TEXT) NOT LIKE '%\"administrator\"%'"
-        " AND CAST(roles AS TEXT) NOT LIKE '%\"security_admin\"%' AND CAST(roles AS TEXT) NOT LIKE '%\"auditor\"%')"
+        " AND CAST(roles AS TEXT) NOT LIKE '%\"security_admin\"%'"
+        " AND CAST(roles AS TEXT) NOT LIKE '%\"auditor\"%')"
         " OR (admin_role IN ('administrator', 'security_admin', 'auditor') AND CAST(roles AS TEXT) = '[]')",
         name="one_admin_role",
     ),
@@ -116,6 +118,13 @@ def accounts_page(
     keys.sort(key=lambda c: c.name)
     found = page(tx, query, keys, limit=limit, cursor=cursor, descending=False)
     return Page([_account(row) for row in found.rows], found.next_cursor)
+
+
+def departments_of_admins(tx: Connection, admin_role: str) -> list[str]:
+    """Return the departments of the active accounts that are this one of the three administrators."""
+    wanted = (accounts.c.admin_role == admin_role) & (accounts.c.state == ACTIVE)
+    query = select(accounts.c.department).where(wanted).distinct().order_by(accounts.c.department)
+    return list(tx.execute(query).scalars())
 
 
 def insert_account(tx: Connection, new: Account) -> None:

@@ -25,6 +25,7 @@ from typing import Any
 
 import yaml
 
+from core.administrators import APART, are_apart
 from core.errors import ConfigError, FieldError, Finding
 from core.networks import Network
 from core.settings_audit import Audit, audit_faults, audit_of
@@ -445,6 +446,9 @@ def _cross_check(settings: Settings, raw: Mapping[str, Any]) -> Iterable[Finding
         for i, entry in enumerate(raw[file][file]):
             if entry["department"] not in known:
                 yield _unknown(folder / f"{file}.yaml", f"/{file}/{i}/department", entry["department"])
+    for i, account in enumerate(raw["accounts"]["accounts"]):
+        if not are_apart(account["roles"]):
+            yield Finding(str(folder / "accounts.yaml"), f"/accounts/{i}/roles", APART)
     units = {d.id: d.hotline_unit for d in known.values()}
     yield from hotline_faults(folder / "hotline.yaml", raw.get("hotline") or {}, units)
     yield from audit_faults(folder / "audit.yaml", settings.audit)

@@ -23,6 +23,8 @@ dave = _actor("dave", "audit", "auditor")
 """The auditor."""
 adam = _actor("adam", "bigdata", "administrator")
 """The administrator of accounts."""
+sally = _actor("sally", "bigdata", "security_admin")
+"""The administrator of security."""
 mallory = _actor("mallory", "education", "consumer")
 """Somebody of another department, with bad intentions."""
 

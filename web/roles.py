@@ -10,6 +10,7 @@ ROLES = {
     "platform_manager": Text("平台管理部门", "Platform manager"),
     "auditor": Text("审计部门", "Auditor"),
     "administrator": Text("系统管理员", "Administrator"),
+    "security_admin": Text("安全管理员", "Security administrator"),
     "steering_office": Text("统筹部门", "Steering office"),
     "steering_group": Text("领导小组", "Steering group"),
     "dispute_body": Text("协调机构", "Coordinating body"),

@@ -13,7 +13,7 @@ from web.http import Route
 
 HOTLINE = {"operator", "dispatcher", "handler", "supervisor", "leader", "superior", "discipline"}
 HOTLINE |= {"business_environment", "emergency_office"}
-ROLES = {"provider", "consumer", "platform_manager", "auditor", "administrator", *HOTLINE}
+ROLES = {"provider", "consumer", "platform_manager", "auditor", "administrator", "security_admin", *HOTLINE}
 ANY = PUBLIC | SIGNED_IN | {PASSWORD_CHANGE}
 """What admits whoever has an account, or everybody."""
 CAST = {"provider": alice, "consumer": carol, "platform_manager": bob, "auditor": dave}
