@@ -41,8 +41,11 @@ class Place:
         return load_settings(self.config, self.data, schemas.errors)
 
     @contextmanager
-    def open(self) -> Iterator[Callable[[], AbstractContextManager[Work]]]:
-        """Yield what begins a unit of work of the platform itself, in a writing transaction each time."""
+    def open(self, *, rules: bool = True) -> Iterator[Callable[[], AbstractContextManager[Work]]]:
+        """Yield what begins a unit of work of the platform itself, in a writing transaction each time.
+
+        Without `rules` it has no rulebooks, which take half a second to read.
+        """
         from cases.books import open_rulebooks
         from core.db import Database
         from core.migrate import at_head
@@ -54,7 +57,7 @@ class Place:
         if not settings.data.is_dir() or not at_head(database):
             raise Told("数据库尚未建立，请先运行 shuxiang init / no database yet: run shuxiang init")
         counter = PolicyCounter(settings.data / "run" / "policy")
-        books = open_rulebooks(settings, database, utc_now())
+        books = open_rulebooks(settings, database, utc_now()) if rules else None
 
         def changed(tx: Connection) -> int:
             return change_policy(tx, counter)

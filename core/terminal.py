@@ -5,19 +5,26 @@ Facts go to the output stream, progress and errors to the error stream.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
+import os
+import pwd
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import OperationalError
 
 from core.errors import ConfigError, Invalid, Refusal
 from core.settings import Settings
+from core.text import Text
 from core.work import Work
 
 out = Console(highlight=False)
@@ -32,8 +39,10 @@ class Place(Protocol):
     def settings(self) -> Settings:
         """Read and check the deployment."""
 
-    def open(self) -> AbstractContextManager[Callable[[], AbstractContextManager[Work]]]:
-        """Yield what begins a unit of work of the platform itself."""
+    def open(
+        self, *, rules: bool = True
+    ) -> AbstractContextManager[Callable[[], AbstractContextManager[Work]]]:
+        """Yield what begins a unit of work of the platform itself, with the rulebooks or without."""
 
     def work(self) -> AbstractContextManager[Work]:
         """Yield one unit of work of the platform itself."""
@@ -91,6 +100,43 @@ def facts_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     for row in rows:
         table.add_row(*("" if v is None else str(v) for v in row))
     return table
+
+
+def answer_table(title: str, columns: Sequence[Text], rows: Sequence[Sequence[Any]]) -> Table:
+    """Return rows as a table where they fit the terminal's width; else each as a block, a line a value.
+
+    A block leaves out what says nothing.
+    """
+    if sum(_width(column, [row[at] for row in rows]) + 3 for at, column in enumerate(columns)) < out.width:
+        return facts_table(title, [f"{c.zh}\n{c.en}" for c in columns], rows)
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in rows:
+        for column, value in zip(columns, row, strict=True):
+            if value not in (None, ""):
+                table.add_row(f"{column.zh} {column.en}", str(value))
+        table.add_section()
+    return table
+
+
+def _width(column: Text, values: Sequence[Any]) -> int:
+    """Return the cells that a column needs: its heading may be broken between words, its values may not."""
+    words = (column.zh, *column.en.split())
+    return max(cell_len(str(text)) for text in (*words, *(v for v in values if v is not None)))
+
+
+def by_hand(work: Work) -> Work:
+    """Return the unit of work on behalf of who sits at the terminal, for what goes on record.
+
+    The operating system's user stands in the log under a pseudonym, as accounts do.
+    """
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a user without a name, as in some containers
+        user = str(os.getuid())
+    digest = hmac.new(work.settings.key("pseudonym.key"), f"terminal:{user}".encode(), hashlib.sha256)
+    return work.acting_as(replace(work.actor, pseudonym=f"terminal-{digest.hexdigest()[:32]}"))
 
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
-from flask import current_app
 from sqlalchemy import Connection
 
 from core.db import Database, on_commit
@@ -53,4 +52,6 @@ def before_answering(work: Work, act: Callable[[Work], object]) -> None:
 
 def kit() -> Kit:
     """Return the kit of the application that serves the current request."""
+    from flask import current_app  # commands come by here too, where nothing is served
+
     return cast(Kit, current_app.extensions["shuxiang"])

@@ -108,8 +108,9 @@ def _notes(work: Work, question: Question, values: Mapping[str, Any], now: datet
     notes = []
     if "until" in values and values["until"] > now:
         notes.append(Text("期间尚未结束，数值还会变化", "the period is not over: figures will change"))
-    calendar = work.rulebooks.calendar
-    if WORKTIME in question.needs and calendar.is_provisional_between(values["since"], values["until"]):
+    if WORKTIME in question.needs and work.rulebooks.calendar.is_provisional_between(
+        values["since"], values["until"]
+    ):
         notes.append(
             Text(
                 "期间内有的年份尚未公布放假安排，暂按周一至周五计算",

@@ -13,7 +13,17 @@ from rich.table import Table
 
 from audit.place import log_folder
 from core.settings import Settings
-from core.terminal import Place, Told, as_json_option, err, explained, facts_table, print_facts
+from core.terminal import (
+    Place,
+    Told,
+    answer_table,
+    as_json_option,
+    by_hand,
+    err,
+    explained,
+    facts_table,
+    print_facts,
+)
 from core.work import Work
 
 if TYPE_CHECKING:
@@ -85,7 +95,7 @@ def ask(
     """Ask the log the question CODE; `questions` lists them. What is asked goes on record."""
     from audit.questions.present import answer_view
 
-    with place.open() as begin:
+    with place.open(rules=_wants_rules(code)) as begin:
         found = _answered(begin, code, _given(params), limit, By(engine, master))
     print_facts(answer_view(found), as_json, lambda: _table(found))
     if not as_json:
@@ -105,7 +115,7 @@ def export(place: Place, code: str, params: tuple[str, ...], form: str, out: Pat
     """Write the answer to the question CODE as a file: csv, parquet, or zip with proofs, signed."""
     from audit.questions.exports import file_name, rows_of, written
 
-    with place.open() as begin:
+    with place.open(rules=_wants_rules(code)) as begin:
         found = _answered(begin, code, _given(params), rows_of(form), By(DUCK), form)
         path = out or Path(file_name(found, form))
         with begin() as work, written(work, found, form) as made, path.open("wb") as file:
@@ -135,8 +145,16 @@ def _answered(
     ):
         found = answer(asked, engine_of(settings), tx, limit, by=engine)
     with begin() as work:
-        put_on_record(work, asked, found.rows.num_rows, form)
+        put_on_record(by_hand(work), asked, found.rows.num_rows, form)
     return found
+
+
+def _wants_rules(code: str) -> bool:
+    """Tell whether a question needs the calendar of a rulebook. Raises NotFound."""
+    from audit.questions.asking import question_of
+    from audit.questions.model import WORKTIME
+
+    return WORKTIME in question_of(code).needs
 
 
 def _opened(settings: Settings, by: By) -> AbstractContextManager[Engine | None]:
@@ -160,8 +178,8 @@ def _given(params: tuple[str, ...]) -> dict[str, str]:
 
 def _table(found: Answer) -> Table:
     title = f"{found.question.title.zh} / {found.question.title.en}"
-    columns = [f"{column.title.zh} {column.title.en}" for column in found.columns]
-    return facts_table(title, columns, [list(row.values()) for row in found.shown()])
+    columns = [column.title for column in found.columns]
+    return answer_table(title, columns, [list(row.values()) for row in found.shown()])
 
 
 def _told(found: Answer) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from click.testing import CliRunner, Result
+from rich.cells import cell_len
 
 import cli
 from tests.audit.questions.story import DAY, HOUR, call
@@ -36,6 +38,28 @@ def test_what_is_shown_says_what_it_rests_on(world: World) -> None:
     assert "complete" in shown.stderr
     listed = run(world, "questions")
     assert "off_hours" in listed.stdout
+
+
+def test_who_sits_at_the_terminal_is_on_record_under_a_pseudonym(world: World) -> None:
+    for words in (
+        ("ask", "find_records"),
+        ("export", "find_records", "--out", str(world.settings.data / "x")),
+    ):
+        assert run(world, *words).exit_code == 0
+    actors = {body["actor"] for body in queries(world)}
+    assert len(actors) == 1
+    assert re.fullmatch("terminal-[0-9a-f]{32}", actors.pop())
+
+
+def test_an_answer_with_many_columns_is_a_block_for_each_record(world: World) -> None:
+    put(world, call(world.now - HOUR))
+    shown = run(world, "ask", "find_records", "--param", "until=2026-02-10T10:00")
+    assert re.search(r"使用部门 Consumer +│ police ", shown.stdout)
+    assert max(cell_len(line) for line in shown.stdout.splitlines()) <= 80
+
+
+def test_a_question_about_working_hours_has_the_rulebooks_calendar(world: World) -> None:
+    assert run(world, "ask", "off_hours", "--param", "until=2026-02-10T10:00").exit_code == 0
 
 
 def test_a_wrong_parameter_is_named_and_nothing_is_on_record(world: World) -> None:
