@@ -48,6 +48,7 @@ DECISION = (
     "parameters",
     "networks",
     "row_limit",
+    "calls_per_day",
     "term_days",
     "sensitive",
     "needs_ticket",

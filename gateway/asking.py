@@ -39,6 +39,7 @@ def complete(draft: Mapping[str, Any], offer: Offer, client: Client) -> dict[str
         "parameters": dict(draft.get("parameters", {})),
         "networks": list(plain_networks(draft.get("networks") or client.networks, "/networks")),
         "term_days": draft.get("term_days"),
+        "calls_per_day": draft.get("calls_per_day"),
         "urgent": draft.get("urgent", False),
         "ticket": draft.get("ticket"),
         "needs_ticket": draft.get("needs_ticket", False),
@@ -160,6 +161,7 @@ def decide(asked: Mapping[str, Any], decision: Mapping[str, Any], offer: Offer) 
         purpose=asked["purpose"],
         sensitive=decision.get("sensitive", is_personal(offer, fields)),
         needs_ticket=decision.get("needs_ticket", False) or asked.get("needs_ticket", False),
+        calls_per_day=decision.get("calls_per_day", asked.get("calls_per_day")),
     )
 
 
@@ -186,6 +188,11 @@ def _longer(decision: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterable[F
     if asked["term_days"] is not None and decision.get("term_days", 0) > asked["term_days"]:
         most = asked["term_days"]
         yield _error("/term_days", f"申请的是 {most} 天", f"{most} days were asked for", "too_wide")
+    most = asked.get("calls_per_day")
+    if most is not None and decision.get("calls_per_day", 0) > most:
+        yield _error(
+            "/calls_per_day", f"申请的是每日 {most} 次", f"{most} calls a day were asked for", "too_wide"
+        )
 
 
 def _left_open(

@@ -17,6 +17,7 @@ from gateway.applications import WITHHELD, Demanded, Filed, papers_demanded, pap
 from gateway.clients import STATES, client_actions, credentials_by_client, list_credentials
 from gateway.grants import Held
 from gateway.model import Client, Credential
+from gateway.quotas.counting import calls_today
 from gateway.renewals import lineage_of, renewal_of
 from gateway.terms import term_view
 from gateway.urgency import ON_BEHALF, URGENT
@@ -133,6 +134,7 @@ def _application(work: Work, filed: Filed) -> dict[str, Any]:
         **{name: document[name] for name in (*asked, "purpose", "reasons", "duty_basis")},
         "ticket": document.get("ticket"),
         "needs_ticket": document.get("needs_ticket", False),
+        "calls_per_day": document.get("calls_per_day"),
         "previous_grant": application.previous_grant,
         "share_class": facts["share_class"],
         "controlled_params": facts["controlled_params"],
@@ -156,7 +158,12 @@ def attachment_view(application_id: str, attachment: Attachment) -> dict[str, An
 
 def grant_view(work: Work, held: Held) -> dict[str, Any]:
     """Return a grant as JSON (schema response/grant)."""
-    whole = {**_grant(work, held), **_lineage(work, held), **case_view(work, held.case)}
+    whole = {
+        **_grant(work, held),
+        "calls_today": calls_today(work, held.grant),
+        **_lineage(work, held),
+        **case_view(work, held.case),
+    }
     return _or_nothing(held.case, _as_seen(work, held.case, whole))
 
 
@@ -204,6 +211,7 @@ def _grant(work: Work, held: Held) -> dict[str, Any]:
         "row_filter": {name: list(values) for name, values in terms.row_filter.items()},
         "parameters": {name: list(values) for name, values in terms.parameters.items()},
         "row_limit": terms.row_limit,
+        "calls_per_day": terms.calls_per_day,
         "networks": list(terms.networks),
         "purpose": terms.purpose,
         "sensitive": terms.sensitive,
