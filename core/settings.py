@@ -452,7 +452,8 @@ def _cross_check(settings: Settings, raw: Mapping[str, Any]) -> Iterable[Finding
     units = {d.id: d.hotline_unit for d in known.values()}
     yield from hotline_faults(folder / "hotline.yaml", raw.get("hotline") or {}, units)
     yield from audit_faults(folder / "audit.yaml", settings.audit)
-    yield from security_faults(folder / "security.yaml", settings.security)
+    front = bool(settings.platform.trusted_proxies)
+    yield from security_faults(folder / "security.yaml", settings.security, has_front=front)
     for manifest in settings.manifests:
         yield from _manifest_points_somewhere(settings, manifest)
 

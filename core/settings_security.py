@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Finding
+from core.text import Text
 
 FAPI2, STANDARD = "fapi2", "standard"
 
@@ -25,6 +26,12 @@ class Security:
 
     security_profile: str = STANDARD
     """`fapi2`: systems do what the FAPI 2.0 Security Profile demands (section 5.3.2)."""
+    client_certificate_header: str | None = None
+    """Where the trusted front puts a caller's certificate, URL-encoded PEM; None: it hands none over."""
+    client_certificate_verdict_header: str | None = None
+    """Where it says whether an authority vouches for the certificate: `SUCCESS`, or anything else."""
+    client_certificate_url: str | None = None
+    """The control plane's address for callers with a certificate; None: the same as for everybody."""
 
     second_factor: frozenset[str] = COMMANDING
     """Who holds one of these roles must sign in with a second factor."""
@@ -41,6 +48,9 @@ def security_of(raw: Mapping[str, Any] | None) -> Security:
     raw = raw or {}
     return Security(
         security_profile=raw.get("security_profile", STANDARD),
+        client_certificate_header=raw.get("client_certificate_header"),
+        client_certificate_verdict_header=raw.get("client_certificate_verdict_header"),
+        client_certificate_url=raw.get("client_certificate_url"),
         second_factor=frozenset(raw.get("second_factor", COMMANDING)),
         admin_networks=tuple(ip_network(n) for n in raw.get("admin_networks", ())),
         password_max_days=raw.get("password_max_days", 90),
@@ -48,6 +58,20 @@ def security_of(raw: Mapping[str, Any] | None) -> Security:
     )
 
 
-def security_faults(file: Path, security: Security) -> Iterable[Finding]:
-    """Yield what no schema can say."""
-    return ()
+def security_faults(file: Path, security: Security, *, has_front: bool) -> Iterable[Finding]:
+    """Yield what no schema can say; `has_front`: whether the deployment trusts a proxy in front of it."""
+    header = "client_certificate_header"
+    if security.client_certificate_header is not None and not has_front:
+        yield _finding(
+            file,
+            header,
+            "没有可信的前置代理（platform.yaml 的 trusted_proxies）,任何人都能伪造该请求头",
+            "needs trusted_proxies in platform.yaml: without a trusted front anybody could write this field",
+        )
+    for name in ("client_certificate_verdict_header", "client_certificate_url"):
+        if getattr(security, name) is not None and security.client_certificate_header is None:
+            yield _finding(file, name, f"须与 {header} 一并设置", f"goes together with {header}")
+
+
+def _finding(file: Path, key: str, zh: str, en: str) -> Finding:
+    return Finding(str(file), f"/{key}", Text(zh, en))

@@ -20,15 +20,9 @@ from gateway.applications import (
     list_applications,
     read_paper,
 )
-from gateway.clients import (
-    approve_client,
-    disable_client,
-    find_client,
-    issue_credential,
-    list_clients,
-    register_client,
-    revoke_credential,
-)
+from gateway.changing import approve_change, ask_for_change, refuse_change
+from gateway.clients import approve_client, disable_client, find_client, list_clients
+from gateway.credentials import issue_credential, register_key, register_system, revoke_credential
 from gateway.grants import Held, act_on_grant, find_grant, list_grants
 from gateway.present import (
     application_rows,
@@ -36,6 +30,7 @@ from gateway.present import (
     attachment_view,
     client_rows,
     client_view,
+    credential_view,
     grant_rows,
     grant_view,
     issued_view,
@@ -67,7 +62,7 @@ STATE = {"state": Text("状态", "state")}
 )
 def register(work: Work, call: Call) -> Reply:
     """Register a business system of one's department."""
-    client = register_client(work, call.body)
+    client = register_system(work, call.body)
     return Reply(client_view(work, client), 201, {"Location": f"/api/clients/{client.id}"})
 
 
@@ -147,15 +142,69 @@ def issue(work: Work, call: Call, client_id: str) -> Reply:
 
 @routes.add(
     "POST",
+    "/api/clients/<client_id>/keys",
+    who=CONSUMER,
+    request="request/client_key",
+    response="response/credential",
+    status=201,
+    summary=Text("登记公钥或证书", "Register a public key or a certificate"),
+)
+def key(work: Work, call: Call, client_id: str) -> Reply:
+    """Register a key that the system signs with, or a certificate that it shows."""
+    made = register_key(work, client_id, call.body)
+    return Reply(credential_view(work, made), 201, {"Location": f"/api/clients/{client_id}"})
+
+
+@routes.add(
+    "POST",
     "/api/clients/<client_id>/credentials/<credential_id>/actions/revoke",
     who={"consumer", "platform_manager"},
     response="response/client",
     summary=Text("吊销凭据", "Revoke a credential"),
 )
 def revoke(work: Work, call: Call, client_id: str, credential_id: str) -> Reply:
-    """Revoke a secret, and the tokens of the system with it."""
+    """Revoke a secret, a key or a certificate, and the tokens of the system with it."""
     _no_fields(call)
     return Reply(client_view(work, revoke_credential(work, client_id, credential_id)))
+
+
+@routes.add(
+    "POST",
+    "/api/clients/<client_id>/authentication",
+    who=CONSUMER,
+    request="request/client_authentication",
+    response="response/client",
+    summary=Text("申请变更认证方式", "Ask for another way of authentication"),
+)
+def change(work: Work, call: Call, client_id: str) -> Reply:
+    """Ask for another way of authentication, or take back what was asked for."""
+    return Reply(client_view(work, ask_for_change(work, client_id, call.body)))
+
+
+@routes.add(
+    "POST",
+    "/api/clients/<client_id>/actions/approve_authentication",
+    who=MANAGER,
+    response="response/client",
+    summary=Text("同意变更认证方式", "Approve another way of authentication"),
+)
+def approve_authentication(work: Work, call: Call, client_id: str) -> Reply:
+    """Put the way in force that a system asks for."""
+    _no_fields(call)
+    return Reply(client_view(work, approve_change(work, client_id)))
+
+
+@routes.add(
+    "POST",
+    "/api/clients/<client_id>/actions/refuse_authentication",
+    who=MANAGER,
+    response="response/client",
+    summary=Text("不同意变更认证方式", "Refuse another way of authentication"),
+)
+def refuse_authentication(work: Work, call: Call, client_id: str) -> Reply:
+    """Let a system stay with the way that it has."""
+    _no_fields(call)
+    return Reply(client_view(work, refuse_change(work, client_id)))
 
 
 # --- applications ---------------------------------------------------------------------------------

@@ -1,25 +1,26 @@
-"""Business systems: a department registers one, the platform manager approves it, it gets credentials.
+"""Business systems: a department registers one, and the platform manager approves it.
 
 A system is an OAuth client (RFC 6749 section 2). Data may be used in the system that they were granted to and
-in no other (QJ art. 24; GZ art. 12), so every grant names one.
+in no other (QJ art. 24; GZ art. 12), so every grant names one. What is approved is the system with its way of
+authentication: to change that takes another approval (gateway/changing.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
 from audit.log import record
 from core.db import Page
 from core.errors import Conflict, NotFound, NotPermitted, invalid
-from core.ids import digest, new_id, new_secret
+from core.ids import new_id
 from core.text import Text
 from core.times import millis
 from core.work import Work
 from gateway import store
-from gateway.model import Client, Credential
+from gateway.methods import METHODS, SECRET, chosen, methods_of
+from gateway.model import Client
 
 PENDING, ACTIVE, DISABLED = "pending", "active", "disabled"
 STATES = {
@@ -27,9 +28,6 @@ STATES = {
     ACTIVE: Text("已启用", "active"),
     DISABLED: Text("已停用", "disabled"),
 }
-CLIENT_SECRET = "client_secret"
-MOST_CREDENTIALS = 2
-"""Active secrets of one system: the one in use, and its successor while the system changes over."""
 
 
 def register_client(work: Work, draft: Mapping[str, Any]) -> Client:
@@ -42,6 +40,7 @@ def register_client(work: Work, draft: Mapping[str, Any]) -> Client:
         networks=plain_networks(draft["networks"], "/networks"),
         created_at=work.now,
         created_by=work.actor.login,
+        authentication=chosen(work.settings, draft),
         description=draft.get("description", ""),
     )
     store.insert_client(work.tx, registered)
@@ -55,7 +54,7 @@ def find_client(work: Work, client_id: str) -> Client:
     Raises NotFound for every other, existing or not.
     """
     found = store.client(work.tx, client_id)
-    if found is None or not (_sees_all(work) or _is_own(work, found)):
+    if found is None or not (_sees_all(work) or is_own(work, found)):
         raise NotFound("没有这个业务系统", "no such system")
     return found
 
@@ -76,34 +75,64 @@ def list_clients(work: Work, state: str | None, limit: int, cursor: str | None) 
 
 def client_actions(work: Work, client: Client) -> tuple[str, ...]:
     """Return what the actor may do with a system now."""
-    actions = []
+    actions: list[str] = []
     if work.actor.has("platform_manager"):
-        if client.state != ACTIVE and client.created_by != work.actor.login:
-            actions.append("approve")
-        if client.state != DISABLED:
-            actions.append("disable")
-    if _is_own(work, client) and work.actor.has("consumer") and client.state != DISABLED:
-        actions.append("issue_credential")
+        actions += _actions_of_manager(work, client)
+    if is_own(work, client) and work.actor.has("consumer") and client.state != DISABLED:
+        ways = [client.authentication, *([client.change.authentication] if client.change else [])]
+        kinds = {METHODS[way.method].credential for way in ways}
+        actions += ["issue_credential"] if SECRET in kinds else []
+        actions += ["register_key"] if kinds - {SECRET, None} else []
+        actions.append("change_authentication")
     return tuple(actions)
 
 
+def _actions_of_manager(work: Work, client: Client) -> list[str]:
+    actions = []
+    if client.state != ACTIVE and client.created_by != work.actor.login:
+        actions.append("approve")
+    if client.state != DISABLED:
+        actions.append("disable")
+    if client.change is not None:
+        theirs = client.change.asked_by != work.actor.login
+        actions += ["approve_authentication"] if theirs else []
+        actions.append("refuse_authentication")
+    return actions
+
+
 def approve_client(work: Work, client_id: str) -> Client:
-    """Let a system take part (again). Raises NotPermitted for the person who registered it."""
+    """Let a system take part (again), with the authentication that it has.
+
+    Raises NotPermitted for the person who registered it.
+    """
     found = find_client(work, client_id)
-    _as_manager(work)
+    as_manager(work)
     if found.created_by == work.actor.login:
         raise NotPermitted("登记人不能审核自己登记的系统", "nobody approves a system that they registered")
     if found.state == ACTIVE:
         raise Conflict("该系统已启用", "cannot approve a system that is active", code="wrong_state")
-    store.set_client_state(work.tx, found.id, ACTIVE, (work.now, work.actor.login))
+    check_taken(work, found.authentication.method)
+    approved = (work.now, work.actor.login)
+    store.set_client_state(work.tx, found.id, ACTIVE, approved)
+    store.approve_method(work.tx, found.id, approved)
     _record(work, found, "approved")
     return find_client(work, client_id)
+
+
+def check_taken(work: Work, method: str) -> None:
+    """Raise Conflict for a way of authentication that this deployment does not take (any more)."""
+    if method not in methods_of(work.settings):
+        raise Conflict(
+            f"本平台不采用{METHODS[method].title.zh}，请该部门另选认证方式",
+            f"this platform takes no {METHODS[method].title.en}; the department has to choose another way",
+            code="method_not_taken",
+        )
 
 
 def disable_client(work: Work, client_id: str) -> Client:
     """Shut a system out: none of its tokens or credentials is accepted from the next call on."""
     found = find_client(work, client_id)
-    _as_manager(work)
+    as_manager(work)
     if found.state == DISABLED:
         raise Conflict("该系统已停用", "cannot disable a system that is disabled", code="wrong_state")
     store.set_client_state(work.tx, found.id, DISABLED)
@@ -111,81 +140,6 @@ def disable_client(work: Work, client_id: str) -> Client:
     work.policy_changed(work.tx)
     _record(work, found, "disabled")
     return find_client(work, client_id)
-
-
-# --- credentials ----------------------------------------------------------------------------------
-
-
-def issue_credential(
-    work: Work, client_id: str, retire_after_hours: int | None = None
-) -> tuple[Credential, str]:
-    """Make a secret for a system; return it with its entry. Only its digest is kept: it is shown this once.
-
-    `retire_after_hours` lets the secrets in use end after so many hours, the time that the system has to
-    change over. Raises Conflict when two secrets are active already.
-    """
-    found = _own_client(work, client_id)
-    if retire_after_hours is not None:
-        end = work.now + timedelta(hours=retire_after_hours)
-        _retire(work, active_credentials(work, found.id), end)
-    if len(active_credentials(work, found.id)) >= MOST_CREDENTIALS:
-        raise Conflict(
-            f"最多同时有 {MOST_CREDENTIALS} 个有效凭据，请先吊销一个",
-            f"a system has {MOST_CREDENTIALS} active credentials at most; revoke one first",
-            code="too_many_credentials",
-        )
-    secret = new_secret()
-    made = Credential(
-        id=new_id(millis(work.now)),
-        client_id=found.id,
-        kind=CLIENT_SECRET,
-        digest=digest(secret),
-        created_at=work.now,
-        created_by=work.actor.login,
-        not_after=None,
-        revoked_at=None,
-    )
-    store.insert_credential(work.tx, made)
-    record(work, "credential.issued", {"client": found.id, "credential": made.id, "type": made.kind})
-    return made, secret
-
-
-def revoke_credential(work: Work, client_id: str, credential_id: str) -> Client:
-    """Revoke a secret at once, with every token of the system: which secret brought which is not kept."""
-    found = find_client(work, client_id)
-    if not (work.actor.has("platform_manager") or _is_own(work, found)):
-        raise NotPermitted("您不能吊销该凭据", "you may not revoke this credential")
-    known = [c for c in store.credentials(work.tx, found.id) if c.id == credential_id]
-    if not known:
-        raise NotFound("没有这个凭据", "no such credential")
-    if known[0].revoked_at is not None:
-        raise Conflict("凭据已被吊销", "the credential is revoked already", code="wrong_state")
-    store.revoke_credential(work.tx, credential_id, work.now)
-    store.revoke_tokens_of(work.tx, found.id)
-    work.policy_changed(work.tx)
-    record(work, "credential.revoked", {"client": found.id, "credential": credential_id})
-    return found
-
-
-def list_credentials(work: Work, client: Client) -> tuple[Credential, ...]:
-    """Return every credential that a system ever had, the oldest first."""
-    return store.credentials(work.tx, client.id)
-
-
-def credentials_by_client(work: Work, clients: Sequence[Client]) -> Mapping[str, tuple[Credential, ...]]:
-    """Return the same for a page of systems, by the id of each that ever had any."""
-    return store.credentials_by_client(work.tx, [c.id for c in clients])
-
-
-def active_credentials(work: Work, client_id: str) -> tuple[Credential, ...]:
-    """Return the credentials that are accepted now."""
-    return tuple(c for c in store.credentials(work.tx, client_id) if c.is_active(work.now))
-
-
-def _retire(work: Work, active: Sequence[Credential], at: datetime) -> None:
-    for credential in active:
-        if credential.not_after is None or at < credential.not_after:
-            store.end_credential(work.tx, credential.id, at)
 
 
 # --- networks -------------------------------------------------------------------------------------
@@ -223,24 +177,22 @@ def _sees_all(work: Work) -> bool:
     return work.actor.has("platform_manager") or work.actor.has("auditor") or work.actor.has("system")
 
 
-def _is_own(work: Work, client: Client) -> bool:
+def is_own(work: Work, client: Client) -> bool:
+    """Tell whether a system is one of the actor's department."""
     return client.department == work.actor.department
 
 
-def _own_client(work: Work, client_id: str) -> Client:
-    found = find_client(work, client_id)
-    if not (_is_own(work, found) and work.actor.has("consumer")):
-        raise NotPermitted("只有本部门可以为系统签发凭据", "only its own department issues its credentials")
-    if found.state == DISABLED:
-        raise Conflict("该系统已停用", "the system is disabled", code="wrong_state")
-    return found
-
-
-def _as_manager(work: Work) -> None:
+def as_manager(work: Work) -> None:
+    """Raise NotPermitted for everybody but the platform manager."""
     if not work.actor.has("platform_manager"):
         raise NotPermitted("只有平台管理部门可以审核系统", "only the platform manager decides on systems")
 
 
 def _record(work: Work, client: Client, action: str) -> None:
-    body = {"client": client.id, "consumer": client.department, "networks": list(client.networks)}
-    record(work, f"client.{action}", body)
+    record(work, f"client.{action}", {**on_record(client), "networks": list(client.networks)})
+
+
+def on_record(client: Client) -> dict[str, Any]:
+    """Return what the log says of a system: who it is, how it authenticates, what its tokens are bound to."""
+    way = client.authentication
+    return {"client": client.id, "consumer": client.department, "method": way.method, "binding": way.binding}

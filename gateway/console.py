@@ -36,11 +36,9 @@ from gateway.clients import (
     approve_client,
     disable_client,
     find_client,
-    issue_credential,
     list_clients,
-    register_client,
-    revoke_credential,
 )
+from gateway.credentials import issue_credential, register_system, revoke_credential
 from gateway.forms import (
     parent_pointers,
     read_application,
@@ -97,11 +95,11 @@ def new_system(work: Work, seen: Seen) -> Page:
 
 
 @pages.form("/systems/new", who=CONSUMER, summary=Text("登记业务系统", "Register a system"), again=new_system)
-def register_system(work: Work, seen: Seen) -> Go:
+def register_on_page(work: Work, seen: Seen) -> Go:
     """Register a system."""
     draft = read_system(_typed(seen))
     validate("request/client", draft)
-    made = register_client(work, draft)
+    made = register_system(work, draft)
     return Go(
         f"/systems/{made.id}", Text("已登记，等待平台管理部门审核", "Registered; it waits for approval")
     )

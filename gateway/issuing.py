@@ -5,81 +5,19 @@ One token stands for one grant. It is opaque and kept as a digest; nothing about
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from math import ceil
 from typing import Any, NamedTuple
 
 from audit.log import record
-from core.ids import digest
-from core.work import Actor, Work
+from core.work import Work
 from gateway import store
-from gateway.clients import ACTIVE
+from gateway.authenticating import forget_failures
 from gateway.model import Client, Grant, Token
 from gateway.tokens import make_token, token_digest, well_formed
 from gateway.wanted import Wanted
 
 KEY = "token.key"
-WINDOW = timedelta(minutes=5)
-MOST_FAILURES = 10
-"""Wrong credentials for one client_id from one source within WINDOW; the source then waits for its end."""
-_NO_SECRET = digest("")
-_ID_LENGTH = 36
-_ID_CHARACTERS = frozenset("0123456789abcdef-")
-
-
-# --- who ------------------------------------------------------------------------------------------
-
-
-class Checked(NamedTuple):
-    """The outcome of an authentication: the system, or why not (for the record; the caller never learns)."""
-
-    client: Client | None
-    reason: str = ""
-
-
-def check_secret(work: Work, client_id: str, secret: str) -> Checked:
-    """Authenticate a system by its secret. A wrong secret and an unknown system cost the same."""
-    known = client_id if _is_id(client_id) else ""
-    client = store.client(work.tx, known)
-    active = [c.digest for c in store.credentials(work.tx, known) if c.is_active(work.now)]
-    presented = digest(secret)
-    matches = [hmac.compare_digest(presented, d) for d in (*active, _NO_SECRET, _NO_SECRET)[:2]]
-    if client is None:
-        return Checked(None, "unknown_client")
-    if not any(matches[: len(active)]):
-        return Checked(None, "wrong_secret")
-    return Checked(client) if client.state == ACTIVE else Checked(None, "client_not_active")
-
-
-def seconds_to_wait(work: Work, client_id: str, source: str) -> int:
-    """Return how long a source must wait before it may try a client_id again; 0 when it may now.
-
-    The count is kept for each pair, so nobody can shut the right owner out from another address.
-    """
-    tried = store.failures(work.tx, digest(client_id), source)
-    if tried is None or tried.tries < MOST_FAILURES:
-        return 0
-    left = tried.since + WINDOW - work.now
-    return max(0, ceil(left.total_seconds()))
-
-
-def note_failure(work: Work, client_id: str, source: str) -> None:
-    """Count a failed authentication."""
-    tried = store.failures(work.tx, digest(client_id), source)
-    if tried is None or tried.since + WINDOW <= work.now:
-        tried = store.Failures(work.now, 0)
-    store.keep_failures(work.tx, digest(client_id), source, tried._replace(tries=tried.tries + 1))
-
-
-def client_actor(client: Client) -> Actor:
-    """Return the system as somebody who acts, for the record."""
-    return Actor(client.id, client.name, client.department, frozenset({"client"}), client.id)
-
-
-def _is_id(text: str) -> bool:
-    return len(text) == _ID_LENGTH and set(text) <= _ID_CHARACTERS
 
 
 # --- for which grant ------------------------------------------------------------------------------
@@ -109,22 +47,25 @@ class Issued(NamedTuple):
     token: str
     grant: Grant
     seconds: int
+    cnf: str | None = None
+    """What it is bound to: "jkt:" or "x5t:" and a thumbprint; None for a bearer token."""
 
 
-def new_token(work: Work, grant: Grant) -> Issued:
-    """Return a token for a grant that is not kept yet."""
-    return Issued(make_token(work.settings.key(KEY)), grant, token_seconds(work, grant))
+def new_token(work: Work, grant: Grant, cnf: str | None = None) -> Issued:
+    """Return a token for a grant that is not kept yet; `cnf` is what it is bound to."""
+    return Issued(make_token(work.settings.key(KEY)), grant, token_seconds(work, grant), cnf)
 
 
 def keep_token(work: Work, issued: Issued) -> None:
     """Keep a token by its digest, and put on record that it was issued."""
     expires = work.now + timedelta(seconds=issued.seconds)
-    store.insert_token(work.tx, token_digest(issued.token), issued.grant, work.now, expires)
+    store.insert_token(work.tx, token_digest(issued.token), issued.grant, work.now, expires, issued.cnf)
     body = {
         "client": issued.grant.client_id,
         "grant": issued.grant.number,
         "dataset": issued.grant.dataset_code,
         "expires": expires.isoformat(),
+        "bound": issued.cnf,
     }
     record(work, "token.issued", body)
 
@@ -156,6 +97,6 @@ def withdraw_token(work: Work, token: Token) -> None:
 
 
 def forget_old(work: Work) -> int:
-    """Drop tokens that ended a day ago and counts of failures that no longer count; return how many."""
+    """Drop tokens of a day ago, and proofs and failures that no longer count; return how many."""
     tokens = store.forget_tokens(work.tx, work.now - timedelta(days=1))
-    return tokens + store.forget_failures(work.tx, work.now - WINDOW)
+    return tokens + store.forget_proofs(work.tx, work.now) + forget_failures(work)

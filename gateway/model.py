@@ -14,6 +14,27 @@ Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
+class Authentication:
+    """How a system shows who it is, and what its tokens are bound to."""
+
+    method: str
+    """client_secret, private_key_jwt, tls_client_auth or self_signed_tls_client_auth."""
+    binding: str = "none"
+    """none, dpop (RFC 9449) or certificate (RFC 8705 section 3)."""
+    subject: str | None = None
+    """Subject of the certificates of a system with tls_client_auth, as RFC 4514 writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Another way of authentication that a department asks for; the platform manager decides."""
+
+    authentication: Authentication
+    asked_at: datetime
+    asked_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
     """A consumer's business system, registered and approved: an OAuth client (RFC 6749 section 2)."""
 
@@ -26,26 +47,35 @@ class Client:
     networks: tuple[str, ...]
     created_at: datetime
     created_by: str
+    authentication: Authentication
     description: str = ""
     approved_at: datetime | None = None
     approved_by: str | None = None
+    method_approved_at: datetime | None = None
+    """When the authentication in force was approved; None before the first approval."""
+    method_approved_by: str | None = None
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """One secret of a system, kept as its digest; a system has two at most while it changes over."""
+    """One secret, public key or certificate of a system; it has two at most while it changes over."""
 
     id: str
     client_id: str
     kind: str
+    """client_secret, public_key or certificate."""
     digest: str
+    """Of a secret, in hex; of a key (RFC 7638) or a certificate (RFC 8705) its thumbprint."""
     created_at: datetime
     created_by: str
     not_after: datetime | None
     revoked_at: datetime | None
+    public: Mapping[str, Any] | None = None
+    """The public key as a JWK, or the certificate as PEM; None for a secret."""
 
     def is_active(self, now: datetime) -> bool:
-        """Tell whether the secret is accepted at `now`."""
+        """Tell whether the credential is accepted at `now`."""
         return self.revoked_at is None and (self.not_after is None or now < self.not_after)
 
 
@@ -169,6 +199,8 @@ class Token:
     usable: bool
     """Neither revoked nor of a system or grant that is not active; its times are the reader's to compare."""
     valid_until: datetime | None
+    cnf: str | None = None
+    """What the token is bound to: "jkt:" or "x5t:" and a thumbprint; None for a bearer token."""
 
 
 class Notice(NamedTuple):

@@ -14,9 +14,11 @@ from core.codes import in_url
 from core.times import local_iso
 from core.work import Work
 from gateway.applications import WITHHELD, Demanded, Filed, papers_demanded, papers_of, withheld_fields
-from gateway.clients import STATES, client_actions, credentials_by_client, list_credentials
+from gateway.clients import STATES, client_actions
+from gateway.credentials import credentials_by_client, list_credentials
 from gateway.grants import Held
-from gateway.model import Client, Credential
+from gateway.methods import BINDINGS, CREDENTIALS, METHODS
+from gateway.model import Authentication, Client, Credential
 from gateway.quotas.counting import calls_today
 from gateway.renewals import lineage_of, renewal_of
 from gateway.terms import term_view
@@ -49,7 +51,26 @@ def _client(work: Work, client: Client, credentials: Sequence[Credential]) -> di
         "actions": list(client_actions(work, client)),
         "created_at": local_iso(client.created_at),
         "approved_at": _iso(client.approved_at),
+        "authentication": {
+            **_authentication(client.authentication),
+            "approved_at": _iso(client.method_approved_at),
+        },
+        "authentication_asked": (
+            {**_authentication(client.change.authentication), "asked_at": local_iso(client.change.asked_at)}
+            if client.change
+            else None
+        ),
         "credentials": [credential_view(work, c) for c in credentials],
+    }
+
+
+def _authentication(way: Authentication) -> dict[str, Any]:
+    return {
+        "method": way.method,
+        "method_title": label(METHODS[way.method].title),
+        "token_binding": way.binding,
+        "token_binding_title": label(BINDINGS[way.binding]),
+        "tls_subject": way.subject,
     }
 
 
@@ -58,11 +79,21 @@ def credential_view(work: Work, credential: Credential) -> dict[str, Any]:
     return {
         "id": credential.id,
         "kind": credential.kind,
+        "kind_title": label(CREDENTIALS[credential.kind]),
+        **_public(credential),
         "active": credential.is_active(work.now),
         "created_at": local_iso(credential.created_at),
         "not_after": _iso(credential.not_after),
         "revoked_at": _iso(credential.revoked_at),
     }
+
+
+def _public(credential: Credential) -> dict[str, Any]:
+    """Return what tells a key or a certificate from others; a secret has nothing that could be told."""
+    public = credential.public
+    if public is None:
+        return {"kid": None, "thumbprint": None, "subject": None}
+    return {"kid": public.get("kid"), "thumbprint": credential.digest, "subject": public.get("subject")}
 
 
 def issued_view(work: Work, credential: Credential, secret: str) -> dict[str, Any]:

@@ -33,7 +33,18 @@ from catalog.corrections import open_disputes
 from catalog.store import datasets, distributions
 from core.db import Document, Instant, Page, metadata, page
 from core.work import Actor
-from gateway.model import Application, Client, Credential, Grant, Offer, Permit, Terms, Token
+from gateway.model import (
+    Application,
+    Authentication,
+    Change,
+    Client,
+    Credential,
+    Grant,
+    Offer,
+    Permit,
+    Terms,
+    Token,
+)
 from gateway.notice import notice_of
 
 clients = Table(
@@ -49,6 +60,12 @@ clients = Table(
     Column("created_by", String(80), nullable=False),
     Column("approved_at", Instant),
     Column("approved_by", String(80)),
+    Column("auth_method", String(40), nullable=False),
+    Column("token_binding", String(20), nullable=False),  # none, dpop, certificate
+    Column("tls_subject", String(500)),
+    Column("method_approved_at", Instant),
+    Column("method_approved_by", String(80)),
+    Column("change", Document),  # another authentication that waits for approval
 )
 
 client_credentials = Table(
@@ -56,12 +73,13 @@ client_credentials = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("client_id", ForeignKey("clients.id"), nullable=False, index=True),
-    Column("kind", String(40), nullable=False),  # client_secret; key-based kinds come with their own column
+    Column("kind", String(40), nullable=False),  # client_secret, public_key, certificate
     Column("digest", String(64), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("created_by", String(80), nullable=False),
     Column("not_after", Instant),
     Column("revoked_at", Instant),
+    Column("public", Document),  # a JWK, or {"pem": ...}; NULL for a secret
 )
 
 applications = Table(
@@ -243,7 +261,9 @@ def terms_of(document: dict[str, Any]) -> Terms:
 
 def insert_client(tx: Connection, client: Client) -> None:
     """Add a system."""
-    tx.execute(clients.insert().values(**{**asdict(client), "networks": list(client.networks)}))
+    values = {c.name: getattr(client, c.name) for c in clients.c if hasattr(client, c.name)}
+    values |= {"networks": list(client.networks), "change": _kept_change(client.change)}
+    tx.execute(clients.insert().values(**values, **_kept_authentication(client.authentication)))
 
 
 def client(tx: Connection, client_id: str) -> Client | None:
@@ -282,6 +302,23 @@ def set_client_state(
     tx.execute(update(clients).where(clients.c.id == client_id).values(**values))
 
 
+def set_authentication(tx: Connection, client_id: str, wanted: Authentication) -> None:
+    """Put another authentication in force and forget the change that waited for approval."""
+    put = update(clients).where(clients.c.id == client_id)
+    tx.execute(put.values(change=None, **_kept_authentication(wanted)))
+
+
+def approve_method(tx: Connection, client_id: str, approved: tuple[datetime, str]) -> None:
+    """Keep when the authentication in force was approved, and by whom."""
+    values = {"method_approved_at": approved[0], "method_approved_by": approved[1]}
+    tx.execute(update(clients).where(clients.c.id == client_id).values(**values))
+
+
+def keep_change(tx: Connection, client_id: str, change: Change | None) -> None:
+    """Keep the change of authentication that a system waits for; None when it waits for none any more."""
+    tx.execute(update(clients).where(clients.c.id == client_id).values(change=_kept_change(change)))
+
+
 def credentials(tx: Connection, client_id: str) -> tuple[Credential, ...]:
     """Return every credential that a system ever had, the oldest first."""
     c = client_credentials.c
@@ -317,7 +354,30 @@ def revoke_credential(tx: Connection, credential_id: str, now: datetime) -> None
 
 
 def _client(row: Any) -> Client:
-    return Client(**{**row._mapping, "networks": tuple(row.networks)})
+    values = dict(row._mapping)
+    own = Authentication(values.pop("auth_method"), values.pop("token_binding"), values.pop("tls_subject"))
+    change = values.pop("change")
+    return Client(
+        **{**values, "networks": tuple(row.networks)},
+        authentication=own,
+        change=_change(change) if change else None,
+    )
+
+
+def _kept_authentication(given: Authentication) -> dict[str, Any]:
+    return {"auth_method": given.method, "token_binding": given.binding, "tls_subject": given.subject}
+
+
+def _kept_change(change: Change | None) -> dict[str, Any] | None:
+    if change is None:
+        return None
+    asked = {"asked_at": change.asked_at.isoformat(), "asked_by": change.asked_by}
+    return {**asdict(change.authentication), **asked}
+
+
+def _change(kept: Mapping[str, Any]) -> Change:
+    wanted = Authentication(kept["method"], kept["binding"], kept["subject"])
+    return Change(wanted, datetime.fromisoformat(kept["asked_at"]), kept["asked_by"])
 
 
 # --- datasets, as an applicant meets them ---------------------------------------------------------
@@ -563,9 +623,14 @@ def _grant(row: Any) -> Grant:
 
 
 def insert_token(
-    tx: Connection, digest: str, grant: Grant, issued_at: datetime, expires_at: datetime
+    tx: Connection,
+    digest: str,
+    grant: Grant,
+    issued_at: datetime,
+    expires_at: datetime,
+    cnf: str | None = None,
 ) -> None:
-    """Add an access token, by its digest."""
+    """Add an access token, by its digest; `cnf` is what it is bound to."""
     tx.execute(
         access_tokens.insert().values(
             digest=digest,
@@ -574,6 +639,7 @@ def insert_token(
             issued_at=issued_at,
             expires_at=expires_at,
             revoked=False,
+            cnf=cnf,
         )
     )
 
@@ -582,7 +648,7 @@ def token(tx: Connection, digest: str) -> Token | None:
     """Return the token with this digest, or None."""
     found = permit(tx, digest)
     c = access_tokens.c
-    row = tx.execute(select(c.issued_at, c.expires_at).where(c.digest == digest)).one_or_none()
+    row = tx.execute(select(c.issued_at, c.expires_at, c.cnf).where(c.digest == digest)).one_or_none()
     if found is None or row is None:
         return None
     end = select(grants.c.valid_until).where(grants.c.id == found.grant_id)
@@ -600,6 +666,7 @@ def token(tx: Connection, digest: str) -> Token | None:
         and found.grant_usable
         and found.dataset_public,
         valid_until=tx.execute(end).scalar(),
+        cnf=row.cnf,
     )
 
 

@@ -9,7 +9,8 @@ from catalog.distributions import attach_distribution, plan_mount
 from catalog.model import CheckReport, Dataset
 from core.work import Actor
 from gateway.applications import Filed, act_on_application, apply_for_fields
-from gateway.clients import approve_client, issue_credential, register_client
+from gateway.clients import approve_client, register_client
+from gateway.credentials import issue_credential
 from gateway.grants import Held, find_grant
 from gateway.model import Client
 from tests.cast import alice, ann, bob, carol

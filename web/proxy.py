@@ -1,10 +1,10 @@
-"""Believes `X-Forwarded-For` and `X-Forwarded-Proto` only when a trusted proxy wrote them."""
+"""Believes `X-Forwarded-For`, `X-Forwarded-Proto` and client certificates only from a trusted proxy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv6Address, ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -12,6 +12,15 @@ from core.networks import Network
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+_FROM_FRONT = "shuxiang.from_front"
+"""In a request's environment: whether a trusted proxy sent it. No header can write there."""
+
+
+def came_from_front(environ: Mapping[str, Any]) -> bool:
+    """Tell whether a trusted proxy sent this request, so that its other fields count as the proxy's word."""
+    return environ.get(_FROM_FRONT) is True
 
 
 class TrustedProxies:
@@ -24,9 +33,8 @@ class TrustedProxies:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request, as from the address that a trusted proxy names or from the peer's own."""
-        serve: Callable[..., Iterable[bytes]] = (
-            self._forwarded if self._trusts(environ.get("REMOTE_ADDR", "")) else self._plain
-        )
+        trusted = environ[_FROM_FRONT] = self._trusts(environ.get("REMOTE_ADDR", ""))
+        serve: Callable[..., Iterable[bytes]] = self._forwarded if trusted else self._plain
         return serve(environ, start_response)
 
     def _trusts(self, peer: str) -> bool:

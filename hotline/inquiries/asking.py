@@ -12,8 +12,9 @@ from typing import Any
 from audit.log import record
 from core.errors import Conflict, NotFound
 from core.work import Work
+from gateway.authenticating import client_actor
 from gateway.clients import find_client_called
-from gateway.issuing import choose_grant, client_actor, keep_token, new_token
+from gateway.issuing import choose_grant, keep_token, new_token
 from gateway.wanted import Wanted
 from hotline.inquiries.model import Lookup, Question, check_values, lookup_of
 from hotline.tickets import find_ticket

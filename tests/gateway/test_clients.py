@@ -10,16 +10,9 @@ import pytest
 import schemas
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.work import Actor
-from gateway.clients import (
-    approve_client,
-    disable_client,
-    find_client,
-    issue_credential,
-    list_clients,
-    register_client,
-    revoke_credential,
-)
-from gateway.issuing import check_secret
+from gateway.authenticating import check_secret
+from gateway.clients import approve_client, disable_client, find_client, list_clients, register_client
+from gateway.credentials import issue_credential, revoke_credential
 from gateway.store import client_credentials, policy_version
 from tests.cast import bill, bob, carol, chen, dave, mallory
 from tests.stories import LOCAL, active_client
@@ -132,7 +125,7 @@ def test_the_api_shows_a_secret_once_and_keeps_no_answer_with_it(world: Any) -> 
     assert made.status_code == 201
     schemas.validate("response/client", made.json)
     address = made.headers["Location"]
-    assert made.json["actions"] == ["issue_credential"]
+    assert made.json["actions"] == ["issue_credential", "change_authentication"]
     assert manager.get(address).json["actions"] == ["approve", "disable"]
     assert manager.post(f"{address}/actions/approve").json["state"] == "active"
     issued = consumer.post(f"{address}/credentials", json={})
