@@ -16,14 +16,18 @@ _DOCUMENT = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 def upgrade() -> None:
     """Each part of the issue adds a function of its own here."""
+    _systems()
     _administrators()
     _calls()
+    _people()
 
 
 def downgrade() -> None:
     """Drop in the opposite order."""
+    _without_people()
     _without_calls()
     _without_administrators()
+    _without_systems()
 
 
 # --- the three administrators ------------------------------------------------------------------------
@@ -125,3 +129,93 @@ def _calls() -> None:
 def _without_calls() -> None:
     op.drop_table("grant_calls")
     op.drop_table("seen_proofs")
+
+
+# --- how systems authenticate ------------------------------------------------------------------------
+
+_OF_SYSTEMS = ("auth_method", "token_binding", "tls_subject", "method_approved_at", "method_approved_by", "change")
+
+
+def _systems() -> None:
+    """Let each system have one way of authentication, approved, and its tokens something to be bound to."""
+    # SQLite adds these in place; a table made anew would take the rows that refer to it along.
+    for column in (
+        sa.Column("auth_method", sa.String(40), nullable=False, server_default="client_secret"),
+        sa.Column("token_binding", sa.String(20), nullable=False, server_default="none"),
+        sa.Column("tls_subject", sa.String(500), nullable=True),
+        sa.Column("method_approved_at", sa.String(27), nullable=True),
+        sa.Column("method_approved_by", sa.String(80), nullable=True),
+        sa.Column("change", _DOCUMENT, nullable=True),
+    ):
+        op.add_column("clients", column)
+    op.execute("UPDATE clients SET method_approved_at = approved_at, method_approved_by = approved_by")
+    op.add_column("client_credentials", sa.Column("public", _DOCUMENT, nullable=True))
+    op.add_column("access_tokens", sa.Column("cnf", sa.String(60), nullable=True))
+
+
+def _without_systems() -> None:
+    op.drop_column("access_tokens", "cnf")
+    op.drop_column("client_credentials", "public")
+    for name in reversed(_OF_SYSTEMS):
+        op.drop_column("clients", name)
+
+
+# --- how people prove who they are --------------------------------------------------------------------
+
+
+def _people() -> None:
+    """Keep second factors, how a session was proven, old passwords, and when accounts end."""
+    for name in ("valid_until", "password_set_at", "signed_in_at"):
+        op.add_column("accounts", sa.Column(name, sa.String(27), nullable=True))
+    op.execute("UPDATE accounts SET password_set_at = changed_at WHERE password_hash IS NOT NULL")
+    op.add_column("sessions", sa.Column("amr", sa.String(60), nullable=False, server_default="pwd"))
+    op.add_column("sessions", sa.Column("confirmed_at", sa.String(27), nullable=True))
+    op.add_column(
+        "person_tokens", sa.Column("confirmed", sa.Boolean(), nullable=False, server_default=sa.true())
+    )
+    op.create_table(
+        "old_passwords",
+        sa.Column("id", sa.String(36), nullable=False),
+        sa.Column("login", sa.String(80), nullable=False),
+        sa.Column("password_hash", sa.String(200), nullable=False),
+        sa.ForeignKeyConstraint(["login"], ["accounts.login"], name=op.f("fk_old_passwords_login_accounts")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_old_passwords")),
+    )
+    op.create_index(op.f("ix_old_passwords_login"), "old_passwords", ["login"])
+    op.create_table(
+        "factors",
+        sa.Column("id", sa.String(36), nullable=False),
+        sa.Column("login", sa.String(80), nullable=False),
+        sa.Column("kind", sa.String(10), nullable=False),
+        sa.Column("name", sa.String(60), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("credential", sa.Text(), nullable=True),
+        sa.Column("credential_digest", sa.String(64), nullable=True),
+        sa.Column("counter", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.String(27), nullable=False),
+        sa.Column("proven_at", sa.String(27), nullable=True),
+        sa.Column("used_at", sa.String(27), nullable=True),
+        sa.ForeignKeyConstraint(["login"], ["accounts.login"], name=op.f("fk_factors_login_accounts")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_factors")),
+        sa.UniqueConstraint("credential_digest", name=op.f("uq_factors_credential_digest")),
+    )
+    op.create_index(op.f("ix_factors_login"), "factors", ["login"])
+    op.create_table(
+        "recovery_codes",
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("login", sa.String(80), nullable=False),
+        sa.Column("used_at", sa.String(27), nullable=True),
+        sa.ForeignKeyConstraint(["login"], ["accounts.login"], name=op.f("fk_recovery_codes_login_accounts")),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_recovery_codes")),
+    )
+    op.create_index(op.f("ix_recovery_codes_login"), "recovery_codes", ["login"])
+
+
+def _without_people() -> None:
+    for table in ("recovery_codes", "factors", "old_passwords"):
+        op.drop_table(table)
+    op.drop_column("person_tokens", "confirmed")
+    for name in ("confirmed_at", "amr"):
+        op.drop_column("sessions", name)
+    for name in ("signed_in_at", "password_set_at", "valid_until"):
+        op.drop_column("accounts", name)
