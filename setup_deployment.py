@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 
 from accounts.keys import make_keys
 from accounts.people import create_account, list_accounts
+from audit.keeping.telling import tell_done
+from audit.telling import tell_alarms
 from cases.books import open_rulebooks
 from cases.sweep import sweep
 from cases.turns import retake_turns
@@ -21,6 +23,7 @@ from core.migrate import migrate
 from core.settings import Settings
 from core.work import SYSTEM, Work
 from gateway.issuing import forget_old
+from gateway.quotas.counting import forget_counts
 from hotline.knowledge.search.find import reindex as reindex_articles
 from hotline.progress import forget_guesses
 from notices.inbox import forget_old as forget_notices
@@ -69,8 +72,11 @@ def sweep_until_stopped(begin: Callable[[], AbstractContextManager[Work]], every
                 moved = sweep(work)
                 forget_answers(work.tx, work.now - KEPT_ANSWERS)
                 forget_old(work)
+                forget_counts(work)
                 forget_notices(work)
                 forget_guesses(work)
+                tell_alarms(work)
+                tell_done(work)
         except Exception as wrong:
             print(f"sweep: {type(wrong).__name__}: {wrong}", file=sys.stderr, flush=True)
             moved = 0

@@ -218,6 +218,8 @@ def gathered(shared_world: Any) -> Any:
         ({"row_filter": {"street_code": ["429005002"]}}, ["/row_filter/street_code"]),
         ({"row_filter": {"id_number": ["1"]}}, ["/row_filter/id_number"]),
         ({"term_days": 31}, ["/term_days"]),
+        ({"calls_per_day": 101}, ["/calls_per_day"]),
+        ({"calls_per_day": 0}, ["/calls_per_day"]),
         ({"fields": []}, ["/fields"]),
         ({"row_limit": 0}, ["/row_limit"]),
         ({"sensitive": "no"}, ["/sensitive"]),
@@ -226,7 +228,7 @@ def gathered(shared_world: Any) -> Any:
 )
 def test_a_decision_narrows_and_never_widens(gathered: Any, decision: Any, expected: list[str]) -> None:
     world, code, system = gathered
-    asked = {"row_filter": {"street_code": ["429005001"]}, "term_days": 30}
+    asked = {"row_filter": {"street_code": ["429005001"]}, "term_days": 30, "calls_per_day": 100}
     filed = submitted_application(world, code, system, **asked)
     decider = {"provider": alice, "platform_manager": bob}[filed.case.facts["decider"]]
     with world.work(bob) as work:
@@ -245,12 +247,14 @@ def test_a_decision_takes_away_what_is_too_much(world: Any) -> None:
         "fields": ["code"],
         "withheld_reason": "名称不需要",
         "row_limit": 100,
+        "calls_per_day": 100,
         "term_days": 10,
         "sensitive": True,
     }
     held = active_grant(world, decision=decision, term_days=30)
     assert held.grant.terms.fields == ("code",)
     assert held.grant.terms.row_limit == 100
+    assert held.grant.terms.calls_per_day == 100
     assert held.grant.terms.sensitive
     assert held.grant.valid_until is not None
     assert held.grant.valid_until.astimezone(SHANGHAI).date().isoformat() == "2026-02-20"

@@ -15,6 +15,7 @@ def test_a_script_goes_through_the_whole_cycle(world: Any) -> None:
     code, system = offered(world, "divisions"), active_client(world)
     consumer, manager = world.client(carol), world.client(bob)
     wish = {"dataset": code.replace("/", "-"), "client": system.client.id, "fields": ["code"], **STATEMENT}
+    wish["calls_per_day"] = 20
     made = consumer.post("/api/applications", json=wish)
     assert made.status_code == 201, made.text
     schemas.validate("response/application", made.json)
@@ -33,6 +34,7 @@ def test_a_script_goes_through_the_whole_cycle(world: Any) -> None:
     grant = consumer.get(f"/api/grants/{granted.json['grant']['id']}")
     schemas.validate("response/grant", grant.json)
     assert (grant.json["row_limit"], grant.json["valid_until"]) == (10, None)
+    assert (made.json["calls_per_day"], grant.json["calls_per_day"], grant.json["calls_today"]) == (20, 20, 0)
     schemas.validate("response/grants", consumer.get("/api/grants?state=active").json)
     schemas.validate("response/applications", manager.get("/api/applications?state=closed").json)
 
