@@ -21,6 +21,7 @@ from audit.segments import segments_in
 from audit.state import load_state
 from audit.tiles import hash_reader
 from tests.audit.logs import SIGNER, Log
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.long
 
@@ -38,7 +39,7 @@ async def client(journal):
         record = access(utc_now(), journal.name)
         await journal.append(record)
         os.write(1, (record.id + "\\n").encode())  # what a caller has seen
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.005)
 
 async def main(folder):
     journal = await Journal.open(folder, "w", segment_bytes=1 << 18, reserve_bytes=0)
@@ -65,10 +66,7 @@ def start(code: str, folder: Path, out: Path | None = None) -> subprocess.Popen[
 
 
 def wait_for(size: int, path: Path) -> None:
-    deadline = time.monotonic() + 20
-    while not path.exists() or path.stat().st_size < size:
-        assert time.monotonic() < deadline, f"{path} does not grow"
-        time.sleep(0.01)
+    wait_until(lambda: path.exists() and path.stat().st_size >= size, f"{path} does not grow")
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -104,8 +102,9 @@ def test_a_sealer_killed_again_and_again_seals_every_record_once(log: Log, tmp_p
     path = log.folder / "log" / "checkpoint"
     for turn in range(4):
         sealer = start(SEALER, log.folder)
-        first, deadline = len(checkpoints), time.monotonic() + 20
+        first, deadline = len(checkpoints), time.monotonic() + 60
         while time.monotonic() < deadline and len(checkpoints) < first + 2 + turn:
+            time.sleep(0.005)
             if path.exists():
                 note = path.read_text(encoding="utf-8")
                 checkpoint = Checkpoint.parse(open_note(note, [SIGNER.verifier]))
@@ -135,7 +134,7 @@ def test_a_sealer_that_is_told_to_stop_seals_what_is_there_first(log: Log, tmp_p
     wait_for(20_000, seen)
     kill(writer)
     sealer.send_signal(signal.SIGTERM)
-    assert sealer.wait(timeout=10) == 0
+    assert sealer.wait(timeout=60) == 0
     assert load_state(log.folder).size >= len(acknowledged(seen))
     with closing(log.sealer()) as later:
         assert later.step(log.now).count == 0

@@ -18,6 +18,7 @@ from audit.columns.engine import Engine
 from audit.questions import expressions
 from audit.questions.catalogue import QUESTIONS
 from audit.questions.given import grants_table, worktime_table
+from audit.questions.model import GRANTS, WORKTIME
 from audit.questions.spark import SparkEngine, spark_engine
 from audit.record import Record
 from rules.rulebook import SHIPPED
@@ -27,10 +28,13 @@ from tests.audit.logs import Log
 from tests.audit.questions.story import DAY, NOON, call, event, grant, period
 from tests.tools import need
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.takes(80)]
 
 MASTER = "local-cluster[2,1,1024]"
+_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 QUICK = {
+    "spark.driver.extraJavaOptions": _JAVA,
+    "spark.executor.extraJavaOptions": _JAVA,
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
@@ -56,6 +60,12 @@ ASKED: dict[str, dict[str, Any]] = {
     "silent_periods": {**MONTH, "minutes": 60, "now": NOON},
     "totals": MONTH,
 }
+
+TABLES = {
+    GRANTS: lambda: grants_table([grant(f"G-{n}") for n in (1, 2, 9)]),
+    WORKTIME: lambda: worktime_table(load_calendar(SHIPPED / "calendars"), NOON - 30 * DAY, NOON),
+}
+"""What some questions read beside the log."""
 
 
 def jumble(count: int) -> list[Record]:
@@ -131,9 +141,8 @@ def test_every_question_is_asked_here() -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("question", ASKED)
 def test_both_engines_give_the_same_answer(question: str, log: Log, duck: Engine, spark: SparkEngine) -> None:
-    held = grants_table([grant(f"G-{n}") for n in (1, 2, 9)])
-    hours = worktime_table(load_calendar(SHIPPED / "calendars"), NOON - 30 * DAY, NOON)
-    given = {"grants": held, "worktime": hours}
+    needs = QUESTIONS[question].needs if question in QUESTIONS else ()
+    given = {name: TABLES[name]() for name in needs}
     expression = getattr(expressions, question)(**ASKED[question]).limit(PAGE)
     schema = expression.schema().to_pyarrow()
     with log.database.read() as tx:

@@ -61,6 +61,7 @@ def test_killed_again_and_again_nothing_is_cosigned_that_is_not_sealed(log: Log,
             process = sealer(log, served)
             patience = time.monotonic() + 60
             while time.monotonic() < patience and len(seen) <= i:
+                time.sleep(0.05)
                 log.journal([access() for _ in range(30)])
                 written += 30
                 seen += newly_cosigned(log, seen)
@@ -74,7 +75,7 @@ def test_killed_again_and_again_nothing_is_cosigned_that_is_not_sealed(log: Log,
         while load_state(log.folder).size <= written and time.monotonic() < patience:
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         check(log, served)
         served.start()
     assert len(seen) >= 5
