@@ -26,7 +26,7 @@ from core.migrate import migrate
 from core.settings import Settings
 from core.work import Actor, Work
 from gateway.policy import PolicyCounter, change_policy
-from tests import cast
+from tests import cast, leaks
 from tests.warm import COMPILED, demo_settings, opened, warm_up
 from tests.warm import CONFIG as CONFIG
 from ties import TIES
@@ -38,6 +38,7 @@ START = datetime(2026, 2, 10, 2, 0, tzinfo=UTC)  # Tuesday, 10:00 in Shanghai
 def pytest_configure() -> None:
     """Put temporary folders into memory where there is room: deleting files is slow elsewhere."""
     warm_up()
+    leaks.watch()
     if Path("/dev/shm").is_dir() and os.access("/dev/shm", os.W_OK):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
 
@@ -45,6 +46,14 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let what takes longest begin first: at the end of a run it would have the other processors wait."""
     items.sort(key=lambda item: -max((mark.args[0] for mark in item.iter_markers("takes")), default=0))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Look for every secret of a story in what the story leaves, before its deployment is removed."""
+    found = leaks.search_at_end_of(item, nextitem)
+    yield
+    assert not found, "\n".join(found)
 
 
 class World:
@@ -57,6 +66,7 @@ class World:
         self.rulebooks = open_rulebooks(settings, database, START)
         self.counter = PolicyCounter(settings.data / "run" / "policy")
         self._app: Any = None
+        leaks.keep(settings.data)
 
     @contextmanager
     def work(self, actor: Actor) -> Iterator[Work]:
@@ -91,6 +101,7 @@ class World:
             self._app = create_app(self.settings, self.database, lambda: self.now)
             self._app.config["WTF_CSRF_ENABLED"] = True
             self._app.jinja_env.bytecode_cache = COMPILED
+            self._app.wsgi_app = leaks.watched(self._app.wsgi_app)
         return self._app
 
     def client(self, actor: Actor) -> Any:
@@ -168,6 +179,7 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import_every_table()
     migrate(database)
     database.close()
+    leaks.LEDGER.template = path.read_bytes().rstrip(b"\0")
     return path
 
 

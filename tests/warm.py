@@ -24,6 +24,7 @@ from accounts import passwords
 from core.db import Database
 from core.settings import Connection, Settings, load_settings
 from core.settings_audit import Audit
+from tests.leaks import Noting
 
 CONFIG = Path(__file__).parent.parent / "config" / "demo"
 NOWHERE = Path("/nonexistent/of-the-story")
@@ -36,7 +37,7 @@ def warm_up() -> None:
     """Let this process and those that it starts keep what they make; called before any story."""
     keep_bytecode()
     Flask.url_rule_class = Rule
-    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    passwords._hasher = Noting(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
     gc.set_threshold(50_000, 20, 20)  # what a story makes is gone by itself; the rest stays anyway
 
 

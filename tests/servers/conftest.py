@@ -16,6 +16,7 @@ import pytest
 import schemas
 from core.settings import Settings, load_settings
 from demo.http import Party, bearer
+from tests import leaks
 from tests.conftest import CONFIG
 from tests.ports import free_port
 
@@ -40,6 +41,7 @@ class Deployment:
         self.settings: Settings = load_settings(self.config, self.data, schemas.errors)
         self.started: list[subprocess.Popen[str]] = []
         """Every process that was started to stay up."""
+        leaks.keep(folder)
 
     def _rewrite(self, name: str, ports: dict[str, int]) -> None:
         path = self.config / name
@@ -56,6 +58,8 @@ class Deployment:
         """Run a command to its end and return what it printed."""
         done = subprocess.run(self.command(*words), capture_output=True, text=True, timeout=90, check=False)
         assert done.returncode == expect, done.stdout + done.stderr
+        if expect == 0:
+            leaks.LEDGER.note_printed(words, done.stdout)
         return done.stdout
 
     def start(self, *words: str) -> subprocess.Popen[str]:
