@@ -125,7 +125,10 @@ def audit_seal(place: Place, as_json: bool) -> None:
 @click.pass_obj
 @explained
 def audit_status(place: Place, as_json: bool) -> None:
-    """Show the log's size, what waits, who witnessed it, and what somebody must look at."""
+    """Show the log's size, what waits, who witnessed it, and what somebody must look at.
+
+    The exit status is 1 while an alarm stands.
+    """
     from audit.alarms import alarms
     from audit.standing import status
 
@@ -133,6 +136,8 @@ def audit_status(place: Place, as_json: bool) -> None:
     told = [{"zh": alarm.zh, "en": alarm.en} for alarm in alarms(settings)]
     facts = {**status(settings), "alarms": told}
     print_facts(facts, as_json, lambda: _status_table(facts))
+    if told:
+        sys.exit(1)
 
 
 def _status_table(facts: Mapping[str, Any]) -> Table:
@@ -140,7 +145,7 @@ def _status_table(facts: Mapping[str, Any]) -> Table:
     for name, known in facts["witnesses"].items():
         rows.append((f"witness {name}", known["trouble"] or f"{known['size']}  {known['at']}"))
     rows += [("警告 alarm", f"{alarm['zh']}\n{alarm['en']}") for alarm in facts["alarms"]]
-    return facts_table("存取日志 / access log", ("", ""), rows)
+    return facts_table("访问日志 / access log", ("", ""), rows)
 
 
 for command in (check, prove, witness, columns, questions, ask, export, archive, retention, rotate):

@@ -156,7 +156,7 @@ def _record_page(work: Work, found: Found, steps: list[Step] | None = None) -> P
         "found": found,
         "body": body,
         "named": [(title, name, body[name]) for name, title in FIELDS.items() if name in body],
-        "pretty": _pretty(body),
+        "pretty": pretty(body),
         "related": records_of_call(work.tx, engine_of(work.settings), found),
         "erasure": _erasure(work, found),
         "steps": steps,
@@ -165,7 +165,7 @@ def _record_page(work: Work, found: Found, steps: list[Step] | None = None) -> P
     return Page("audit/record.html", context)
 
 
-def _pretty(body: Mapping[str, Any]) -> str:
+def pretty(body: Mapping[str, Any]) -> str:
     """Return a body as JSON to be read; signs that do not show are escaped, as JSON may have it."""
     text = orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode()
     return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
@@ -218,7 +218,7 @@ def save_proof(work: Work, seen: Seen, id: str) -> File:
     return File(f"{record_id}.tlog-proof", "text/plain; charset=utf-8", text.encode())
 
 
-@pages.show("/records/<id>/body", who=AUDITOR, summary=Text("下载记录内容", "Save the body of one record"))
+@pages.show("/records/<id>/body", who=AUDITOR, summary=Text("下载正文", "Save the body of one record"))
 def save_body(work: Work, seen: Seen, id: str) -> File:
     """Save the body byte for byte as it was digested; that is put on record."""
     found = open_record(work, id)
@@ -227,7 +227,7 @@ def save_body(work: Work, seen: Seen, id: str) -> File:
 
 
 @pages.show(
-    "/records/<id>/envelope", who=AUDITOR, summary=Text("下载日志条目", "Save the log entry of one record")
+    "/records/<id>/envelope", who=AUDITOR, summary=Text("下载信封", "Save the log entry of one record")
 )
 def save_envelope(work: Work, seen: Seen, id: str) -> File:
     """Save the envelope byte for byte as it stands in the log; that is put on record."""

@@ -40,6 +40,13 @@ KINDS = {
     "credential.revoked": Text("吊销凭据", "Credential revoked"),
     "account.created": Text("建立账号", "Account created"),
     "account.signed_in": Text("登录", "Signed in"),
+    "account.second_factor_asked": Text("密码正确，待双因素验证", "Password right, second factor to come"),
+    "account.confirmed": Text("再次验证身份", "Confirmed who they are"),
+    "account.second_factor_begun": Text("开始设置双因素", "Second factor begun"),
+    "account.second_factor_added": Text("设置双因素", "Second factor added"),
+    "account.second_factor_removed": Text("移除双因素", "Second factor removed"),
+    "account.recovery_codes_made": Text("生成恢复码", "Recovery codes made"),
+    "account.recovery_code_used": Text("使用恢复码", "Recovery code used"),
     "account.signed_out": Text("退出", "Signed out"),
     "account.sign_in_failed": Text("登录失败", "Sign-in failed"),
     "account.password_changed": Text("修改密码", "Password changed"),
@@ -67,7 +74,7 @@ KINDS = {
     "report.exported": Text("导出热线报表", "Hotline report exported"),
     "erasure.asked": Text("申请删除", "Erasure asked for"),
     "erasure.carried_out": Text("删除完成", "Erasure carried out"),
-    "body.erased": Text("删除记录内容", "Body erased"),
+    "body.erased": Text("删除正文", "Body erased"),
     "retention.pruned": Text("到期清理", "Bodies deleted by rule"),
     "archive.made": Text("归档", "Archived"),
     "log.rotated": Text("启用新日志", "New log begun"),
@@ -76,7 +83,7 @@ KINDS = {
     "timestamp": Text("加盖时间戳", "Time-stamped"),
     "witness.refused": Text("见证人拒绝共签", "Witness refused"),
     "outbox.refused": Text("剔除的非记录数据", "Row that was no record"),
-    "journal.gap": Text("日记缺段", "Gap in a journal"),
+    "journal.gap": Text("日记段缺失", "Gap in a journal"),
 }
 """What the kinds of records are called; others show as they are written."""
 
@@ -149,7 +156,7 @@ def told(kind: str, body: Mapping[str, Any], name: Name, step: tuple[Text, Text]
 def _call(kind: str, body: Mapping[str, Any], name: Name) -> Text:
     """A call: who asked whom for what, and what came of it; one whose body is gone says so."""
     if not body.get("consumer") and not body.get("decision"):
-        return Text(f"{KINDS[kind].zh}（内容已删除）", f"{KINDS[kind].en} (its body is gone)")
+        return Text(f"{KINDS[kind].zh}（正文已删除）", f"{KINDS[kind].en} (its body is gone)")
     asked = body.get("operation")
     if not body.get("consumer"):
         who, target = Text("令牌不明者", "Somebody with an unknown token"), Text("平台", "the platform")

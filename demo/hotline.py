@@ -109,7 +109,7 @@ def look_up(story: Story, divisions: str) -> Answer:
     found = story.operator.call("POST", address, {"street_code": "429005001"})
     for row in found.json["rows"][:3]:
         story.note(f"{row['code']} {row['name']}")
-    story.note(f"存取记录 record {found.json['record']}  工单 ticket {ticket['number']}")
+    story.note(f"访问记录 record {found.json['record']}  工单 ticket {ticket['number']}")
     return found
 
 

@@ -256,4 +256,4 @@ def _code_of(story: Story, title: str) -> str:
 
 
 def _on_record(story: Story, answer: Answer) -> None:
-    story.note(f"存取记录 record {answer.headers['Audit-Record']}  回执 receipt 已签 signed")
+    story.note(f"访问记录 record {answer.headers['Audit-Record']}  回执 receipt 已签 signed")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""核对存取日志的证据。 Checks what an access log hands out: proofs, receipts, checkpoints, archives, exports.
+"""核对访问日志的证据。 Checks what an access log hands out: proofs, receipts, checkpoints, archives, exports.
 
     python verifier.py FILE... --key log.vkey --key log-mldsa.vkey [--witness w.vkey ... --needed K]
     python verifier.py X.tlog-proof --key log.vkey --receipt "..." --receipt-key receipt.vkey --body X.json

@@ -23,7 +23,7 @@ def column_alarms(folder: Path, now: datetime) -> Iterator[Text]:
     if since is not None and now.timestamp() - since > LATE_SECONDS:
         minutes = (now.timestamp() - since) / 60
         yield Text(
-            f"已删除的记录内容 {minutes:.0f} 分钟来仍在列文件中：列文件没有重做",
+            f"已删除的正文 {minutes:.0f} 分钟来仍在列文件中：列文件没有重做",
             f"for {minutes:.0f} minutes columns have held what was erased or deleted: "
             "their blocks are not made again",
         )

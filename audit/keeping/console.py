@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from audit.console import pretty, words_of_records
 from audit.files import Inconsistent
 from audit.keeping.covered import Keeping, all_logs, covered
 from audit.keeping.erasure import (
@@ -22,6 +23,8 @@ from audit.keeping.erasure import (
 )
 from audit.keeping.model import STATES
 from audit.keeping.retention import Job, Old, cutoff, old_files, pruning
+from audit.keeping.shown import MOST as SHOWN_MOST
+from audit.keeping.shown import shown_targets
 from audit.note import BadNote
 from core.errors import FieldError, Invalid
 from core.text import Text
@@ -125,8 +128,12 @@ def one_erasure(work: Work, seen: Seen, id: str) -> Page:
 def _context(work: Work, id: str) -> Mapping[str, Any]:
     erasure = find_erasure(work, id)
     return {
+        **words_of_records(work),
         "erasure": erasure,
+        "shown": shown_targets(work, erasure),
         "states": STATES,
+        "pretty": pretty,
+        "most": SHOWN_MOST,
         "may_decide": may_decide(work, erasure),
         "own": erasure.asked_by == work.actor.login,
         "opens_records": work.actor.has("auditor"),

@@ -14,6 +14,7 @@ from audit.keeping.finding import find_anywhere
 from audit.keeping.gone import refuse_pruned_anywhere
 from audit.keeping.kinds import KEPT
 from audit.keeping.model import ASKED, GRANTED, REFUSED, STATES, Erasure, Target
+from audit.keeping.telling import tell_asked, tell_decided
 from audit.log import record
 from audit.place import log_folder
 from core.db import Page
@@ -51,6 +52,7 @@ def request_erasure(work: Work, record_ids: Sequence[str], basis: str, document:
     store.insert_erasure(work.tx, made)
     ids = [target.record_id for target in made.targets]
     record(work, "erasure.asked", {"erasure": made.id, "records": ids, "basis": basis, "document": document})
+    tell_asked(work, made)
     return made
 
 
@@ -99,7 +101,9 @@ def decide_erasure(work: Work, erasure_id: str, grant: bool, remark: str | None 
     decision = {"erasure": erasure_id, "decision": state, "document": erasure.document}
     ids = [target.record_id for target in erasure.targets]
     record(work, "decision.erasure", {**decision, "records": ids, "basis": erasure.basis})
-    return replace(erasure, state=state, decided_by=work.actor.login, decided_at=work.now, remark=remark)
+    decided = replace(erasure, state=state, decided_by=work.actor.login, decided_at=work.now, remark=remark)
+    tell_decided(work, decided)
+    return decided
 
 
 def find_erasure(work: Work, erasure_id: str) -> Erasure:

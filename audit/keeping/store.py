@@ -89,6 +89,13 @@ def unfinished(tx: Connection) -> list[Erasure]:
     return [_erasure(row, targets[row.id]) for row in rows]
 
 
+def done_since(tx: Connection, instant: datetime) -> list[Erasure]:
+    """Return the erasures that were carried out since an instant."""
+    query = select(_erasures).where(_erasures.c.state == DONE, _erasures.c.done_at >= instant)
+    rows = tx.execute(query.order_by(_erasures.c.id)).all()
+    return [_erasure(row, ()) for row in rows]
+
+
 def decide(tx: Connection, erasure_id: str, state: str, by: str, at: datetime, remark: str | None) -> bool:
     """Keep the decision; tell whether there was still one to take."""
     values = {"state": state, "decided_by": by, "decided_at": at, "remark": remark}

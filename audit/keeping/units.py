@@ -40,7 +40,7 @@ from audit.witness.anchors import anchor_path, anchored_sizes
 LEVEL = PER_FILE.bit_length() - 1
 _STAMP = (1980, 1, 1, 0, 0, 0)
 _COMPRESSION = 6
-_README = """存取日志归档 / archive of an access log
+_README = """访问日志归档 / archive of an access log
 {origin}，第 {first} 至 {last} 条 / records {first} to {last}
 
 核对（公钥请另行取得）/ to check it, with keys that you got by another way:

@@ -6,10 +6,13 @@ from typing import Any
 
 from audit.keeping.covered import Keeping
 from audit.keeping.erasing import carry_out
+from audit.keeping.telling import tell_done
 from audit.sealer import seal_once
 from audit.store import insert_outbox
+from notices.inbox import list_notices
 from tests.audit.console.calls import MORNING, Calls, call, send, text_of
 from tests.audit.keeping.blocks import make_blocks
+from tests.cast import bob, dave
 
 LAW = "《个人信息保护法》第四十七条"
 
@@ -27,6 +30,10 @@ def test_a_body_is_erased_by_two_and_its_record_says_on_what_basis(
     assert asked.status_code == 303
     page = asked.headers["Location"]
     assert "由另一人决定" in auditor.get(page).text
+    assert f'href="{page}"' in inbox_of(manager)
+    seen = manager.get(page).text
+    assert "secret-purpose" in seen
+    assert "10.0.0.1" not in seen
     assert send(manager, page, f"{page}/decision").status_code == 422
     assert send(manager, page, f"{page}/decision", decision="grant", remark="同意").status_code == 303
     for _ in range(3):
@@ -34,7 +41,13 @@ def test_a_body_is_erased_by_two_and_its_record_says_on_what_basis(
         carry_out(Keeping(world.settings, world.database), world.now)
         make_blocks(world.settings.data / "audit", world.database, world.now)
     done = text_of(auditor.get(page).text)
-    assert "删除 1 条记录内容" in done
+    assert "删除 1 条正文" in done
+    with world.work(bob) as work:
+        tell_done(work)
+        tell_done(work)
+    with world.work(dave) as work:
+        told = [line.notice.subject.zh for line in list_notices(work, kind="erasure", limit=10).lines]
+    assert told == ["正文已删除：1 条", "删除申请已批准", "删除申请待决定：1 条正文"]
     html = auditor.get(f"/records/{made.id}").text
     assert LAW in html
     assert f'href="{page}"' in html
@@ -47,8 +60,12 @@ def test_a_body_is_erased_by_two_and_its_record_says_on_what_basis(
     assert auditor.get(f"/records/{made.id}/proof").status_code == 200
     for page in ("?kind=access", "/questions/find_records?asked=yes&kind=access"):
         listed = auditor.get(f"/records{page}").text
-        assert "内容已删除" in listed
+        assert "正文已删除" in listed
         assert "令牌不明" not in listed
+
+
+def inbox_of(browser: Any) -> str:
+    return str(browser.get("/inbox").text)
 
 
 def test_what_is_missing_or_wrong_is_named_at_its_field(calls: Calls, auditor: Any) -> None:
