@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 import accounts.api
 import accounts.console
+import accounts.factors.console
 import accounts.roles.api
 import accounts.roles.console
 import accounts.tokens
@@ -62,6 +63,7 @@ import notices.console
 import notices.inbox
 import supervision.api
 import supervision.console
+import web.confirming
 import web.pages
 from accounts.sessions import actor_of_session
 from audit.alarms import alarms
@@ -113,6 +115,7 @@ ROUTES = (
 )
 PAGES = (
     accounts.console.pages,
+    accounts.factors.console.pages,
     accounts.roles.console.pages,
     notices.console.pages,
     cases.console.pages,
@@ -191,6 +194,7 @@ def create_app(
         policy_changed=lambda tx: change_policy(tx, counter),
         ties=TIES,
     )
+    app.extensions[web.confirming.CONFIRMING] = accounts.factors.console.CONFIRMATION
     app.extensions[cases.console.TITLES] = catalog.titles.titles_of
     app.extensions[audit.wording.REASONS] = _reasons()
     app.extensions[audit.wording.NAMES] = {"dataset": catalog.titles.titles_of, "client": _systems}

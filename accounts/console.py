@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import request, session
+from flask import session
 
 from accounts.api import KEEPERS, LOOKERS
 from accounts.managing import (
@@ -22,8 +23,8 @@ from accounts.managing import (
     set_roles,
 )
 from accounts.model import STATES
-from accounts.passwords import LONGEST, SHORTEST
-from accounts.people import NewPassword, change_password, prepare_password
+from accounts.passwords import LONGEST, REMEMBERED, SHORTEST
+from accounts.people import NewPassword, change_password, has_one_time_password, prepare_password
 from accounts.present import account_view
 from accounts.roles.proposing import open_proposal_for
 from accounts.sessions import (
@@ -31,18 +32,30 @@ from accounts.sessions import (
     check_attempt,
     end_other_sessions,
     end_session,
+    last_sign_in,
     live_sessions,
+    renew_session,
     session_id_of,
     sign_in,
     sign_out,
-    start_session,
 )
 from accounts.tokens import end_token, live_tokens
 from core.errors import FieldError
 from core.text import Text
+from core.times import SHANGHAI
 from core.work import Work
 from schemas import validate
-from web.auth import NOBODY, PASSWORD_CHANGE, PUBLIC, SIGNED_IN, cookie_name, session_actor
+from web.auth import (
+    NOBODY,
+    PASSWORD_CHANGE,
+    PUBLIC,
+    SIGNED_IN,
+    UNFINISHED,
+    cookie_name,
+    renew_cookie,
+    session_actor,
+    session_cookie,
+)
 from web.kit import Kit, kit
 from web.pages import Go, Page, Pages, Seen
 from web.roles import ROLES
@@ -50,7 +63,8 @@ from web.roles import ROLES
 pages = Pages("accounts")
 PAGE = 50
 
-_ANY_SESSION = frozenset({"signed_in", PASSWORD_CHANGE})
+_ANY_SESSION = frozenset({"signed_in", *UNFINISHED})
+_WITH_PASSWORD = frozenset({"signed_in", PASSWORD_CHANGE})
 
 _WRONG = Text(
     "登录名或密码不正确，或账号因多次输错暂时锁定（15 分钟后可再试）。",
@@ -76,30 +90,35 @@ def _attempt(k: Kit, form: Mapping[str, str]) -> Attempt:
 def do_sign_in(work: Work, seen: Seen) -> Page | Go:
     """Sign in, end the session that the browser had before, and go on to the page asked for."""
     target = own_address(seen.form.get("next"))
+    before = last_sign_in(work, seen.ahead.login)
     cookie = sign_in(work, seen.ahead)
     if cookie is None:
         return Page("accounts/sign_in.html", {"next": target, "wrong": _WRONG}, 422)
     sign_out(work, _cookie())
-    _renew()
-    return Go(target, cookies=(_session_cookie(work, cookie),))
+    renew_cookie(cookie)
+    renew_form_tokens()
+    is_complete = last_sign_in(work, seen.ahead.login) == work.now
+    return Go(target, seen_before(before) if is_complete else None)
 
 
 @pages.form("/sign-out", who=_ANY_SESSION, summary=Text("退出", "Sign out"))
 def do_sign_out(work: Work, seen: Seen) -> Go:
     """End this browser's session."""
     sign_out(work, _cookie())
-    _renew()
+    renew_form_tokens()
     return Go("/sign-in", Text("您已退出。", "You are signed out."), ((cookie_name(kit()), "", 0),))
 
 
-@pages.show("/password", who=_ANY_SESSION, summary=Text("修改密码", "Change the password"))
+@pages.show("/password", who=_WITH_PASSWORD, summary=Text("修改密码", "Change the password"))
 def password_page(work: Work, seen: Seen) -> Page:
     """Show the form for a new password."""
     return Page("accounts/password.html", _password_context(work))
 
 
 def _password_context(work: Work) -> dict[str, Any]:
-    return {"first": work.actor.has(PASSWORD_CHANGE), "shortest": SHORTEST, "longest": LONGEST}
+    must = work.actor.has(PASSWORD_CHANGE)
+    first = must and has_one_time_password(work)
+    return {"must": must, "first": first, "shortest": SHORTEST, "longest": LONGEST, "before": REMEMBERED}
 
 
 def _new_password(k: Kit, form: Mapping[str, str]) -> NewPassword | None:
@@ -113,21 +132,22 @@ def _new_password(k: Kit, form: Mapping[str, str]) -> NewPassword | None:
 
 @pages.form(
     "/password",
-    who=_ANY_SESSION,
+    who=_WITH_PASSWORD,
     summary=Text("修改密码", "Change the password"),
     again=password_page,
     ahead=_new_password,
 )
 def do_password(work: Work, seen: Seen) -> Page | Go:
-    """Set a new password, end every session and start a fresh one here."""
-    if not change_password(work, seen.ahead):
+    """Set a new password, end every other session and go on in a fresh one here."""
+    if not change_password(work, seen.ahead, keep=session_id_of(work, _cookie())):
         wrong = Seen(seen.query, seen.form, (FieldError("/current", _WRONG_CURRENT),))
         return Page("accounts/password.html", {**_password_context(work), "seen": wrong}, 422)
-    _renew()
+    renew_cookie(renew_session(work, _cookie(), None))
+    renew_form_tokens()
     done = Text(
         "密码已修改，其他登录均已退出。", "The password is changed; every other session is signed out."
     )
-    return Go("/", done, (_session_cookie(work, start_session(work, work.actor.login)),))
+    return Go("/", done)
 
 
 @pages.show("/account", who=SIGNED_IN, summary=Text("我的账号", "My account"))
@@ -269,14 +289,21 @@ def own_address(wanted: str | None) -> str:
 
 
 def _cookie() -> str:
-    return request.cookies.get(cookie_name(kit()), "")
+    return session_cookie(kit())
 
 
-def _session_cookie(work: Work, cookie: str) -> tuple[str, str, int]:
-    return cookie_name(kit()), cookie, work.settings.platform.session_hours * 3600
+def seen_before(before: datetime | None) -> Text | None:
+    """Return the words that tell somebody when they signed in last, so that they notice a stranger."""
+    if before is None:
+        return None
+    at = before.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+    return Text(
+        f"上次登录：{at}。如非本人登录，请立即修改密码。",
+        f"You signed in last on {at}. If that was not you, change your password at once.",
+    )
 
 
-def _renew() -> None:
+def renew_form_tokens() -> None:
     """Forget what the browser carried before: form tokens of one sign-in are worth nothing in the next."""
     language = session.get("lang")
     session.clear()

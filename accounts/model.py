@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from core.administrators import ADMINISTRATORS
 from core.text import Text
 from core.work import Actor
-from web.auth import PASSWORD_CHANGE
 
 ACTIVE, DISABLED = "active", "disabled"
 STATES = {ACTIVE: Text("已启用", "active"), DISABLED: Text("已停用", "disabled")}
@@ -43,6 +42,13 @@ FAILURE_WINDOW = timedelta(minutes=15)
 LOCK = timedelta(minutes=15)
 """Five failures within the window lock the account for that long (GB/T 22239-2019, 8.1.4.1 b)."""
 
+SESSIONS_MOST = 5
+"""Signing in once more ends the oldest of so many sessions."""
+
+PASSWORD, TOTP, PASSKEY, RECOVERY, ELSEWHERE = "pwd", "otp", "passkey", "recovery", "mfa"
+"""How people prove who they are; the last: an identity provider says that it asked for two factors."""
+SECOND_FACTORS = frozenset({TOTP, PASSKEY, RECOVERY, ELSEWHERE})
+
 TOUCH_AFTER = timedelta(minutes=1)
 """A session's `last_seen_at` is this coarse, so that reading a page seldom writes."""
 
@@ -67,6 +73,11 @@ class Account:
     created_at: datetime
     changed_at: datetime
     last_seen_at: datetime | None
+    valid_until: datetime | None = None
+    """From when on nobody uses the account; None: it has no end."""
+    password_set_at: datetime | None = None
+    signed_in_at: datetime | None = None
+    """When the person last completed a sign-in."""
 
     @property
     def is_active(self) -> bool:
@@ -83,12 +94,12 @@ class Account:
         """The person as use cases know them."""
         return Actor(self.login, self.name, self.department, self.roles, self.pseudonym)
 
-    @property
-    def session_actor(self) -> Actor:
-        """The person at a browser: with a one-time password, all they may do is change it."""
-        if not self.must_change:
-            return self.actor
-        return Actor(self.login, self.name, self.department, frozenset({PASSWORD_CHANGE}), self.pseudonym)
+    def actor_with(self, role: str) -> Actor:
+        """The person with one role alone, such as the one of a sign-in that is not complete.
+
+        They belong to no department meanwhile: pages for everybody show them what everybody sees.
+        """
+        return Actor(self.login, self.name, "", frozenset({role}), self.pseudonym)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +111,15 @@ class Session:
     created_at: datetime
     last_seen_at: datetime
     ended_at: datetime | None
+    amr: frozenset[str] = frozenset({PASSWORD})
+    """How the person proved who they are (the word is from RFC 8176)."""
+    confirmed_at: datetime | None = None
+    """When they last did."""
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether one of the proofs was a second factor."""
+        return not self.amr.isdisjoint(SECOND_FACTORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +131,8 @@ class PersonToken:
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None
+    confirmed: bool = True
+    """Whether it opens what wants a fresh proof of who asks."""
 
 
 def tidy_login(typed: str) -> str:
@@ -121,6 +143,23 @@ def tidy_login(typed: str) -> str:
 def is_locked(account: Account, now: datetime) -> bool:
     """Tell whether too many failures keep the account shut at `now`."""
     return account.locked_until is not None and now < account.locked_until
+
+
+def in_force(account: Account, now: datetime) -> bool:
+    """Tell whether an account is in use at `now`: nobody shut it, and it has not come to its end."""
+    return account.is_active and (account.valid_until is None or now < account.valid_until)
+
+
+def is_dormant(account: Account, now: datetime, idle_days: int | None) -> bool:
+    """Tell whether an account lay idle for too long: not used, and not touched by whoever keeps accounts."""
+    last = max(filter(None, (account.changed_at, account.last_seen_at)))
+    return idle_days is not None and now - last >= timedelta(days=idle_days)
+
+
+def is_password_old(account: Account, now: datetime, max_days: int | None) -> bool:
+    """Tell whether a password served too long and must be changed."""
+    since = account.password_set_at
+    return max_days is not None and since is not None and now - since >= timedelta(days=max_days)
 
 
 def after_failure(account: Account, now: datetime) -> tuple[int, datetime, datetime | None]:

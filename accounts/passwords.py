@@ -12,11 +12,14 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from accounts.common import is_common
 from core.errors import FieldError, TooMany
 from core.text import Text
 
 SHORTEST, LONGEST = 12, 256
-"""Characters that a password may have."""
+"""Characters that a password may have: no more than 1 kB in UTF-8."""
+REMEMBERED = 5
+"""A new password is none of the last so many (GB/T 22239-2019, 8.1.4.1 a)."""
 
 # Memory, time and lanes as the OWASP Password Storage Cheat Sheet advises for Argon2id.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -50,23 +53,39 @@ def one_time_password() -> str:
     return "-".join(letters[i : i + 5] for i in range(0, 20, 5))
 
 
-def password_faults(login: str, current: str, new: str, again: str) -> list[FieldError]:
+def password_faults(login: str, current: str, new: str, again: str, name: str = "") -> list[FieldError]:
     """Return what is wrong with a new password, one entry per field of the form (RFC 6901 pointers)."""
-    new, folded = _plain(new), _plain(new).casefold()
+    new = _plain(new)
+    fault = _fault(new, login, name)
+    if fault is None and new == _plain(current):
+        fault = Text("新密码不能与原密码相同", "The new password must differ from the present one")
+    if fault is not None:
+        return [FieldError("/new", fault)]
+    if new != _plain(again):
+        return [FieldError("/again", Text("两次输入的新密码不一致", "The two new passwords differ"))]
+    return []
+
+
+def _fault(new: str, login: str, name: str) -> Text | None:
     if len(new) < SHORTEST or len(new) > LONGEST:
-        fault = Text(
+        return Text(
             f"新密码应为 {SHORTEST} 到 {LONGEST} 个字符",
             f"The new password must have {SHORTEST} to {LONGEST} characters",
         )
-    elif login in folded:
-        fault = Text("新密码不能包含登录名", "The new password must not contain the login")
-    elif new == _plain(current):
-        fault = Text("新密码不能与原密码相同", "The new password must differ from the present one")
-    elif new != _plain(again):
-        return [FieldError("/again", Text("两次输入的新密码不一致", "The two new passwords differ"))]
-    else:
-        return []
-    return [FieldError("/new", fault)]
+    if _letters(login) in _letters(new) or (len(_letters(name)) > 1 and _letters(name) in _letters(new)):
+        return Text(
+            "新密码不能包含登录名或姓名", "The new password must contain neither the login nor the name"
+        )
+    if is_common(new):
+        return Text(
+            "新密码太常见：不要只用常用词、键盘顺序、日期和重复字符",
+            "The new password is a common one: more than everyday words, runs of keys, dates and repetitions",
+        )
+    return None
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in _plain(text).casefold() if c.isalnum())
 
 
 def _plain(password: str) -> str:

@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 import schemas
 from accounts import store
 from accounts.model import ACTIVE, DISABLED, RESERVED, Account, after_failure, is_locked, tidy_login
-from accounts.passwords import hash_password, one_time_password, password_faults, verify_password
+from accounts.passwords import (
+    REMEMBERED,
+    hash_password,
+    one_time_password,
+    password_faults,
+    verify_password,
+)
 from audit.log import record
 from core.administrators import APART, are_apart
 from core.db import Database
@@ -84,6 +90,7 @@ def add_account(
         created_at=work.now,
         changed_at=work.now,
         last_seen_at=None,
+        password_set_at=work.now if password_hash is not None else None,
     )
     store.insert_account(work.tx, account)
     note(work, "created", account, with_roles=sorted(roles), in_department=department)
@@ -205,6 +212,12 @@ def known_account(work: Work, login: str) -> Account:
     return account
 
 
+def has_one_time_password(work: Work) -> bool:
+    """Tell whether the actor's password is one that somebody else has set."""
+    account = store.account(work.tx, work.actor.login)
+    return account is not None and account.must_change
+
+
 def active_account(work: Work, login: str) -> Account | None:
     """Return the account with this login if it is in use, else None."""
     account = store.account(work.tx, tidy_login(login))
@@ -237,19 +250,30 @@ class NewPassword:
 def prepare_password(database: Database, login: str, current: str, new: str, again: str) -> NewPassword:
     """Check the present password and hash the new one, while no transaction is open.
 
-    Raises Invalid with an entry per field when the new password does not do.
+    Raises Invalid with an entry per field when the new password does not do. Whether it is an old one is told
+    only to somebody who knows the present one.
     """
-    faults = password_faults(login, current, new, again)
-    if faults:
-        raise Invalid(faults)
     with database.read() as tx:
         account = store.account(tx, login)
+        before = store.last_passwords(tx, login, REMEMBERED - 1)
+    faults = password_faults(login, current, new, again, account.name if account else "")
+    if faults:
+        raise Invalid(faults)
     known = account.password_hash if account else None
-    return NewPassword(login, known, verify_password(known, current), hash_password(new))
+    verified = verify_password(known, current)
+    if verified and any(verify_password(old, new) for old in before):
+        raise invalid(
+            "/new",
+            f"新密码不能与最近 {REMEMBERED} 次用过的密码相同",
+            f"The new password must differ from the last {REMEMBERED}",
+            code="used_before",
+        )
+    return NewPassword(login, known, verified, hash_password(new))
 
 
-def change_password(work: Work, change: NewPassword) -> bool:
-    """Set the new password of the actor and end all their sessions; False when the present one was wrong.
+def change_password(work: Work, change: NewPassword, keep: str | None = None) -> bool:
+    """Set the new password of the actor and end their sessions but the one with the id `keep`; False when the
+    present password was wrong.
 
     A wrong one counts as a failed sign-in, so that an open browser is no place to guess passwords.
     """
@@ -259,13 +283,13 @@ def change_password(work: Work, change: NewPassword) -> bool:
         count_failure(work, account, "password_change")
         return False
     _set_password(work, account, change.password_hash, must_change=False)
-    ended = store.end_sessions(work.tx, account.login, work.now)
+    ended = store.end_sessions(work.tx, account.login, work.now, keep=keep)
     note(work, "password_changed", account, sessions_ended=ended)
     return True
 
 
 def count_failure(work: Work, account: Account, at: str) -> None:
-    """Count a wrong password, shut the account after too many, and put both on record."""
+    """Count a wrong password or code, lock the account after too many, and put both on record."""
     if is_locked(account, work.now):
         note(work, "sign_in_failed", account, at=at, locked=True)
         return
@@ -275,6 +299,8 @@ def count_failure(work: Work, account: Account, at: str) -> None:
 
 
 def _set_password(work: Work, account: Account, password_hash: str, *, must_change: bool) -> None:
+    if account.password_hash is not None and not account.must_change:
+        store.keep_old_password(work.tx, new_id(millis(work.now)), account.login, account.password_hash)
     store.update_account(
         work.tx,
         account.login,
@@ -284,4 +310,5 @@ def _set_password(work: Work, account: Account, password_hash: str, *, must_chan
         failed_since=None,
         locked_until=None,
         changed_at=work.now,
+        password_set_at=work.now,
     )

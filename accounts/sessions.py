@@ -1,17 +1,35 @@
-"""Sign-in and sessions: 256 random bits in a cookie, their digest in the database, two time limits."""
+"""Sign-in and sessions: 256 random bits in a cookie, their digest in the database, two time limits.
+
+Whoever proves something more - a second factor, or once more who they are - goes on in a session with another
+cookie; the one before is at an end (`renew_session`).
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from accounts import store
-from accounts.model import ACTIVE, TOUCH_AFTER, Session, is_live, is_locked, tidy_login
+from accounts.factors.store import has_factor
+from accounts.model import (
+    PASSWORD,
+    SECOND_FACTORS,
+    SESSIONS_MOST,
+    TOUCH_AFTER,
+    Account,
+    Session,
+    in_force,
+    is_dormant,
+    is_live,
+    is_locked,
+    is_password_old,
+    tidy_login,
+)
 from accounts.passwords import verify_password
 from accounts.people import account_of, count_failure, note
 from audit.log import record
@@ -21,6 +39,7 @@ from core.ids import digest, new_id, new_secret
 from core.settings import Settings
 from core.times import millis
 from core.work import Actor, Work
+from web.auth import ENROLMENT, PASSWORD_CHANGE, SECOND_FACTOR
 
 _log = logging.getLogger(__name__)
 
@@ -49,30 +68,81 @@ def check_attempt(database: Database, login: str, password: str) -> Attempt:
 def sign_in(work: Work, attempt: Attempt) -> str | None:
     """Decide on an attempt and return the cookie of a new session; None when it fails.
 
-    Whoever asks cannot tell why it failed: no such login, wrong password, locked and disabled are one answer.
-    Failures are counted in this transaction, so attempts made side by side count one by one.
+    Whoever asks cannot tell why it failed: no such login, wrong password, locked and shut are one answer.
+    Failures are counted in this transaction, so attempts made side by side count one by one. A right password
+    does not wipe them out where a second factor is still to come: it would let codes be guessed for ever.
     """
     account = store.account(work.tx, attempt.login, lock=True)
     if account is None:
         record(work, "account.sign_in_failed", {"account": None, "at": "sign_in", "locked": False})
         return None
     fits = attempt.verified and attempt.checked_against == account.password_hash
-    if not fits or account.state != ACTIVE or is_locked(account, work.now):
+    if not fits or not may_sign_in(work, account):
         count_failure(work, account, "sign_in")
         return None
-    store.update_account(work.tx, account.login, failed_count=0, failed_since=None, locked_until=None)
     return start_session(work, account.login)
 
 
-def start_session(work: Work, login: str) -> str:
-    """Open a session for a person and return its cookie, which is kept nowhere. Raises NotFound."""
+def may_sign_in(work: Work, account: Account) -> bool:
+    """Tell whether an account is open: in use, not idle for too long, not locked."""
+    idle_days = work.settings.security.account_idle_days
+    open_now = in_force(account, work.now) and not is_dormant(account, work.now, idle_days)
+    return open_now and not is_locked(account, work.now)
+
+
+def start_session(work: Work, login: str, amr: frozenset[str] = frozenset({PASSWORD})) -> str:
+    """Open a session for a person who proved `amr`; return its cookie, which is kept nowhere.
+
+    The oldest of the person's sessions ends when there are too many. Raises NotFound.
+    """
     account = account_of(work, login)
-    cookie = new_secret()
-    session = Session(new_id(millis(work.now)), account.login, work.now, work.now, None)
-    store.insert_session(work.tx, session, digest(cookie))
-    store.update_account(work.tx, account.login, last_seen_at=work.now)
-    note(work.acting_as(account.actor), "signed_in", account)
+    _end_oldest(work, account)
+    complete = bool(amr & SECOND_FACTORS) or not has_factor(work.tx, account.login)
+    if complete:
+        _signed_in(work, account)
+    now = work.now
+    cookie = _insert(work, Session(new_id(millis(now)), account.login, now, now, None, amr, now))
+    kind = "signed_in" if complete else "second_factor_asked"
+    note(work.acting_as(account.actor), kind, account, amr=sorted(amr))
     return cookie
+
+
+def renew_session(work: Work, cookie: str, proof: str | None) -> str:
+    """Go on from the session of `cookie` in a fresh one, to which `proof` was just added; return its cookie.
+
+    Without a proof nothing counts as proven anew. Raises NotFound when the session is nobody's.
+    """
+    found = store.session_and_account(work.tx, digest(cookie))
+    if found is None:
+        raise NotFound("没有这个登录会话", "there is no such session")
+    before, account = found
+    store.end_session(work.tx, before.id, work.now)
+    fresh = replace(before, id=new_id(millis(work.now)), last_seen_at=work.now)
+    if proof is not None:
+        fresh = replace(fresh, amr=before.amr | {proof}, confirmed_at=work.now)
+        _signed_in(work, account)
+    return _insert(work, fresh)
+
+
+def _insert(work: Work, session: Session) -> str:
+    cookie = new_secret()
+    store.insert_session(work.tx, session, digest(cookie))
+    return cookie
+
+
+def _signed_in(work: Work, account: Account) -> None:
+    """Note a sign-in that is complete: what failed before does not count any more."""
+    seen = {"last_seen_at": work.now, "signed_in_at": work.now}
+    store.update_account(work.tx, account.login, failed_count=0, failed_since=None, locked_until=None, **seen)
+
+
+def _end_oldest(work: Work, account: Account) -> None:
+    live = _live(work, account.login)
+    for session in live[SESSIONS_MOST - 1 :]:
+        store.end_session(work.tx, session.id, work.now)
+    if live[SESSIONS_MOST - 1 :]:
+        ended = len(live) - SESSIONS_MOST + 1
+        note(work.acting_as(account.actor), "session_ended", account, sessions_ended=ended)
 
 
 def actor_of_session(settings: Settings) -> Callable[[Connection, str, datetime], Actor | None]:
@@ -81,13 +151,30 @@ def actor_of_session(settings: Settings) -> Callable[[Connection, str, datetime]
 
     def look_up(tx: Connection, cookie: str, now: datetime) -> Actor | None:
         found = store.session_and_account(tx, digest(cookie))
-        if found is None or found[1].state != ACTIVE or not is_live(found[0], now, idle, most):
+        if found is None or not in_force(found[1], now) or not is_live(found[0], now, idle, most):
             return None
-        if now - found[0].last_seen_at >= TOUCH_AFTER:
-            on_commit(tx, lambda: _touch(tx, found[0], now))
-        return found[1].session_actor
+        session, account = found
+        if now - session.last_seen_at >= TOUCH_AFTER:
+            on_commit(tx, lambda: _touch(tx, session, now))
+        left = _left_to_do(settings, tx, session, account, now)
+        actor = account.actor if left is None else account.actor_with(left)
+        return replace(actor, confirmed_at=session.confirmed_at)
 
     return look_up
+
+
+def _left_to_do(
+    settings: Settings, tx: Connection, session: Session, account: Account, now: datetime
+) -> str | None:
+    """Return what a person must do before their sign-in is complete (`web.auth.UNFINISHED`), or None."""
+    security = settings.security
+    if not session.has_second_factor and has_factor(tx, account.login):
+        return SECOND_FACTOR
+    old = is_password_old(account, now, security.password_max_days)
+    if PASSWORD in session.amr and (account.must_change or old):
+        return PASSWORD_CHANGE
+    must = not account.roles.isdisjoint(security.second_factor)
+    return ENROLMENT if must and not session.has_second_factor else None
 
 
 def _limits(settings: Settings) -> tuple[timedelta, timedelta]:
@@ -112,11 +199,20 @@ def sign_out(work: Work, cookie: str) -> None:
         note(work, "signed_out", found[1])
 
 
+def last_sign_in(work: Work, login: str) -> datetime | None:
+    """Return when a person last completed a sign-in."""
+    account = store.account(work.tx, tidy_login(login))
+    return account.signed_in_at if account else None
+
+
 def live_sessions(work: Work) -> list[Session]:
     """Return where the actor is signed in now, the newest first."""
+    return _live(work, work.actor.login)
+
+
+def _live(work: Work, login: str) -> list[Session]:
     idle, most = _limits(work.settings)
-    found = store.open_sessions(work.tx, work.actor.login)
-    return [s for s in found if is_live(s, work.now, idle, most)]
+    return [s for s in store.open_sessions(work.tx, login) if is_live(s, work.now, idle, most)]
 
 
 def end_session(work: Work, session_id: str) -> None:
@@ -134,6 +230,12 @@ def end_other_sessions(work: Work, cookie: str) -> int:
     ended = store.end_sessions(work.tx, account.login, work.now, keep=session_id_of(work, cookie))
     note(work, "session_ended", account, sessions_ended=ended)
     return ended
+
+
+def session_of(work: Work, cookie: str) -> Session | None:
+    """Return the session that a cookie belongs to, None when it belongs to none that counts now."""
+    found = store.session_and_account(work.tx, digest(cookie))
+    return found[0] if found and is_live(found[0], work.now, *_limits(work.settings)) else None
 
 
 def session_id_of(work: Work, cookie: str) -> str | None:

@@ -40,6 +40,9 @@ accounts = Table(
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     Column("last_seen_at", Instant),
+    Column("valid_until", Instant),
+    Column("password_set_at", Instant),
+    Column("signed_in_at", Instant),
     Column("admin_role", String(20)),
     CheckConstraint(
         "(admin_role IS NULL AND CAST(roles AS TEXT) NOT LIKE '%\"administrator\"%'"
@@ -60,6 +63,8 @@ sessions = Table(
     Column("created_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
     Column("ended_at", Instant),
+    Column("amr", String(60), nullable=False),
+    Column("confirmed_at", Instant),
 )
 
 person_tokens = Table(
@@ -71,7 +76,17 @@ person_tokens = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("ended_at", Instant),
+    Column("confirmed", Boolean, nullable=False),
 )
+
+old_passwords = Table(
+    "old_passwords",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("login", ForeignKey("accounts.login"), nullable=False, index=True),
+    Column("password_hash", String(200), nullable=False),
+)
+"""The hashes of passwords that a person had before, so that none of the last ones comes back."""
 
 _ACCOUNT = [c.label(f"account_{c.name}") for c in accounts.c]
 
@@ -140,6 +155,17 @@ def update_account(tx: Connection, login: str, **columns: Any) -> None:
     tx.execute(accounts.update().where(accounts.c.login == login).values(**columns))
 
 
+def keep_old_password(tx: Connection, id: str, login: str, password_hash: str) -> None:
+    """Keep the hash of a password that a person had until now; ids grow with time."""
+    tx.execute(old_passwords.insert().values(id=id, login=login, password_hash=password_hash))
+
+
+def last_passwords(tx: Connection, login: str, most: int) -> list[str]:
+    """Return the hashes of the last passwords that a person had before the present one, the newest first."""
+    query = select(old_passwords.c.password_hash).where(old_passwords.c.login == login)
+    return list(tx.execute(query.order_by(old_passwords.c.id.desc()).limit(most)).scalars())
+
+
 # --- sessions -------------------------------------------------------------------------------------
 
 
@@ -153,6 +179,8 @@ def insert_session(tx: Connection, new: Session, digest: str) -> None:
             created_at=new.created_at,
             last_seen_at=new.last_seen_at,
             ended_at=new.ended_at,
+            amr=" ".join(sorted(new.amr)),
+            confirmed_at=new.confirmed_at,
         )
     )
 
@@ -171,7 +199,9 @@ def open_sessions(tx: Connection, login: str) -> list[Session]:
 
 
 def _session(row: Row[Any]) -> Session:
-    return Session(row.id, row.login, row.created_at, row.last_seen_at, row.ended_at)
+    proofs = frozenset(row.amr.split())
+    times = (row.created_at, row.last_seen_at, row.ended_at)
+    return Session(row.id, row.login, *times, proofs, row.confirmed_at)
 
 
 def touch_session(tx: Connection, session: Session, now: datetime) -> None:
@@ -206,6 +236,7 @@ def insert_token(tx: Connection, new: PersonToken, digest: str) -> None:
             created_at=new.created_at,
             expires_at=new.expires_at,
             ended_at=new.ended_at,
+            confirmed=new.confirmed,
         )
     )
 
@@ -224,7 +255,7 @@ def open_tokens(tx: Connection, login: str) -> Sequence[PersonToken]:
 
 
 def _token(row: Row[Any]) -> PersonToken:
-    return PersonToken(row.id, row.login, row.created_at, row.expires_at, row.ended_at)
+    return PersonToken(row.id, row.login, row.created_at, row.expires_at, row.ended_at, row.confirmed)
 
 
 def end_token(tx: Connection, token_id: str, now: datetime) -> None:

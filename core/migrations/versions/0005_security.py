@@ -219,3 +219,64 @@ def _without_people() -> None:
         op.drop_column("sessions", name)
     for name in ("signed_in_at", "password_set_at", "valid_until"):
         op.drop_column("accounts", name)
+
+
+# --- how people prove who they are --------------------------------------------------------------------
+
+
+def _people() -> None:
+    """Keep second factors, how a session was proven, old passwords, and when accounts end."""
+    for name in ("valid_until", "password_set_at", "signed_in_at"):
+        op.add_column("accounts", sa.Column(name, sa.String(27), nullable=True))
+    op.execute("UPDATE accounts SET password_set_at = changed_at WHERE password_hash IS NOT NULL")
+    op.add_column("sessions", sa.Column("amr", sa.String(60), nullable=False, server_default="pwd"))
+    op.add_column("sessions", sa.Column("confirmed_at", sa.String(27), nullable=True))
+    op.add_column(
+        "person_tokens", sa.Column("confirmed", sa.Boolean(), nullable=False, server_default=sa.true())
+    )
+    op.create_table(
+        "old_passwords",
+        sa.Column("id", sa.String(36), nullable=False),
+        sa.Column("login", sa.String(80), nullable=False),
+        sa.Column("password_hash", sa.String(200), nullable=False),
+        sa.ForeignKeyConstraint(["login"], ["accounts.login"], name=op.f("fk_old_passwords_login_accounts")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_old_passwords")),
+    )
+    op.create_index(op.f("ix_old_passwords_login"), "old_passwords", ["login"])
+    op.create_table(
+        "factors",
+        sa.Column("id", sa.String(36), nullable=False),
+        sa.Column("login", sa.String(80), nullable=False),
+        sa.Column("kind", sa.String(10), nullable=False),
+        sa.Column("name", sa.String(60), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("credential", sa.Text(), nullable=True),
+        sa.Column("credential_digest", sa.String(64), nullable=True),
+        sa.Column("counter", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.String(27), nullable=False),
+        sa.Column("proven_at", sa.String(27), nullable=True),
+        sa.Column("used_at", sa.String(27), nullable=True),
+        sa.ForeignKeyConstraint(["login"], ["accounts.login"], name=op.f("fk_factors_login_accounts")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_factors")),
+        sa.UniqueConstraint("credential_digest", name=op.f("uq_factors_credential_digest")),
+    )
+    op.create_index(op.f("ix_factors_login"), "factors", ["login"])
+    op.create_table(
+        "recovery_codes",
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("login", sa.String(80), nullable=False),
+        sa.Column("used_at", sa.String(27), nullable=True),
+        sa.ForeignKeyConstraint(["login"], ["accounts.login"], name=op.f("fk_recovery_codes_login_accounts")),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_recovery_codes")),
+    )
+    op.create_index(op.f("ix_recovery_codes_login"), "recovery_codes", ["login"])
+
+
+def _without_people() -> None:
+    for table in ("recovery_codes", "factors", "old_passwords"):
+        op.drop_table(table)
+    op.drop_column("person_tokens", "confirmed")
+    for name in ("confirmed_at", "amr"):
+        op.drop_column("sessions", name)
+    for name in ("signed_in_at", "password_set_at", "valid_until"):
+        op.drop_column("accounts", name)
