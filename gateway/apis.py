@@ -75,15 +75,22 @@ def _headers(operation: Mapping[str, Any], request: Request, trace: str | None) 
     if operation.get("records") is None:
         wanted.append((b"accept", "Accept"))
     passed = {}
+    for_us = _named_by_connection(request)
     for name, title in wanted:
         value = request.header(name)
-        if value is not None and len(value) <= 256 and value.isascii():
+        if name not in for_us and value is not None and len(value) <= 256 and value.isascii():
             passed[title] = value.decode("ascii")
     if operation.get("records") is not None:
         passed["Accept"] = "application/json"
-    if trace is not None:
+    if trace is not None and b"traceparent" not in for_us:
         passed["traceparent"] = trace
     return passed
+
+
+def _named_by_connection(request: Request) -> frozenset[bytes]:
+    """Return the fields that are meant for this connection only (RFC 9110 section 7.6.1)."""
+    named = b",".join(request.all(b"connection")).lower()
+    return frozenset(name.strip() for name in named.split(b",")) - {b"content-type"}
 
 
 async def ask(provider: Provider, permit: Permit, asked: Asked) -> Answer | Stream:

@@ -267,6 +267,13 @@ def upstream(status: int, proxy: str, code: str, zh: str, en: str) -> Objection:
 PROVIDER_DOWN = upstream(
     502, "connection_refused", "provider_down", "无法连接提供方", "the provider cannot be reached"
 )
+PROVIDER_RESTS = upstream(
+    503,
+    "destination_unavailable",
+    "provider_rests",
+    "提供方多次无法连接，稍后再试",
+    "the provider could not be reached several times over; try again later",
+).having("Retry-After", "5")
 PROVIDER_UNRESOLVED = upstream(
     502, "dns_error", "provider_unresolved", "提供方地址无法解析", "the provider's name cannot be resolved"
 )

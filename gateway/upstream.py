@@ -4,7 +4,8 @@ A connection's name is resolved once per TCP connection, every address that come
 networks that the deployment names, and the connection is made to the address that was checked, so a name
 that changes its mind (rebinding) changes nothing. Special addresses (loopback, link-local, metadata) need a
 network that names them explicitly. Redirects are not followed; time and size are bounded; a compressed
-answer is refused, since none was asked for. No text of a provider's error goes any further than here.
+answer is refused, since none was asked for. A provider that cannot be reached is left alone for a while
+(`breaker`). No text of a provider's error goes any further than here.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 from core.networks import Address, address_of, allowed
 from core.settings import Connection, Settings
 from gateway import objections as no
+from gateway.breaker import Breaker
 from gateway.objections import Objection, Refused
 from gateway.wire import Head, Wire
 
@@ -40,6 +42,7 @@ class Provider:
         self._prefix = parts.path.rstrip("/")
         self._idle: deque[Wire] = deque()
         self._open = 0
+        self._breaker = Breaker()
         own = {name: settings.secret(ref) for name, ref in (connection.headers or {}).items()}
         self._fixed = f"Host: {parts.netloc}\r\nUser-Agent: shuxiang\r\n" + "".join(
             f"{name}: {value}\r\n" for name, value in own.items()
@@ -114,17 +117,27 @@ class Provider:
         return "".join(lines).encode("latin-1") + body
 
     async def _connect(self) -> Wire:
+        loop = asyncio.get_running_loop()
         if self._open >= OPEN_MOST:
             raise Refused(no.BUSY)
+        if not self._breaker.may_try(loop.time()):
+            raise Refused(no.PROVIDER_RESTS)
         self._open += 1
+        try:
+            wire = await self._dial_in_time()
+        except BaseException as failed:
+            self._open -= 1
+            if isinstance(failed, Refused):
+                self._breaker.missed(loop.time())
+            raise
+        self._breaker.reached()
+        return wire
+
+    async def _dial_in_time(self) -> Wire:
         try:
             return await asyncio.wait_for(self._dial(), self._connection.connect_seconds)
         except TimeoutError as late:
-            self._open -= 1
             raise Refused(no.CONNECT_TIMEOUT) from late
-        except BaseException:
-            self._open -= 1
-            raise
 
     async def _dial(self) -> Wire:
         loop = asyncio.get_running_loop()
@@ -165,4 +178,5 @@ class Provider:
 def _tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False  # RFC 9525 section 2: names stand in subjectAltName alone
     return context

@@ -50,6 +50,8 @@ def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
             "s3cret",
             "/connections/1/headers/X-Service-Key",
         ),
+        ("connections.yaml", "http://127.0.0.1:8010", "http://①②⑦.0.0.1", "/connections/1/base_url"),
+        ("connections.yaml", "http://127.0.0.1:8010", "http://10.0.0.1#@x", "/connections/1/base_url"),
         ("accounts.yaml", "roles: [auditor]", "roles: [king]", "/accounts/6/roles/0"),
         (
             "datasets/workdays.yaml",
