@@ -24,6 +24,7 @@ ALGORITHMS = ("ES256", "PS256", "Ed25519", "EdDSA")
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "priv"})
 _RSA_BITS = range(2048, 4097)
 _EXPONENTS = range(65537, 2**32)
+_CURVES = frozenset({"P-256", "Ed25519"})
 
 
 class _Kind(NamedTuple):
@@ -96,21 +97,20 @@ def _check_purpose(jwk: Mapping[str, Any], kind: _Kind, pointer: str) -> None:
 
 def _imported(jwk: Mapping[str, Any], kind: _Kind, pointer: str) -> Key:
     try:
+        if kind.key is RSAKey and not _is_strong(jwk):
+            raise _weak(pointer)
         key: Key = kind.key.import_key({name: jwk[name] for name in kind.members})
     except (JoseError, ValueError, KeyError, TypeError) as wrong:
         raise invalid(pointer, "不是完整的公钥", "is not a whole public key") from wrong
-    if not _is_strong(key):
+    if isinstance(key, ECKey | OKPKey) and key.curve_name not in _CURVES:
         raise _weak(pointer)
     return key
 
 
-def _is_strong(key: Key) -> bool:
-    if isinstance(key, RSAKey):
-        numbers = key.public_key.public_numbers()
-        return numbers.n.bit_length() in _RSA_BITS and numbers.e in _EXPONENTS
-    if isinstance(key, ECKey):
-        return key.curve_name == "P-256"
-    return isinstance(key, OKPKey) and key.curve_name == "Ed25519"
+def _is_strong(jwk: Mapping[str, Any]) -> bool:
+    """Tell whether an RSA key is long enough to be safe, and neither it nor its exponent takes long."""
+    n, e = (int.from_bytes(base64.urlsafe_b64decode(jwk[name] + "==")) for name in ("n", "e"))
+    return n.bit_length() in _RSA_BITS and e in _EXPONENTS
 
 
 def _check_chain(chain: Sequence[str], key: Key, pointer: str) -> None:
