@@ -49,6 +49,7 @@ def accounts(work: Work, call: Call) -> Reply:
     response="response/account",
     status=201,
     summary=Text("分配账号（一次性密码只显示一次）", "Create an account; the password is shown once"),
+    step_up=True,
 )
 def create(work: Work, call: Call) -> Reply:
     """Create an account. The answer is kept nowhere, so it cannot be repeated."""
@@ -78,6 +79,7 @@ def account(work: Work, call: Call, login: str) -> Reply:
     request="request/account_roles",
     response="response/account",
     summary=Text("更改账号角色", "Change the roles of an account"),
+    step_up=True,
 )
 def roles(work: Work, call: Call, login: str) -> Reply:
     """Give an account other roles; 202 where they are proposed and somebody else decides."""
@@ -94,6 +96,7 @@ def roles(work: Work, call: Call, login: str) -> Reply:
     who=KEEPERS,
     response="response/account",
     summary=Text("停用、启用账号或重置密码", "Disable or enable an account, or reset its password"),
+    step_up=True,
 )
 def act(work: Work, call: Call, login: str, action: str) -> Reply:
     """Take one of the account's `actions`; a reset shows the new one-time password, this once."""

@@ -217,7 +217,11 @@ def new_account_page(work: Work, seen: Seen) -> Page:
 
 
 @pages.form(
-    "/accounts/new", who=KEEPERS, summary=Text("分配账号", "Create an account"), again=new_account_page
+    "/accounts/new",
+    who=KEEPERS,
+    summary=Text("分配账号", "Create an account"),
+    again=new_account_page,
+    step_up=True,
 )
 def do_create_account(work: Work, seen: Seen) -> Page:
     """Create an account and show its one-time password, this once."""
@@ -240,6 +244,7 @@ def one_account_page(work: Work, seen: Seen, login: str, action: str = "") -> Pa
     who=KEEPERS,
     summary=Text("更改账号角色", "Change roles"),
     again=one_account_page,
+    step_up=True,
 )
 def do_roles(work: Work, seen: Seen, login: str) -> Go:
     """Give an account other roles."""
@@ -256,6 +261,7 @@ def do_roles(work: Work, seen: Seen, login: str) -> Go:
     who=KEEPERS,
     summary=Text("办理账号", "Act on an account"),
     again=one_account_page,
+    step_up=True,
 )
 def do_act_on_account(work: Work, seen: Seen, login: str, action: str) -> Page | Go:
     """Disable or enable an account, or reset its password and show the new one, this once."""

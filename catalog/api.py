@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cases.decisions import DECISIONS
 from catalog.bases import list_bases
 from catalog.codes import from_url
 from catalog.datasets import act_on_dataset, find_dataset, register_dataset, revise_dataset
@@ -114,6 +115,7 @@ def revise(work: Work, call: Call, code: str) -> Reply:
     who={"provider", "platform_manager"},
     response="response/dataset",
     summary=Text("办理数据集", "Act on a dataset"),
+    step_up=DECISIONS,
 )
 def act(work: Work, call: Call, code: str, action: str) -> Reply:
     """Take one of the `actions` that the dataset offers the caller, with the fields that its form names."""

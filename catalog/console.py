@@ -9,6 +9,7 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
+from cases.decisions import DECISIONS
 from cases.model import roles_in
 from cases.timing import book_of
 from catalog.bases import list_bases
@@ -279,6 +280,7 @@ def detach(work: Work, seen: Seen, code: str, kind: str) -> Go:
     who={"provider", "platform_manager"},
     summary=Text("办理数据集", "Act on a dataset"),
     again=dataset,
+    step_up=DECISIONS,
 )
 def act(work: Work, seen: Seen, code: str, action: str) -> Go:
     """Take a step of the workflow."""

@@ -7,6 +7,7 @@ from typing import Any
 from flask import request
 
 from cases.attachments import MOST_BYTES
+from cases.decisions import DECISIONS
 from core.codes import code_in
 from core.errors import invalid
 from core.text import Text
@@ -99,6 +100,7 @@ def client(work: Work, call: Call, client_id: str) -> Reply:
     who=MANAGER,
     response="response/client",
     summary=Text("启用业务系统", "Approve a business system"),
+    step_up=True,
 )
 def approve(work: Work, call: Call, client_id: str) -> Reply:
     """Let a system take part."""
@@ -112,6 +114,7 @@ def approve(work: Work, call: Call, client_id: str) -> Reply:
     who=MANAGER,
     response="response/client",
     summary=Text("停用业务系统", "Disable a business system"),
+    step_up=True,
 )
 def disable(work: Work, call: Call, client_id: str) -> Reply:
     """Shut a system out."""
@@ -127,6 +130,7 @@ def disable(work: Work, call: Call, client_id: str) -> Reply:
     response="response/credential_issued",
     status=201,
     summary=Text("签发凭据（只显示一次）", "Issue a credential, shown once"),
+    step_up=True,
 )
 def issue(work: Work, call: Call, client_id: str) -> Reply:
     """Make a secret for a system. The answer is kept nowhere, so it cannot be repeated."""
@@ -148,6 +152,7 @@ def issue(work: Work, call: Call, client_id: str) -> Reply:
     response="response/credential",
     status=201,
     summary=Text("登记公钥或证书", "Register a public key or a certificate"),
+    step_up=True,
 )
 def key(work: Work, call: Call, client_id: str) -> Reply:
     """Register a key that the system signs with, or a certificate that it shows."""
@@ -161,6 +166,7 @@ def key(work: Work, call: Call, client_id: str) -> Reply:
     who={"consumer", "platform_manager"},
     response="response/client",
     summary=Text("吊销凭据", "Revoke a credential"),
+    step_up=True,
 )
 def revoke(work: Work, call: Call, client_id: str, credential_id: str) -> Reply:
     """Revoke a secret, a key or a certificate, and the tokens of the system with it."""
@@ -187,6 +193,7 @@ def change(work: Work, call: Call, client_id: str) -> Reply:
     who=MANAGER,
     response="response/client",
     summary=Text("同意变更认证方式", "Approve another way of authentication"),
+    step_up=True,
 )
 def approve_authentication(work: Work, call: Call, client_id: str) -> Reply:
     """Put the way in force that a system asks for."""
@@ -200,6 +207,7 @@ def approve_authentication(work: Work, call: Call, client_id: str) -> Reply:
     who=MANAGER,
     response="response/client",
     summary=Text("不同意变更认证方式", "Refuse another way of authentication"),
+    step_up=True,
 )
 def refuse_authentication(work: Work, call: Call, client_id: str) -> Reply:
     """Let a system stay with the way that it has."""
@@ -303,6 +311,7 @@ def paper(work: Work, call: Call, application_id: str, attachment_id: str) -> Re
     who=PARTIES,
     response="response/application",
     summary=Text("办理共享申请", "Take a step of an application"),
+    step_up=DECISIONS,
 )
 def application_action(work: Work, call: Call, application_id: str, action: str) -> Reply:
     """Submit, accept, grant, refuse, inform or withdraw, as the rulebook has it."""
@@ -356,6 +365,7 @@ def grant(work: Work, call: Call, grant_id: str) -> Reply:
     who=PARTIES,
     response="response/grant",
     summary=Text("暂停、恢复、收回或终止授权", "Suspend, resume, take back or end a grant"),
+    step_up=True,
 )
 def grant_action(work: Work, call: Call, grant_id: str, action: str) -> Reply:
     """Suspend, resume, reclaim or terminate, as the rulebook has it."""

@@ -9,6 +9,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from cases.attachments import MOST_BYTES
+from cases.decisions import DECISIONS
 from cases.timing import book_of
 from catalog.codes import from_url
 from catalog.corrections import open_disputes
@@ -116,6 +117,7 @@ def system(work: Work, seen: Seen, id: str, action: str = "") -> Page:
     who={"platform_manager"},
     summary=Text("审核业务系统", "Decide on a system"),
     again=system,
+    step_up=True,
 )
 def decide_on_system(work: Work, seen: Seen, id: str, action: str) -> Go:
     """Approve or disable a system."""
@@ -126,7 +128,9 @@ def decide_on_system(work: Work, seen: Seen, id: str, action: str) -> Go:
     return Go(f"/systems/{id}", Text(f"状态为“{title.zh}”", f"The system is {title.en}"))
 
 
-@pages.form("/systems/<id>/credentials", who=CONSUMER, summary=Text("签发凭据", "Issue a credential"))
+@pages.form(
+    "/systems/<id>/credentials", who=CONSUMER, summary=Text("签发凭据", "Issue a credential"), step_up=True
+)
 def issue_secret(work: Work, seen: Seen, id: str) -> Page:
     """Make a secret and show it, this once."""
     credential, secret = issue_credential(work, id)
@@ -138,6 +142,7 @@ def issue_secret(work: Work, seen: Seen, id: str) -> Page:
     "/systems/<id>/credentials/<credential>/revoke",
     who={"consumer", "platform_manager"},
     summary=Text("吊销凭据", "Revoke a credential"),
+    step_up=True,
 )
 def revoke_secret(work: Work, seen: Seen, id: str, credential: str) -> Go:
     """Revoke a secret."""
@@ -260,6 +265,7 @@ def application_page(work: Work, seen: Seen, id: str, action: str = "") -> Page:
     who=PARTIES,
     summary=Text("办理共享申请", "Act on an application"),
     again=application_page,
+    step_up=DECISIONS,
 )
 def act_on_application_page(work: Work, seen: Seen, id: str, action: str) -> Go:
     """Take a step; a decision to grant carries its terms."""
@@ -346,6 +352,7 @@ def grant_page(work: Work, seen: Seen, id: str, action: str = "") -> Page:
     who=PARTIES,
     summary=Text("办理授权", "Act on a grant"),
     again=grant_page,
+    step_up=True,
 )
 def act_on_grant_page(work: Work, seen: Seen, id: str, action: str) -> Go:
     """Suspend, resume, take back or end a grant."""

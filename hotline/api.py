@@ -200,6 +200,7 @@ def _outcome(ticket_id: str, result: Held | Refusal) -> dict[str, Any]:
     request="request/ticket_unmask",
     response="response/ticket_caller",
     summary=Text("查看来电人完整信息（须写明理由，记录在案）", "Show the caller in the clear, for a reason"),
+    step_up=True,
 )
 def caller(work: Work, call: Call, ticket_id: str) -> Reply:
     """Show who called, in the clear; who asked and why is kept."""

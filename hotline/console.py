@@ -219,7 +219,11 @@ def _typed(seen: Seen, book: Rulebook, leaving: tuple[str, ...] = ()) -> dict[st
 
 
 @pages.form(
-    "/tickets/<id>/caller", who=ACTING, summary=Text("查看来电人完整信息", "Show the caller"), again=ticket
+    "/tickets/<id>/caller",
+    who=ACTING,
+    summary=Text("查看来电人完整信息", "Show the caller"),
+    again=ticket,
+    step_up=True,
 )
 def show_caller(work: Work, seen: Seen, id: str) -> Page:
     """Show who called in the clear, this once, for a reason that is kept."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cases.attachments import MOST_BYTES
+from cases.decisions import DECISIONS
 from core.codes import code_in
 from core.errors import FieldError, Invalid, invalid
 from core.text import Text
@@ -109,6 +110,7 @@ def matter(work: Work, call: Call, matter_id: str) -> Reply:
     who=SIGNED_IN,
     response="response/matter",
     summary=Text("办理事项", "Take a step of a matter"),
+    step_up=DECISIONS,
 )
 def act(work: Work, call: Call, matter_id: str, action: str) -> Reply:
     """Take one of the `actions` that the matter offers the caller, with the fields that its form names."""

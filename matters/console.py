@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cases.attachments import MOST_BYTES
+from cases.decisions import DECISIONS
 from cases.timing import book_of
 from core.codes import code_in
 from core.errors import invalid
@@ -173,6 +174,7 @@ def matter(work: Work, seen: Seen, id: str, action: str = "") -> Page:
     who=SIGNED_IN,
     summary=Text("办理事项", "Act on a matter"),
     again=matter,
+    step_up=DECISIONS,
 )
 def act_on_page(work: Work, seen: Seen, id: str, action: str) -> Go:
     """Take a step of the procedure."""

@@ -47,6 +47,7 @@ def proposal(work: Work, call: Call, proposal_id: str) -> Reply:
     who=BOTH,
     response="response/role_proposal",
     summary=Text("决定或撤回角色调整", "Approve, refuse or withdraw a change of roles"),
+    step_up=True,
 )
 def decide(work: Work, call: Call, proposal_id: str, action: str) -> Reply:
     """Take one of the proposal's `actions`."""

@@ -35,7 +35,10 @@ def proposal_page(work: Work, seen: Seen, id: str) -> Page:
 
 
 @pages.form(
-    "/role-proposals/<id>/actions/<action>", who=BOTH, summary=Text("决定角色调整", "Decide on roles")
+    "/role-proposals/<id>/actions/<action>",
+    who=BOTH,
+    summary=Text("决定角色调整", "Decide on roles"),
+    step_up=True,
 )
 def do_decide(work: Work, seen: Seen, id: str, action: str) -> Go:
     """Approve, refuse or withdraw."""

@@ -68,6 +68,7 @@ def erasure(work: Work, call: Call, erasure_id: str) -> Reply:
     request="request/audit_erasure_decision",
     response="response/audit_erasure",
     summary=Text("决定是否删除正文", "Decide on an erasure"),
+    step_up=True,
 )
 def decision(work: Work, call: Call, erasure_id: str) -> Reply:
     """Decide on an erasure that somebody else asked for. The bodies go within a minute of a grant."""

@@ -145,6 +145,7 @@ def _context(work: Work, id: str) -> Mapping[str, Any]:
     who=DECIDERS,
     summary=Text("决定删除申请", "Decide on an erasure"),
     again=one_erasure,
+    step_up=True,
 )
 def decide(work: Work, seen: Seen, id: str) -> Go:
     """Decide on an erasure that somebody else asked for."""

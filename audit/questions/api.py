@@ -88,6 +88,7 @@ def subject(work: Work, call: Call) -> Reply:
     who=AUDITOR,
     summary=Text("导出一个问题的答案", "The answer to a question as a file"),
     query={**EXPORTED, **ASKED},
+    step_up=True,
 )
 def export_file(work: Work, call: Call) -> Reply:
     """Save an answer as a file; that is put on record."""

@@ -174,7 +174,9 @@ def confirm_export(work: Work, seen: Seen) -> Page:
     return Page("audit/export.html", context)
 
 
-@pages.show("/records/export/<form>", who=AUDITOR, summary=Text("下载查到的记录", "Save what was found"))
+@pages.show(
+    "/records/export/<form>", who=AUDITOR, summary=Text("下载查到的记录", "Save what was found"), step_up=True
+)
 def save_found(work: Work, seen: Seen, form: str) -> File:
     """Save the records that a search finds as a file; that is put on record."""
     made = export(work, FOUND, _searched(work, seen), form)

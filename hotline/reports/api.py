@@ -51,6 +51,7 @@ def report(work: Work, call: Call) -> Reply:
     who=WHO,
     summary=Text("导出热线报表（csv 或 xlsx）", "Report of the hotline as csv or xlsx"),
     query=ASKED,
+    step_up=True,
 )
 def report_file(work: Work, call: Call, form: str) -> Reply:
     """Save the report of a period as a file for a spreadsheet; the export goes on record."""
@@ -80,6 +81,7 @@ def overdue(work: Work, call: Call) -> Reply:
     who=WHO,
     summary=Text("导出逾期清单（csv 或 xlsx）", "Limits that were not kept, as csv or xlsx"),
     query=ASKED,
+    step_up=True,
 )
 def overdue_file(work: Work, call: Call, form: str) -> Reply:
     """Save the whole list as a file for a spreadsheet; the export goes on record."""

@@ -64,7 +64,10 @@ def bulletin(work: Work, seen: Seen) -> Page:
 
 
 @pages.show(
-    "/hotline/reports/export/<form>", who=WHO, summary=Text("导出热线报表", "Save the report as a file")
+    "/hotline/reports/export/<form>",
+    who=WHO,
+    summary=Text("导出热线报表", "Save the report as a file"),
+    step_up=True,
 )
 def save_report(work: Work, seen: Seen, form: str) -> File:
     """Save the report of a period as a file for a spreadsheet."""
@@ -73,7 +76,10 @@ def save_report(work: Work, seen: Seen, form: str) -> File:
 
 
 @pages.show(
-    "/hotline/reports/overdue/export/<form>", who=WHO, summary=Text("导出逾期清单", "Save the list as a file")
+    "/hotline/reports/overdue/export/<form>",
+    who=WHO,
+    summary=Text("导出逾期清单", "Save the list as a file"),
+    step_up=True,
 )
 def save_overdue(work: Work, seen: Seen, form: str) -> File:
     """Save the whole overdue list as a file for a spreadsheet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cases.decisions import DECISIONS
 from cases.present import department_view
 from core.errors import invalid
 from core.text import Text
@@ -118,6 +119,7 @@ def supervision(work: Work, call: Call, supervision_id: str) -> Reply:
     who=SIGNED_IN,
     response="response/supervision",
     summary=Text("办理催办督办", "Take a step of a supervision"),
+    step_up=DECISIONS,
 )
 def act(work: Work, call: Call, supervision_id: str, action: str) -> Reply:
     """Take one of the `actions` that the supervision offers the caller, with the fields of its form."""

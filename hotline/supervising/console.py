@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cases.decisions import DECISIONS
 from cases.timing import book_of
 from core.errors import Invalid, NotFound, Refusal
 from core.text import Text
@@ -240,6 +241,7 @@ def packet(work: Work, seen: Seen, id: str) -> Page:
     who=SIGNED_IN,
     summary=Text("办理催办督办", "Act on a supervision"),
     again=supervision,
+    step_up=DECISIONS,
 )
 def act_on_page(work: Work, seen: Seen, id: str, action: str) -> Go:
     """Take a step of the procedure."""

@@ -8,13 +8,13 @@ import pytest
 
 from tests.cast import alice, bob, carol, dave
 from tests.conftest import World
-from web.auth import PASSWORD_CHANGE, PUBLIC, SIGNED_IN
+from web.auth import PUBLIC, SIGNED_IN, UNFINISHED
 from web.http import Route
 
 HOTLINE = {"operator", "dispatcher", "handler", "supervisor", "leader", "superior", "discipline"}
 HOTLINE |= {"business_environment", "emergency_office"}
 ROLES = {"provider", "consumer", "platform_manager", "auditor", "administrator", "security_admin", *HOTLINE}
-ANY = PUBLIC | SIGNED_IN | {PASSWORD_CHANGE}
+ANY = PUBLIC | SIGNED_IN | set(UNFINISHED)
 """What admits whoever has an account, or everybody."""
 CAST = {"provider": alice, "consumer": carol, "platform_manager": bob, "auditor": dave}
 
