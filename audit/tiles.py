@@ -82,7 +82,9 @@ def encode_bundle(entries: Iterable[bytes]) -> bytes:
 
 def decode_bundle(bundle: bytes) -> list[bytes]:
     """Return the entries of a bundle. Raises ValueError when it is cut off."""
-    entries, at, size = list[bytes](), 0, len(bundle)
+    entries, at, size = _of_one_length(bundle), 0, len(bundle)
+    if entries:
+        return entries
     while at < size:
         if at + 2 > size:
             raise ValueError("the bundle ends within a length")
@@ -92,6 +94,15 @@ def decode_bundle(bundle: bytes) -> list[bytes]:
         entries.append(bundle[at + 2 : end])
         at = end
     return entries
+
+
+def _of_one_length(bundle: bytes) -> list[bytes]:
+    """Return the entries of a bundle where all are as long as the first, as most are; else none."""
+    step = 2 + int.from_bytes(bundle[:2])
+    count, rest = divmod(len(bundle), step)
+    if rest or bundle[::step] != bundle[:1] * count or bundle[1::step] != bundle[1:2] * count:
+        return []
+    return [bundle[i : i + step - 2] for i in range(2, len(bundle) + 1, step)]
 
 
 def hash_reader(size: int, read_tile: ReadTile) -> Read:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from audit.bodies import Line, read_bodies
+from audit.bodies import PER_FILE, Line, bodies_path, read_bodies
 from audit.columns.blocks import Block
 from audit.columns.hot import envelopes_of
 from audit.columns.schema import SCHEMA, table_of
+from audit.files import tile_reader
+from audit.tiles import ENTRIES, WIDTH, decode_bundle
+from audit.verify_spelled import Sealed, in_doubt
 
 _ROWS = 4_096
 """Rows that are compared at a time."""
+_MOST_BYTES = 1 << 31
+"""What places of 32 bits are enough for."""
 
 
 def rows_fit(folder: Path, block: Block, size: int, pruned: int, gone: Collection[int]) -> bool:
@@ -25,8 +31,7 @@ def rows_fit(folder: Path, block: Block, size: int, pruned: int, gone: Collectio
     """
     with pq.ParquetFile(block.path(folder)) as file:
         compared = _Comparison(folder, block, size, pruned, gone)
-        pieces = (pa.Table.from_batches([batch]) for batch in file.iter_batches(_ROWS, use_threads=False))
-        return all(compared.goes_on(rows) for rows in pieces) and compared.is_over()
+        return all(map(compared.goes_on, file.iter_batches(_ROWS, use_threads=False))) and compared.is_over()
 
 
 class _Comparison:
@@ -34,42 +39,74 @@ class _Comparison:
 
     def __init__(self, folder: Path, block: Block, size: int, pruned: int, gone: Collection[int]) -> None:
         self._folder = folder
+        self._block = block
         self._size = size
         self._pruned = pruned
         self._gone = gone
-        self._lines = read_bodies(folder / "bodies", block.first, block.end)
-        self._next = next(self._lines, None)
+        self._file = _File(folder, block.first)
+        self._next = block.first
 
-    def goes_on(self, rows: pa.Table) -> bool:
+    def goes_on(self, rows: pa.RecordBatch) -> bool:
         """Tell whether the next rows are those of the next bodies, up to the last of these rows."""
         if rows.schema.names != SCHEMA.names:
             return False
-        indexes = rows.column("log_index").to_pylist()
-        lines = self._up_to(indexes[-1]) if indexes and indexes[-1] is not None else []
-        made = self._made(lines)
-        if made.equals(rows):
-            return True
-        due, there = self._among(made, [line.at for line in lines]), self._among(rows, indexes)
-        return bool(due.equals(there))
+        indexes = rows["log_index"].to_pylist()
+        if not indexes or None in indexes:
+            return not indexes
+        first, self._next = self._next, max(self._next, indexes[-1] + 1)
+        sealed = self._sealed(first) if indexes == list(range(first, self._next)) else None
+        if sealed is None:
+            return self._fit(rows, indexes, list(read_bodies(self._folder / "bodies", first, self._next)))
+        doubtful = in_doubt(sealed, rows)
+        lines = [sealed.line(i) for i in doubtful]
+        return not doubtful or self._fit(rows.take(pa.array(doubtful)), [line.at for line in lines], lines)
 
     def is_over(self) -> bool:
         """Tell whether no body is left that should have a row."""
-        return all(self._is_gone(line.at) for line in ([self._next] if self._next else []) + [*self._lines])
+        rest = read_bodies(self._folder / "bodies", self._next, self._block.end)
+        return all(self._is_gone(line.at) for line in rest)
 
-    def _up_to(self, last: int) -> list[Line]:
-        taken: list[Line] = []
-        while self._next is not None and self._next.at <= last:
-            taken.append(self._next)
-            self._next = next(self._lines, None)
-        return taken
+    def _sealed(self, first: int) -> Sealed | None:
+        """Return the records from `first` up to the next, None when not all of their bodies are there."""
+        if self._file.first != first // PER_FILE * PER_FILE:
+            self._file = _File(self._folder, first)
+        begin, count = first - self._file.first, self._next - first
+        offsets = self._file.offsets[begin : begin + count + 1]
+        if len(offsets) <= count:
+            return None
+        return Sealed(first, self._file.raw, offsets, _entries(self._folder, first, self._next, self._size))
 
-    def _made(self, lines: Sequence[Line]) -> pa.Table:
-        if not lines:
-            return SCHEMA.empty_table()
-        return table_of(lines, envelopes_of(self._folder, lines, self._size))
+    def _fit(self, rows: pa.RecordBatch, indexes: Sequence[int | None], lines: Sequence[Line]) -> bool:
+        """Tell whether the rows are what these bodies give when they are read."""
+        table, made = pa.Table.from_batches([rows]), SCHEMA.empty_table()
+        if lines:
+            made = table_of(lines, envelopes_of(self._folder, lines, self._size))
+        if made.equals(table):
+            return True
+        due, there = self._among(made, [line.at for line in lines]), self._among(table, indexes)
+        return bool(due.equals(there))
 
     def _among(self, rows: pa.Table, indexes: Sequence[int | None]) -> pa.Table:
         return rows.filter(pa.array([not self._is_gone(at) for at in indexes], pa.bool_()))
 
     def _is_gone(self, at: int | None) -> bool:
         return at is not None and (at < self._pruned or at in self._gone)
+
+
+class _File:
+    """A file of bodies; nothing is in it where there is none, or a far too large one."""
+
+    def __init__(self, folder: Path, index: int) -> None:
+        path = bodies_path(folder / "bodies", index)
+        self.first = index // PER_FILE * PER_FILE
+        self.raw = path.read_bytes() if path.exists() and path.stat().st_size < _MOST_BYTES else b""
+        lines = self.raw.split(b"\n")[:-1]
+        self.offsets = pa.array([0, *accumulate([len(line) + 1 for line in lines])], pa.int32())
+
+
+def _entries(folder: Path, first: int, end: int, size: int) -> list[bytes]:
+    """Return the envelopes of neighbouring records in a log of `size`."""
+    read, begin = tile_reader(folder / "log"), first // WIDTH
+    bundles = (read(ENTRIES, i, min(WIDTH, size - i * WIDTH)) for i in range(begin, -(-end // WIDTH)))
+    entries = [entry for bundle in bundles for entry in decode_bundle(bundle)]
+    return entries[first - begin * WIDTH : end - begin * WIDTH]
