@@ -85,8 +85,8 @@ def _local(place: Place, record_id: str) -> str:
 def check(place: Place, /, **asked: Any) -> None:
     """Check proofs, consistency proofs, checkpoints and archive units, offline, by verifier.py.
 
-    Keys that are not given are this deployment's own. Exit status: 0 all hold, 1 something does not, 2 a file
-    cannot be read or an option is wrong.
+    Keys that are not given are this deployment's own. Exit status: 0 all hold, 1 something does not or
+    a file is damaged, 2 a file is not there or an option is wrong.
     """
     from argparse import Namespace
 

@@ -38,9 +38,11 @@ ALGORITHMS = {ED25519: "Ed25519", COSIGNER: "Ed25519", ML_DSA: "ML-DSA-44"}
 PUBLIC_BYTES = {ED25519: 32, COSIGNER: 32, ML_DSA: 1312}
 PROOF_FIRST_LINE = "c2sp.org/tlog-proof@v1"
 EXPORT_FIRST_LINE = "shuxiang-export/v1"
+GONE = "bodies-gone "  # begins the line of an export's manifest that counts them
 UNIT_LEVEL = 14  # an archive unit holds 2**14 records
 LARGEST = 256 * 1024 * 1024  # nothing that is read is larger
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 (Python 3.9)
+BEIJING = timezone(timedelta(hours=8))  # the time of the platforms, whatever zone this machine is in
+EPOCH = datetime(1970, 1, 1, 8, tzinfo=BEIJING)
 
 
 class Fault(Exception):
@@ -49,6 +51,10 @@ class Fault(Exception):
 
 class Unreadable(Fault):
     """A file, a key or an option is not of the form that it should have."""
+
+
+class Misused(Unreadable):
+    """A file cannot be opened, or an option is missing: nothing was found out."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Report:
     file: str
     steps: list[Step] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
-    readable: bool = True
+    readable: bool = True  # False: it is nothing that can be checked, or something else is missing
 
     @property
     def sound(self) -> bool:
@@ -317,7 +323,7 @@ def check_proof(text: str, trust: Trust, given: Given, report: Report) -> None:
         raise Unreadable("不是 tlog-proof / not a tlog-proof")
     index, path, checkpoint = whole_number(lines[0][6:]), hashes(lines[1:]), parse_checkpoint(note)
     if given.envelope is None and extra is None:
-        raise Unreadable("证明不含信封，请用 --envelope 给出 / the proof holds no envelope: give --envelope")
+        raise Misused("证明不含信封，请用 --envelope 给出 / the proof holds no envelope: give --envelope")
     envelope = unbase64(extra or "") if given.envelope is None else given.envelope
     leaf, said = leaf_hash(envelope), parse_envelope(envelope)
     check_checkpoint(checkpoint, trust, report)
@@ -524,6 +530,15 @@ def member(unit: zipfile.ZipFile, name: str) -> bytes:
     return data
 
 
+def is_archive(path: Path) -> bool:
+    """Tell whether a file is an archive, or begins as one. Raises Misused where it cannot be opened."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"PK\3\4" or zipfile.is_zipfile(path)
+    except OSError as wrong:
+        raise Misused(f"{path}: {wrong.strerror}") from None
+
+
 def open_archive(path: Path) -> zipfile.ZipFile:
     """Open an archive. Raises Unreadable."""
     try:
@@ -553,6 +568,10 @@ def check_export(export: zipfile.ZipFile, trust: Trust, report: Report) -> None:
     report.check(
         "记录在日志中 / the records are in the log", lambda: _export_proven(export, [*wanted], trust)
     )
+    gone = next((line[len(GONE) :] for line in lines if line.startswith(GONE)), "0")
+    if gone != "0":
+        report.facts.update(bodies_gone=whole_number(gone))
+        report.check("已删除的正文 / bodies that are gone", lambda: f"清单所记 / by the manifest: {gone}")
 
 
 def _export_signed(note: str, trust: Trust) -> str:
@@ -590,7 +609,7 @@ def digest(data: bytes) -> str:
 
 
 def instant(seconds: float) -> str:
-    """Return a time for people, in UTC; nothing for 0."""
+    """Return a time for people, in Beijing time with its offset; nothing for 0."""
     try:
         return (EPOCH + timedelta(seconds=seconds)).isoformat() if seconds else ""
     except OverflowError:
@@ -643,29 +662,34 @@ def to_text(raw: bytes) -> str:
 
 
 def check_file(path: Path, trust: Trust, given: Given) -> Report:
-    """Check one file of whatever sort it is."""
-    report = Report(path.name)
+    """Check one file of any sort; one that begins as it should and goes on otherwise is damaged."""
+    report = Report(path.name, readable=False)
     try:
         _check_sort(path, trust, given, report)
     except Unreadable as fault:
-        report.readable = False
+        report.readable = report.readable and not isinstance(fault, Misused)
         report.steps.append(Step("读取 / reading", False, str(fault)))
     return report
 
 
 def _check_sort(path: Path, trust: Trust, given: Given, report: Report) -> None:
-    if zipfile.is_zipfile(path):
+    if is_archive(path):
+        report.readable = True
         with open_archive(path) as archive:
             is_unit = "manifest.json" in archive.namelist()
             (check_unit if is_unit else check_export)(archive, trust, report)
         return
-    text = to_text(read(path))
+    raw = read(path)
+    report.readable = raw.startswith((PROOF_FIRST_LINE.encode(), b"old "))
+    text = to_text(raw)
     if text.startswith(PROOF_FIRST_LINE):
         check_proof(text, trust, given, report)
     elif not text.startswith("old "):
-        check_checkpoint(parse_checkpoint(text), trust, report)
+        checkpoint = parse_checkpoint(text)
+        report.readable = True
+        check_checkpoint(checkpoint, trust, report)
     elif given.old is None:
-        raise Unreadable("请用 --old 给出以前保存的检查点 / give the checkpoint that you kept: --old")
+        raise Misused("请用 --old 给出以前保存的检查点 / give the checkpoint that you kept: --old")
     else:
         check_consistency(text, to_text(given.old), trust, report)
 
@@ -676,7 +700,7 @@ def read(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
     except OSError as wrong:
-        raise Unreadable(f"{path}: {wrong.strerror}") from None
+        raise Misused(f"{path}: {wrong.strerror}") from None
     if len(data) > LARGEST:
         raise Unreadable(f"文件过大：{path} / too large")
     return data

@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
 import orjson
 
+from audit.bodies import is_erased
 from audit.keeping.finding import folder_of
 from audit.keys import NoteSigner
 from audit.place import log_folder
@@ -43,24 +45,25 @@ _KEYS = ("log.vkey", "log-mldsa.vkey", "receipt.vkey")
 _VERIFIER = Path(__file__).parents[1] / "checking" / "verifier.py"
 
 
-def write_bundle(file: IO[bytes], work: Work, answer: Answer, table: bytes) -> None:
-    """Write an answer and what proves it as a ZIP; `table` are its rows as CSV.
+def write_bundle(file: IO[bytes], work: Work, answer: Answer, table: Callable[[int], bytes]) -> None:
+    """Write an answer and what proves it as a ZIP; `table` returns its rows as CSV, given how many bodies
+    are gone.
 
     The same answer makes the same bytes but for the signature's key. Raises NotFound while the log has no
     checkpoint.
     """
-    folder = log_folder(work.settings)
     listed: list[str] = []
+    evidence = _evidence(work, answer) if answer.question.of_records else Evidence((), 0)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
-        for name, content in _files(work, folder, answer, table):
+        for name, content in _files(work, answer, table(evidence.gone), evidence):
             _add(bundle, name, content, answer.asked_at)
             listed.append(f"{hashlib.sha256(content).hexdigest()} {len(content)} {name}")
-        note = _signer(work.settings).sign_note(manifest(work.settings, answer, listed))
+        note = _signer(work.settings).sign_note(manifest(work.settings, answer, evidence.gone, listed))
         _add(bundle, MANIFEST, note.encode(), answer.asked_at)
 
 
-def manifest(settings: Settings, answer: Answer, listed: list[str]) -> str:
-    """Return the text that is signed: format, log, question, and a line for each file."""
+def manifest(settings: Settings, answer: Answer, gone: int, listed: list[str]) -> str:
+    """Return the text that is signed: format, log, question, bodies that are gone, a line for each file."""
     asked = orjson.dumps(dict(answer.asked), option=orjson.OPT_SORT_KEYS).decode()
     head = [
         FIRST_LINE,
@@ -72,22 +75,30 @@ def manifest(settings: Settings, answer: Answer, listed: list[str]) -> str:
         f"complete {'yes' if answer.coverage.complete else 'no'}",
         f"rows {answer.rows.num_rows}",
         f"cut {'yes' if answer.is_cut or answer.next_cursor else 'no'}",
+        f"bodies-gone {gone}",
     ]
     return "\n".join([*head, *listed]) + "\n"
 
 
-def _files(work: Work, folder: Path, answer: Answer, table: bytes) -> Iterator[tuple[str, bytes]]:
-    note, _ = published_checkpoint(folder)
+def _files(work: Work, answer: Answer, table: bytes, evidence: Evidence) -> Iterator[tuple[str, bytes]]:
+    note, _ = published_checkpoint(log_folder(work.settings))
     yield "answer.csv", table
-    if answer.question.of_records:
-        yield from _evidence(work, answer)
+    yield from evidence.files
     yield "checkpoint", note.encode()
     yield "keys.txt", "".join(key.read_text(encoding="utf-8") for key in _keys(work, answer)).encode()
     yield "verifier.py", _VERIFIER.read_bytes()
 
 
-def _evidence(work: Work, answer: Answer) -> Iterator[tuple[str, bytes]]:
-    bodies, envelopes = [], []
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The files that prove the records of an answer, and how many of their bodies are gone."""
+
+    files: Sequence[tuple[str, bytes]]
+    gone: int
+
+
+def _evidence(work: Work, answer: Answer) -> Evidence:
+    proofs, bodies, envelopes = [], [], []
     for row in answer.rows.select(["id", "log_index", "log"]).to_pylist():
         folder = folder_of(log_folder(work.settings), row["log"])
         body = _body(work, folder, row)
@@ -100,9 +111,10 @@ def _evidence(work: Work, answer: Answer) -> Iterator[tuple[str, bytes]]:
             envelopes.append(entry_at(folder, row["log_index"]) + b"\n")
         except Conflict:  # sealed this instant, the checkpoint follows
             continue
-        yield f"proofs/{row['id'] or row['log_index']}.tlog-proof", proof.encode()
-    yield "bodies.jsonl", b"".join(bodies)
-    yield "envelopes.jsonl", b"".join(envelopes)
+        proofs.append((f"proofs/{row['id'] or row['log_index']}.tlog-proof", proof.encode()))
+    there = sum(not is_erased(body[:-1]) for body in bodies)
+    files = [*proofs, ("bodies.jsonl", b"".join(bodies)), ("envelopes.jsonl", b"".join(envelopes))]
+    return Evidence(files, answer.rows.num_rows - there)
 
 
 def _keys(work: Work, answer: Answer) -> Iterator[Path]:

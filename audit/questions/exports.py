@@ -85,10 +85,15 @@ def written(work: Work, answer: Answer, form: str) -> IO[bytes]:
     elif form == PARQUET:
         _write_parquet(file, answer)
     else:
-        table = io.BytesIO()
-        _write_csv(table, answer)
-        write_bundle(file, work, answer, table.getvalue())
+        write_bundle(file, work, answer, lambda gone: _table(answer, gone))
     return file
+
+
+def _table(answer: Answer, gone: int) -> bytes:
+    """Return the rows of a bundle as CSV; below them, how many of the records have no body any more."""
+    table = io.BytesIO()
+    _write_csv(table, answer, gone)
+    return table.getvalue()
 
 
 def forget_answers(settings: Settings) -> None:
@@ -100,7 +105,7 @@ def _folder(settings: Settings) -> Path:
     return settings.data / "run" / "audit-exports"
 
 
-def _write_csv(file: IO[bytes], answer: Answer) -> None:
+def _write_csv(file: IO[bytes], answer: Answer, gone: int = 0) -> None:
     """Write CSV in UTF-8 with a byte order mark (RFC 4180); a text like a formula gets an apostrophe.
 
     Behind the rows and an empty line stands what they were asked of.
@@ -111,12 +116,12 @@ def _write_csv(file: IO[bytes], answer: Answer) -> None:
     writer.writerow([_both(column.title) for column in answer.columns])
     for row in answer.shown():
         writer.writerow([safe(cell) for cell in row.values()])
-    for line in _below(answer):
+    for line in _below(answer, gone):
         writer.writerow([safe(cell) for cell in line])
     text.detach()
 
 
-def _below(answer: Answer) -> Iterator[Sequence[Cell]]:
+def _below(answer: Answer, gone: int) -> Iterator[Sequence[Cell]]:
     yield []
     yield ["问题 question", _both(answer.question.title)]
     for name, value in answer.asked.items():
@@ -125,6 +130,8 @@ def _below(answer: Answer) -> Iterator[Sequence[Cell]]:
     yield ["依据 based on", _both(coverage_words(answer.coverage))]
     for note in answer.notes:
         yield ["注意 note", _both(note)]
+    if gone:
+        yield ["注意 note", f"其中 {gone} 条正文已删除 of these records {gone} have no body any more"]
     if answer.is_cut or answer.next_cursor is not None:
         yield ["注意 note", "还有更多，未全部列出 there is more than is listed here"]
 

@@ -220,7 +220,7 @@ def test_base64_has_one_proper_form(held: Held) -> None:
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     last = lines[3][-2]
     lines[3] = f"{lines[3][:-2]}{alphabet[alphabet.index(last) + 1]}="
-    assert check(held, held.keep("odd", "\n".join(lines))) == 2
+    assert check(held, held.keep("odd", "\n".join(lines))) == 1
 
 
 def test_a_proof_without_its_envelope_asks_for_it(held: Held) -> None:
@@ -234,21 +234,22 @@ def test_a_proof_without_its_envelope_asks_for_it(held: Held) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "reason"),
+    ("data", "status", "reason"),
     [
-        (b"", "not a signed note"),
-        (b"c2sp.org/tlog-proof@v1", "not a tlog-proof"),
-        (b"\xff\xfe", "not UTF-8"),
-        (b"PK\x03\x04", "control characters"),
-        (b"old 5\n\n", "not a signed note"),
-        (b"old 5\n\nx\n\n", "not a checkpoint"),
+        (b"", 2, "not a signed note"),
+        (b"\xff\xfe", 2, "not UTF-8"),
+        (b"c2sp.org/tlog-proof@v1", 1, "not a tlog-proof"),
+        (b"c2sp.org/tlog-proof@v1\n\xff", 1, "not UTF-8"),
+        (b"PK\x03\x04", 1, "the archive is damaged"),
+        (b"old 5\n\n", 1, "not a signed note"),
+        (b"old 5\n\nx\n\n", 1, "not a checkpoint"),
     ],
 )
-def test_what_cannot_be_read_is_named_with_its_reason(
-    held: Held, capsys: pytest.CaptureFixture[str], data: bytes, reason: str
+def test_what_is_damaged_is_a_finding_and_what_is_nothing_of_ours_is_not(
+    held: Held, capsys: pytest.CaptureFixture[str], data: bytes, status: int, reason: str
 ) -> None:
     path = held.keep("strange.txt", data)
-    assert check(held, path, "--old", held.desk / "kept.checkpoint") == 2
+    assert check(held, path, "--old", held.desk / "kept.checkpoint") == status
     told = capsys.readouterr().out
     assert "strange.txt: " in told
     assert reason in told

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import io
+import zipfile
+from datetime import timedelta
+from typing import IO, Any
 
 from audit.keeping.covered import Keeping
 from audit.keeping.erasing import carry_out
@@ -62,6 +65,17 @@ def test_a_body_is_erased_by_two_and_its_record_says_on_what_basis(
         listed = auditor.get(f"/records{page}").text
         assert "正文已删除" in listed
         assert "令牌不明" not in listed
+    since = (world.now - timedelta(days=2)).isoformat().replace("+", "%2B")
+    taken = auditor.get(f"/records/export/zip?kind=access&consumer=education&since={since}")
+    tell_of_what_is_gone(io.BytesIO(taken.get_data()), gone=0)
+    whole = auditor.get(f"/records/export/zip?kind=access&since={since}")
+    tell_of_what_is_gone(io.BytesIO(whole.get_data()), gone=1)
+
+
+def tell_of_what_is_gone(file: IO[bytes], *, gone: int) -> None:
+    with zipfile.ZipFile(file) as bundle:
+        assert f"\nbodies-gone {gone}\n" in bundle.read("manifest").decode()
+        assert (f"其中 {gone} 条正文已删除" in bundle.read("answer.csv").decode()) is bool(gone)
 
 
 def inbox_of(browser: Any) -> str:

@@ -65,7 +65,7 @@ def test_a_bundle_can_be_checked_with_nothing_of_ours(world: World, tmp_path: Pa
     key = NoteVerifier.parse(world.settings.key_file("receipt.vkey").read_text(encoding="utf-8"))
     lines = open_note((tmp_path / "manifest").read_text(encoding="utf-8"), [key]).splitlines()
     assert lines[0] == FIRST_LINE
-    listed = {name: (digest, int(size)) for digest, size, name in (line.split(" ") for line in lines[9:])}
+    listed = {name: (digest, int(size)) for digest, size, name in (line.split(" ") for line in lines[10:])}
     assert listed.keys() | {"manifest"} == names
     for name, (digest, size) in listed.items():
         content = (tmp_path / name).read_bytes()
