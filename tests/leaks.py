@@ -34,6 +34,8 @@ KEEPS = {
 PAGE = 4096
 SHORTEST = 8
 """What is shorter is found everywhere by chance."""
+LONGEST = 200
+"""What is longer is looked for by its beginning."""
 _CREDENTIALS = (
     "client_secret",
     "client_assertion",
@@ -64,7 +66,7 @@ class Ledger(logging.Handler):
     def note(self, value: str, what: str) -> None:
         """Remember a secret."""
         if len(value) >= SHORTEST:
-            self.used.setdefault(value, what)
+            self.used.setdefault(value[:LONGEST], what)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Remember a line of the log."""

@@ -165,7 +165,7 @@ def test_an_oversized_body_is_refused(city: Any) -> None:
     assert send(world, FLOW + "&x=" + "y" * 200_000, auth=good(system)).status_code == 413
 
 
-def test_client_assertions_are_not_taken_yet(city: Any) -> None:
+def test_an_assertion_of_nobody_is_refused(city: Any) -> None:
     world, _, _ = city
     kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     answer = send(world, f"{FLOW}&client_assertion_type={kind}&client_assertion=a.b.c")
@@ -286,16 +286,24 @@ def test_the_issuer_never_follows_the_host_header(city: Any) -> None:
 
 
 texts = st.text(max_size=40)
-odd = st.one_of(texts, st.sampled_from(["client_credentials", "[]", "%", "\0", "dataset:1/1", "=", "&"]))
+words = ["client_credentials", "[]", "%", "\0", "dataset:1/1", "=", "&"]
+odd = st.one_of(texts, st.sampled_from(words))
 names = st.sampled_from(
     ["grant_type", "scope", "resource", "authorization_details", "client_id", "client_secret", "token", "x"]
 )
 
 
+def no_word_as_secret(pair: tuple[str, str]) -> bool:
+    """Whether a pair is none of a secret and a word that every answer may hold: it would seem to leak."""
+    return pair[0] not in ("client_secret", "token") or pair[1] not in words
+
+
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from(["/oauth/token", "/oauth/introspect", "/oauth/revoke"]),
-    body=st.one_of(st.binary(max_size=60), st.lists(st.tuples(names, odd), max_size=6)),
+    body=st.one_of(
+        st.binary(max_size=60), st.lists(st.tuples(names, odd).filter(no_word_as_secret), max_size=6)
+    ),
     pair=st.one_of(st.none(), st.binary(max_size=40), st.just(b"good")),
     scheme=st.sampled_from(["Basic ", "basic ", "Bearer ", ""]),
 )
