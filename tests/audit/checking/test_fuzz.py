@@ -127,21 +127,21 @@ def test_any_archive_whatever_is_read_without_a_slip(check: Check, members: dict
     with zipfile.ZipFile(packed, "w") as unit:
         for name, data in members.items():
             unit.writestr(name, data)
-    assert not check(packed.getvalue()).readable
+    assert not check(packed.getvalue()).sound
 
 
 @pytest.mark.parametrize(
     "packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 )
-def test_a_damaged_archive_is_unreadable_however_it_was_packed(check: Check, packing: int) -> None:
+def test_a_damaged_archive_is_never_sound_however_it_was_packed(check: Check, packing: int) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", packing) as unit:
         unit.writestr("manifest.json", b'{"first":0,"files":[]}' * 50)
     whole, chance = packed.getvalue(), random.Random(packing)
     behind = whole.index(b"manifest.json") + len(b"manifest.json")
     for at in [behind + 12, *(chance.randrange(len(whole)) for _ in range(60))]:
-        assert not check(whole[:at] + b"\xff" * 8 + whole[at + 8 :]).readable
-    assert not check(b"A" * 50 + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 1, 1, 46, 20, 0)).readable
+        assert not check(whole[:at] + b"\xff" * 8 + whole[at + 8 :]).sound
+    assert not check(b"A" * 50 + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 1, 1, 46, 20, 0)).sound
 
 
 ANYTHING = st.recursive(
@@ -161,7 +161,7 @@ def test_any_manifest_whatever_is_read_without_a_slip(check: Check, manifest: ob
     with zipfile.ZipFile(packed, "w") as unit:
         unit.writestr("manifest.json", json.dumps(manifest))
         unit.writestr("checkpoint", b"")
-    assert not check(packed.getvalue()).readable
+    assert not check(packed.getvalue()).sound
 
 
 @often
