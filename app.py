@@ -65,6 +65,7 @@ import supervision.api
 import supervision.console
 import web.confirming
 import web.pages
+from accounts.keyring.checking import refuse_wrong_keys
 from accounts.sessions import actor_of_session
 from audit.alarms import alarms
 from audit.questions.exports import forget_answers
@@ -167,13 +168,18 @@ def create_app(
                 )
             ]
         )
+    with database.read() as tx:
+        refuse_wrong_keys(settings, tx)
     if DOMAIN in settings.platform.rulebooks:
         settings.key(INDEX_KEY)  # without it no call can be taken in
         forget_exports(settings)
     forget_answers(settings)
+    keys = settings.keys("session.key")
     app = Flask("web", template_folder="templates", static_folder="static")
     app.config.update(
-        SECRET_KEY=settings.key("session.key"),
+        SECRET_KEY=keys[0],
+        SECRET_KEY_FALLBACKS=list(keys[1:]),
+        WTF_CSRF_SECRET_KEY=list(reversed(keys)),
         MAX_CONTENT_LENGTH=16 * 1024 * 1024,
         MAX_FORM_MEMORY_SIZE=2 * 1024 * 1024,
         MAX_FORM_PARTS=2000,

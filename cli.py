@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -120,9 +120,11 @@ main.add_command(audit)
 def check(place: Place, as_json: bool) -> None:
     """Check the deployment's files and its rulebooks; name every fault with file and pointer."""
     from cases.books import refuse_lapsed
+    from core.unsafe import refuse_unsafe
     from rules.rulebook import SHIPPED, load_rulebooks
 
     settings = place.settings()
+    refuse_unsafe(settings, os.environ)
     refuse_lapsed(settings, load_rulebooks(SHIPPED, settings.platform.rulebooks))
     _warn(settings)
     facts = {
@@ -142,9 +144,12 @@ def check(place: Place, as_json: bool) -> None:
 def _warn(settings: Settings) -> None:
     """Tell on the error stream what is allowed to run and should not stay as it is."""
     from cases.books import tenancy_warning
+    from core.unsafe import warnings
     from hotline.routing import unknown_topics
     from rules.rulebook import SHIPPED, load_rulebooks
 
+    for words in warnings(settings):
+        err.print(f"警告 WARNING: {words.zh} / {words.en}", style="yellow", markup=False)
     books = load_rulebooks(SHIPPED, settings.platform.rulebooks)
     warning = tenancy_warning(settings, books.current("sharing"))
     if warning is not None:
@@ -246,16 +251,34 @@ def _serve(place: Place, once_ready: Callable[[], None]) -> None:
     from audit.place import check_name
     from audit.signing import log_signers
     from core.envelope import check_sealing
+    from core.unsafe import refuse_unsafe
     from serve import lock
 
     settings = place.settings()
     with lock(settings.data):
+        refuse_unsafe(settings, os.environ)
         check_name(settings)
         settings.check_secrets()
+        _check_keys(settings)
         log_signers(settings)
         check_sealing(settings)
         _warn(settings)
         _supervise(settings, once_ready)
+
+
+def _check_keys(settings: Settings) -> None:
+    """Raise ConfigError unless the key files are those that the database was used with."""
+    from accounts.keyring.checking import refuse_wrong_keys
+    from core.db import Database
+    from core.migrate import at_head
+
+    database = Database(settings.database_url)
+    try:
+        if settings.data.is_dir() and at_head(database):  # else the control plane says what to do
+            with database.read() as tx:
+                refuse_wrong_keys(settings, tx)
+    finally:
+        database.close()
 
 
 def _supervise(settings: Settings, once_ready: Callable[[], None]) -> None:
@@ -550,15 +573,16 @@ def accounts() -> None:
 @accounts.command("token")
 @click.argument("login")
 @click.option("--hours", type=click.IntRange(1, 24 * 90), default=8, show_default=True)
+@click.option("--unconfirmed", is_flag=True, help="It opens nothing that wants a fresh proof of who asks.")
 @as_json_option
 @place_of
 @explained
-def accounts_token(place: Place, login: str, hours: int, as_json: bool) -> None:
+def accounts_token(place: Place, login: str, hours: int, unconfirmed: bool, as_json: bool) -> None:
     """Print a bearer token that acts as LOGIN for some hours."""
     from accounts.tokens import issue_token
 
     with place.work() as work:
-        token = issue_token(work, login, hours=hours)
+        token = issue_token(work, login, hours=hours, confirmed=not unconfirmed)
     print_facts({"login": login, "token": token, "hours": hours}, as_json, lambda: token)
 
 
@@ -597,6 +621,50 @@ def accounts_list(place: Place, as_json: bool) -> None:
         as_json,
         lambda: facts_table("账号 / accounts", names, [(*r[:3], ", ".join(r[3]), r[4]) for r in rows]),
     )
+
+
+@accounts.command("second-factor")
+@click.argument("login")
+@click.option("--remove", is_flag=True, help="Take away every second factor of LOGIN: a phone was lost.")
+@as_json_option
+@place_of
+@explained
+def accounts_second_factor(place: Place, login: str, remove: bool, as_json: bool) -> None:
+    """Show the second factors of LOGIN, or take them away and end their sessions, on record."""
+    from accounts.factors.keeping import factors_at_terminal, remove_all_factors
+
+    with place.work() as work:
+        removed = remove_all_factors(work, login) if remove else 0
+        rows = factors_at_terminal(work, login)
+    if remove:
+        words = f"{login}：已移除 {removed} 个 / removed"
+        print_facts({"login": login, "removed": removed}, as_json, lambda: words)
+        return
+    names = ("kind", "name", "created_at", "used_at")
+    print_facts(
+        [dict(zip(names, row, strict=True)) for row in rows],
+        as_json,
+        lambda: facts_table("双因素 / second factors", names, rows),
+    )
+
+
+@accounts.command("last-day")
+@click.argument("login")
+@click.argument("day")
+@as_json_option
+@place_of
+@explained
+def accounts_last_day(place: Place, login: str, day: str, as_json: bool) -> None:
+    """Let the account LOGIN serve until the end of DAY (2026-12-31), or without an end (never)."""
+    from accounts.managing import set_last_day
+
+    try:
+        last = None if day == "never" else date.fromisoformat(day)
+    except ValueError as wrong:
+        raise Told(f"“{day}”不是日期 / {day!r} is no date") from wrong
+    with place.work() as work:
+        set_last_day(work, login, last)
+    print_facts({"login": login, "last_day": last and str(last)}, as_json, lambda: f"{login}: {day}")
 
 
 @accounts.command("disable")
@@ -649,15 +717,84 @@ def keys() -> None:
     """The platform's own keys."""
 
 
-@keys.command("renew")
+@keys.command("list")
 @as_json_option
 @place_of
 @explained
-def keys_renew(place: Place, as_json: bool) -> None:
-    """Make a new key for personal data and wrap with it what the older ones protect; `serve` may run."""
+def keys_list(place: Place, as_json: bool) -> None:
+    """List the key files: what each is for, since when, and whether it is the one the database knows."""
+    from accounts.keyring.commands import told
+
+    with place.work() as work:
+        rows = told(work)
+    columns = ("name", "use", "keys", "check", "since", "retired_at", "fits")
+    shown = [tuple(row[column] for column in columns) for row in rows]
+    print_facts(rows, as_json, lambda: facts_table("密钥 / keys", columns, shown))
+
+
+@keys.command("renew")
+@click.argument(
+    "kind", type=click.Choice(["personal", "session", "token", "phone-index"]), default="personal"
+)
+@as_json_option
+@place_of
+@explained
+def keys_renew(place: Place, kind: str, as_json: bool) -> None:
+    """Make a new key; what the older ones made holds on. For all but `personal`, `serve` must be stopped."""
+    if kind == "personal":
+        _renew_personal(place, as_json)
+        return
+    from accounts.keyring.renewing import RENEWABLE, renew_key
+    from hotline.callers import reindex_phones
+    from serve import lock
+
+    name = RENEWABLE[kind]
+    with lock(place.settings().data), place.open() as begin:
+        with begin() as work:
+            renew_key(work, name)
+        numbers = _wrapped_anew(begin, reindex_phones) if kind == "phone-index" else 0
+    facts = {"key": name, **({"numbers": numbers} if kind == "phone-index" else {})}
+    print_facts(facts, as_json, lambda: "，".join(f"{k}: {v}" for k, v in facts.items()))
+
+
+def _renew_personal(place: Place, as_json: bool) -> None:
     from accounts.keys import add_personal_key
+
+    with place.open() as begin:
+        with begin() as work:
+            add_personal_key(work)
+        _rewrap(begin, as_json)
+
+
+@keys.command("rewrap")
+@as_json_option
+@place_of
+@explained
+def keys_rewrap(place: Place, as_json: bool) -> None:
+    """Wrap what is sealed by the newest key for personal data: after a renewal that was cut short."""
+    with place.open() as begin:
+        _rewrap(begin, as_json)
+
+
+@keys.command("accept")
+@click.argument("name")
+@place_of
+@explained
+def keys_accept(place: Place, name: str) -> None:
+    """Believe the key file NAME as it lies there, after the one that the database knows was lost."""
+    from accounts.keyring.checking import accept_key
+
+    with place.work() as work:
+        accept_key(work, name)
+    click.echo(name)
+
+
+def _rewrap(begin: Callable[[], AbstractContextManager[Work]], as_json: bool) -> None:
+    """Wrap by the newest key whatever is sealed, then let go of the older keys."""
+    from accounts.keyring.renewing import retire_older
     from cases.attachments import rewrap_attachments
     from cases.sealed import rewrap_fields
+    from core.envelope import newest_key
     from hotline.callers import rewrap_tickets
     from hotline.imports.rewrapping import rewrap_imports
     from hotline.supervising.packet import rewrap_packets
@@ -669,10 +806,10 @@ def keys_renew(place: Place, as_json: bool) -> None:
         "imports": (rewrap_imports, "导入 / imports"),
         "packets": (rewrap_packets, "督办材料 / packets"),
     }
-    with place.open() as begin:
-        with begin() as work:
-            number = add_personal_key(work)
-        written = {name: _wrapped_anew(begin, rewrap) for name, (rewrap, _) in kept.items()}
+    written = {name: _wrapped_anew(begin, rewrap) for name, (rewrap, _) in kept.items()}
+    with begin() as work:
+        number = newest_key(work.settings)
+        retire_older(work)
     told = "，".join(f"{words}: {written[name]}" for name, (_, words) in kept.items())
     print_facts({"key": number, **written}, as_json, lambda: f"personal-{number}.key：{told}")
 

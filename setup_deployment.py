@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
+from accounts.keyring.checking import note_keys
 from accounts.keys import make_keys
 from accounts.people import create_account, list_accounts
 from audit.keeping.telling import tell_done
@@ -49,6 +50,7 @@ def initialise(settings: Settings, now: datetime) -> dict[str, str]:
             work = Work(tx, books, SYSTEM, now, settings)
             while reindex(work) or reindex_articles(work):
                 pass
+            note_keys(work)
             note_all_items(work)
             retake_turns(work)
             known = {a.login for a in list_accounts(work)}

@@ -14,6 +14,7 @@ from app import create_app
 from audit.metrics import LogFigures
 from core.db import Database
 from core.settings import load_settings
+from core.unsafe import refuse_unsafe
 from notices.metrics import Deliveries
 from schemas import errors
 from web.metrics import serve_metrics
@@ -23,6 +24,7 @@ _settings = load_settings(
     Path(os.environ.get("SHUXIANG_DATA", "var/demo")),
     errors,
 )
+refuse_unsafe(_settings, os.environ)
 app = create_app(_settings)
 _database = Database(_settings.database_url)
 REGISTRY.register(Deliveries(_database))

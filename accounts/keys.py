@@ -6,23 +6,21 @@ import os
 import secrets
 from pathlib import Path
 
+from accounts.keyring.model import KEYS
+from accounts.keyring.renewing import note_personal_key
 from audit.log import record
 from audit.signing import make_log_keys
 from core.envelope import KEY_BYTES, has_key, key_name, newest_key
 from core.settings import Settings
 from core.work import Work
 
-SECRETS = ("session.key", "pseudonym.key", "token.key", "phone-index.key")
-"""32 random bytes each: cookie signatures, pseudonyms in the log, the check part of access tokens, and the
-index under which a caller's phone number is looked up."""
-
 
 def make_keys(settings: Settings) -> None:
     """Make every key that is missing; one that exists is never replaced."""
     folder = settings.key_file("")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in SECRETS:
-        _write(folder / name, secrets.token_bytes(32))
+    for name in KEYS:
+        _write(folder / name, secrets.token_bytes(KEY_BYTES))
     if not has_key(settings):
         _write(folder / key_name("1"), secrets.token_bytes(KEY_BYTES))
     make_log_keys(folder, settings.platform.log_origin)
@@ -35,6 +33,7 @@ def add_personal_key(work: Work) -> str:
     """
     number = str(int(newest_key(work.settings)) + 1)
     _write(work.settings.key_file(key_name(number)), secrets.token_bytes(KEY_BYTES))
+    note_personal_key(work, key_name(number))
     record(work, "keys.renewed", {"key": number})
     return number
 

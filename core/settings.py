@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -27,7 +26,9 @@ import yaml
 
 from core.administrators import APART, are_apart
 from core.errors import ConfigError, FieldError, Finding
+from core.keyring import ring
 from core.networks import Network
+from core.secret_files import check_place, read_secret_file
 from core.settings_audit import Audit, audit_faults, audit_of
 from core.settings_hotline import Hotline, hotline_faults, hotline_of
 from core.settings_notify import INBOX_ONLY, Notify, Smtp, notify_faults, notify_of, signing_key, smtp_of
@@ -180,6 +181,10 @@ class Settings:
             )
         return read_secret_file(path)
 
+    def keys(self, name: str) -> tuple[bytes, ...]:
+        """Return the keys in a key file of random bytes, the newest first. Raises ConfigError as `key`."""
+        return ring(self.key(name))
+
     def check_secrets(self) -> None:
         """Raise ConfigError naming every secret that is missing or open to others."""
         findings: list[Finding] = []
@@ -190,10 +195,19 @@ class Settings:
             for reference in wanted:
                 try:
                     read(reference)
+                    self._check_place(reference)
                 except ConfigError as wrong:
                     findings += wrong.findings
         if findings:
             raise ConfigError(findings)
+
+    def _check_place(self, reference: str) -> None:
+        scheme, _, rest = reference.partition(":")
+        if scheme == "file":
+            check_place(self._secret_path(rest))
+
+    def _secret_path(self, rest: str) -> Path:
+        return self.folder / rest.replace("{data}", str(self.data))
 
     def _signing_secrets(self) -> list[str]:
         return [d.notify.webhook.secret for d in self.departments.values() if d.notify.webhook is not None]
@@ -223,27 +237,10 @@ class Settings:
         if scheme == "env" and os.environ.get(rest):
             return os.environ[rest]
         if scheme == "file":
-            return read_secret_file(self.folder / rest.replace("{data}", str(self.data))).decode().strip()
+            return read_secret_file(self._secret_path(rest)).decode().strip()
         raise ConfigError(
             [_finding(self.folder, "", f"找不到密钥 {reference}", f"secret {reference} is not set")]
         )
-
-
-def read_secret_file(path: Path) -> bytes:
-    """Read a file that only its owner may read. Raises ConfigError otherwise."""
-    try:
-        mode = path.stat().st_mode
-    except OSError as missing:
-        raise ConfigError([_finding(path, "", "密钥文件不存在", "secret file is missing")]) from missing
-    if stat.S_IMODE(mode) & 0o077:
-        raise ConfigError(
-            [
-                _finding(
-                    path, "", "密钥文件权限过宽，应为 0600", "secret file is open to others; use mode 0600"
-                )
-            ]
-        )
-    return path.read_bytes()
 
 
 def load_settings(folder: Path, data: Path, check: Check) -> Settings:

@@ -41,6 +41,8 @@ class Security:
     """How long a password serves before it must be changed; None: for ever."""
     account_idle_days: int | None = 90
     """After how long without a sign-in an account is shut; None: never."""
+    index_digest: str = "sha256"
+    """The digest of the index of callers' numbers and query codes: sha256, or sm3 (GB/T 32905)."""
 
 
 def security_of(raw: Mapping[str, Any] | None) -> Security:
@@ -55,6 +57,7 @@ def security_of(raw: Mapping[str, Any] | None) -> Security:
         admin_networks=tuple(ip_network(n) for n in raw.get("admin_networks", ())),
         password_max_days=raw.get("password_max_days", 90),
         account_idle_days=raw.get("account_idle_days", 90),
+        index_digest=raw.get("index_digest", "sha256"),
     )
 
 

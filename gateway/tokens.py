@@ -15,6 +15,7 @@ import hmac
 import os
 
 from core.ids import digest
+from core.keyring import ring
 
 PREFIX = "sx_"
 _RANDOM = 32
@@ -23,13 +24,16 @@ _LENGTH = len(PREFIX) + (_RANDOM + _CHECK) * 4 // 3
 
 
 def make_token(key: bytes) -> str:
-    """Return a new access token; `key` is the platform's token key."""
+    """Return a new access token; `key` is the content of the platform's key file, whose newest key counts."""
     random = os.urandom(_RANDOM)
-    return PREFIX + base64.urlsafe_b64encode(random + _check(key, random)).decode()
+    return PREFIX + base64.urlsafe_b64encode(random + _check(ring(key)[0], random)).decode()
 
 
 def well_formed(key: bytes, token: str) -> bool:
-    """Tell whether `token` was made with `key`. A token that was may still be unknown, expired or revoked."""
+    """Tell whether `token` was made with a key of the file `key`.
+
+    A token that was may still be unknown, expired or revoked.
+    """
     if len(token) != _LENGTH or not token.startswith(PREFIX):
         return False
     if "+" in token or "/" in token:  # the decoder would take them for - and _
@@ -38,7 +42,7 @@ def well_formed(key: bytes, token: str) -> bool:
         raw = base64.b64decode(token[len(PREFIX) :], altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):
         return False
-    return hmac.compare_digest(raw[_RANDOM:], _check(key, raw[:_RANDOM]))
+    return any(hmac.compare_digest(raw[_RANDOM:], _check(one, raw[:_RANDOM])) for one in ring(key))
 
 
 def token_digest(token: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Any
+
+from cryptography.hazmat.primitives.hashes import SHA256, SM3
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from audit.log import record
 from cases.model import Case, roles_in
@@ -58,7 +59,7 @@ def plain_phone(phone: str) -> str:
 
 
 def phone_index(settings: Settings, phone: str) -> str:
-    """Return the keyed digest under which a phone number is looked up (HMAC-SHA256, in hex).
+    """Return the keyed digest under which a phone number is looked up (HMAC by `index_digest`, in hex).
 
     However a number is written, its index is the same; without the key nothing can be learnt from it.
     """
@@ -67,7 +68,25 @@ def phone_index(settings: Settings, phone: str) -> str:
 
 def keyed(settings: Settings, text: str) -> str:
     """Return a digest of what must be recognised and not be read, in hex."""
-    return hmac.new(settings.key(INDEX_KEY), text.encode(), sha256).hexdigest()
+    return _keyed(settings.keys(INDEX_KEY)[0], settings.security.index_digest, text)
+
+
+def keyed_before(settings: Settings, text: str) -> list[str]:
+    """Return every digest that `keyed` may have given: by any key that is kept, with either algorithm.
+
+    What was made of words that nobody keeps, such as a query code, is recognised by these.
+    """
+    return [_keyed(key, name, text) for key in settings.keys(INDEX_KEY) for name in _DIGESTS]
+
+
+def _keyed(key: bytes, name: str, text: str) -> str:
+    made = HMAC(key, _DIGESTS[name]())
+    made.update(text.encode())
+    return made.finalize().hex()
+
+
+_DIGESTS = {"sha256": SHA256, "sm3": SM3}
+"""The setting `index_digest` to its algorithm (GB/T 32905 for SM3)."""
 
 
 # --- sealed ---------------------------------------------------------------------------------------
@@ -257,6 +276,23 @@ def reason_of(work: Work, unmasking: Mapping[str, Any]) -> str:
 
 
 # --- the renewal of keys --------------------------------------------------------------------------
+
+
+def reindex_phones(work: Work, after: str, limit: int = 500) -> tuple[int, str | None]:
+    """Make the index of numbers anew by the newest key, behind the ticket `after`; see `rewrap_tickets`.
+
+    Each number is read from what is kept sealed of its caller, and shown to nobody.
+    """
+    ids = store.ids_after(work.tx, after, limit)
+    written = 0
+    for ticket_id in ids:
+        kept = store.caller(work.tx, ticket_id)
+        if kept is not None and kept.phone_index is not None:
+            store.set_phone_index(
+                work.tx, ticket_id, phone_index(work.settings, _opened(work, kept)["phone"])
+            )
+            written += 1
+    return written, ids[-1] if ids else None
 
 
 def rewrap_tickets(work: Work, after: str, limit: int = 500) -> tuple[int, str | None]:

@@ -17,7 +17,7 @@ from core.text import Text
 from core.work import Work
 from hotline import measures, store
 from hotline.book import OFFICE, coded, entry_of, hotline_book, seated, value_of
-from hotline.callers import keyed, phone_index, plain_phone, seal_caller, seal_texts
+from hotline.callers import keyed, keyed_before, phone_index, plain_phone, seal_caller, seal_texts
 from hotline.masking import masked_text
 from hotline.model import DOMAIN, KIND, LONGEST_SUMMARY, WORKFLOW, Caller, Held, Taken, Ticket
 from hotline.search.find import index_ticket
@@ -135,13 +135,20 @@ def _keep_personal(work: Work, held: Held, draft: Draft, checked: Checked) -> st
 
 def code_digest(work: Work, number: str, code: str) -> str:
     """Return the keyed digest of a query code; however it is spelt, the same code has the same digest."""
-    plain = code.strip().upper().replace("-", "").replace(" ", "")
-    return keyed(work.settings, f"code|{number}|{plain}")
+    return keyed(work.settings, _spelt(number, code))
 
 
-def same_code(first: str, second: str) -> bool:
-    """Compare two digests in a time that tells nothing of where they differ."""
-    return hmac.compare_digest(first, second)
+def is_code(work: Work, number: str, code: str, kept: str) -> bool:
+    """Tell whether a query code is the one whose digest is kept, made by any key that is still believed.
+
+    Takes a time that tells nothing of where they differ.
+    """
+    made = keyed_before(work.settings, _spelt(number, code))
+    return sum(hmac.compare_digest(one, kept) for one in made) > 0
+
+
+def _spelt(number: str, code: str) -> str:
+    return f"code|{number}|{code.strip().upper().replace('-', '').replace(' ', '')}"
 
 
 # --- what the rulebook takes ----------------------------------------------------------------------

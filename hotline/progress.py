@@ -17,7 +17,7 @@ from core.work import SYSTEM, Actor, Work
 from hotline import store
 from hotline.book import coded, hotline_book, value_of
 from hotline.callers import keyed
-from hotline.intake import code_digest, same_code
+from hotline.intake import is_code
 from hotline.model import CITIZEN, KIND, Held
 from hotline.tickets import act_on_ticket
 from rules.rulebook import Rulebook
@@ -98,7 +98,7 @@ def _opened(work: Work, number: str, code: str, asker: str) -> Held | None:
     _must_not_guess(work, number, asker)
     plain = number.strip().upper()[:40]
     kept = store.code_of(work.tx, plain)
-    if not same_code(code_digest(work, plain, code[:40]), kept or _NONE):
+    if not is_code(work, plain, code[:40], kept or _NONE):
         return None
     ticket = store.ticket_by_number(work.tx, plain)
     return Held(ticket, find_case(work.acting_as(SYSTEM), ticket.id, KIND)) if ticket is not None else None

@@ -294,6 +294,12 @@ def caller(tx: Connection, ticket_id: str) -> Caller | None:
 _ONE_CALLER = select(ticket_callers).where(ticket_callers.c.ticket_id == bindparam("ticket"))
 
 
+def set_phone_index(tx: Connection, ticket_id: str, index: str) -> None:
+    """Put another index of the caller's number in the place of the one before."""
+    query = ticket_callers.update().where(ticket_callers.c.ticket_id == ticket_id)
+    tx.execute(query, {"phone_index": index})
+
+
 def code_of(tx: Connection, number: str) -> str | None:
     """Return the digest of the query code of the ticket with a number, or None; both take one statement."""
     return tx.execute(_ITS_CODE, {"number": number}).scalar_one_or_none()

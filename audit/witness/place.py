@@ -18,7 +18,7 @@ from audit.witness import store
 from audit.witness.server import Witness, logs_of
 from core.db import Database
 from core.errors import ConfigError, Finding
-from core.settings import read_secret_file
+from core.secret_files import read_secret_file
 from core.text import Text
 
 FOLDER = "SHUXIANG_WITNESS"

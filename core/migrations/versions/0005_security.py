@@ -20,10 +20,12 @@ def upgrade() -> None:
     _administrators()
     _calls()
     _people()
+    _keys()
 
 
 def downgrade() -> None:
     """Drop in the opposite order."""
+    op.drop_table("key_checks")
     _without_people()
     _without_calls()
     _without_administrators()
@@ -219,3 +221,18 @@ def _without_people() -> None:
         op.drop_column("sessions", name)
     for name in ("signed_in_at", "password_set_at", "valid_until"):
         op.drop_column("accounts", name)
+
+
+# --- the platform's keys -------------------------------------------------------------------------------
+
+
+def _keys() -> None:
+    """Keep which keys this database was used with."""
+    op.create_table(
+        "key_checks",
+        sa.Column("name", sa.String(60), nullable=False),
+        sa.Column("value", sa.String(16), nullable=False),
+        sa.Column("since", sa.String(27), nullable=False),
+        sa.Column("retired_at", sa.String(27), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_key_checks")),
+    )
