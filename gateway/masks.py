@@ -21,7 +21,7 @@ def mask_json(raw: bytes, pointer: str, fields: Sequence[str], limit: int | None
     """Keep the granted `fields` of the records at `pointer` (RFC 6901), at most `limit` of them.
 
     Whatever lies beside the records is dropped, as is every field that nobody declared. Raises Refused when
-    the answer is not JSON, or holds no record or list of records there.
+    the answer is not JSON, holds no record or list of records there, or is nested hundreds of levels deep.
     """
     try:
         document = orjson.loads(raw)
@@ -35,7 +35,10 @@ def mask_json(raw: bytes, pointer: str, fields: Sequence[str], limit: int | None
     kept, rows = _records(document, fields, limit)
     for part in reversed(path):
         kept = {part: kept}
-    return Masked(orjson.dumps(kept), rows)
+    try:
+        return Masked(orjson.dumps(kept), rows)
+    except orjson.JSONEncodeError as wrong:  # nested more deeply than is written, though it could be read
+        raise Refused(ANSWER_NOT_RECORDS) from wrong
 
 
 def _records(found: Any, fields: Sequence[str], limit: int | None) -> tuple[Any, int]:

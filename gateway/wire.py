@@ -53,6 +53,7 @@ class Wire(asyncio.Protocol):
         self._complete = True  # nothing has been asked yet, so nothing may come
 
     def _begin(self) -> None:
+        self._pieces.clear()  # what nobody read of the answer before is no part of the next one
         self._parser = httptools.HttpResponseParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._head: Head | None = None
@@ -102,7 +103,7 @@ class Wire(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether another call may be made on this connection."""
-        return self.open and self._keeps and self._fault is None
+        return self.open and self._keeps and self._fault is None and not self._paused
 
     @property
     def untouched(self) -> bool:
