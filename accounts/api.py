@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from flask import request
 
-from accounts.managing import act_on_account, allocate_account, find_account, list_accounts_page, set_roles
+from accounts.managing import act_on_account, allocate_account, find_account, list_accounts_page, set_last_day, set_roles
 from accounts.present import account_view
 from accounts.roles.proposing import open_proposal_for
 from core.errors import invalid
@@ -88,6 +90,22 @@ def roles(work: Work, call: Call, login: str) -> Reply:
     if proposal is None:
         return Reply(view)
     return Reply(view, 202, {"Location": f"/api/role-proposals/{proposal.id}"})
+
+
+@routes.add(
+    "PUT",
+    "/api/accounts/<login>/last-day",
+    who=KEEPERS,
+    request="request/account_last_day",
+    response="response/account",
+    summary=Text("设定账号有效期", "Set the last day of an account"),
+    step_up=True,
+)
+def last_day(work: Work, call: Call, login: str) -> Reply:
+    """Let an account serve until the end of a day, or without an end."""
+    day = call.body["last_day"]
+    set_last_day(work, login, date.fromisoformat(day) if day is not None else None)
+    return Reply(account_view(work, find_account(work, login)))
 
 
 @routes.add(

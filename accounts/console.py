@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ from accounts.managing import (
     must_manage,
     policy,
     roles_to_give,
+    set_last_day,
     set_roles,
 )
 from accounts.model import STATES
@@ -254,6 +255,21 @@ def do_roles(work: Work, seen: Seen, login: str) -> Go:
     if open_proposal_for(work, login) is not None:
         return Go(f"/accounts/{login}", Text("已提交安全管理员决定", "A security administrator decides"))
     return Go(f"/accounts/{login}", Text("角色已更改", "The roles are changed"))
+
+
+@pages.form(
+    "/accounts/<login>/last-day",
+    who=KEEPERS,
+    summary=Text("设定账号有效期", "Set the last day"),
+    again=one_account_page,
+    step_up=True,
+)
+def do_last_day(work: Work, seen: Seen, login: str) -> Go:
+    """Let an account serve until the end of a day, or without an end when none is typed."""
+    typed = seen.given.get("last_day")
+    validate("request/account_last_day", {"last_day": typed})
+    set_last_day(work, login, date.fromisoformat(typed) if typed else None)
+    return Go(f"/accounts/{login}", Text("有效期已设定", "The last day is set"))
 
 
 @pages.form(

@@ -8,6 +8,7 @@ not give alone either: `accounts.roles` has them decided by a security administr
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from accounts import store
@@ -20,6 +21,7 @@ from accounts.roles.proposing import DECIDERS, awaits_roles, hold_back, needs_tw
 from core.administrators import APART, are_apart
 from core.db import Page
 from core.errors import Conflict, NotFound, NotPermitted, invalid
+from core.times import SHANGHAI
 from core.work import Work
 from rules.rulebook import Leaf
 from schemas import schema
@@ -117,7 +119,21 @@ def set_roles(work: Work, login: str, roles: Iterable[str]) -> Account:
         propose_roles(work, account, wanted)
     elif wanted != account.roles:
         store.update_account(work.tx, account.login, roles=sorted(wanted), changed_at=work.now)
-        note(work, "roles_changed", account, before=sorted(account.roles), with_roles=sorted(wanted))
+        ended = store.end_sessions(work.tx, account.login, work.now)
+        given = {"before": sorted(account.roles), "with_roles": sorted(wanted), "sessions_ended": ended}
+        note(work, "roles_changed", account, **given)
+    return account_of(work, login)
+
+
+def set_last_day(work: Work, login: str, last_day: date | None) -> Account:
+    """Let an account serve until the end of a day (Beijing time), or without an end when it is None.
+
+    Raises NotPermitted, NotFound.
+    """
+    account = _managed(work, login)
+    end = None if last_day is None else datetime.combine(last_day + timedelta(days=1), time(), SHANGHAI)
+    store.update_account(work.tx, account.login, valid_until=end, changed_at=work.now)
+    note(work, "last_day_set", account, last_day=last_day.isoformat() if last_day else None)
     return account_of(work, login)
 
 

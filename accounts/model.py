@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from core.administrators import ADMINISTRATORS
 from core.text import Text
+from core.times import SHANGHAI
 from core.work import Actor
 
 ACTIVE, DISABLED = "active", "disabled"
@@ -88,6 +89,13 @@ class Account:
     def admin_role(self) -> str | None:
         """Which of the three administrators the person is."""
         return next(iter(self.roles & ADMINISTRATORS), None)
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day on which the account may be used (Beijing time); None: it has no end."""
+        if self.valid_until is None:
+            return None
+        return (self.valid_until - timedelta(seconds=1)).astimezone(SHANGHAI).date()
 
     @property
     def actor(self) -> Actor:

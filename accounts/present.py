@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from accounts.factors.store import has_factor
 from accounts.managing import actions_on
-from accounts.model import STATES, Account
+from accounts.model import STATES, Account, is_dormant
 from core.text import Text
 from core.times import local_iso
 from core.work import Work
@@ -25,6 +26,9 @@ def account_view(work: Work, account: Account, password: str | None = None) -> d
         "state": account.state,
         "state_title": {"zh": title.zh, "en": title.en},
         "one_time_password": account.must_change,
+        "second_factor": has_factor(work.tx, account.login),
+        "idle": is_dormant(account, work.now, work.settings.security.account_idle_days),
+        "last_day": account.last_day.isoformat() if account.last_day else None,
         "actions": list(actions_on(work, account)),
         "created_at": local_iso(account.created_at),
         "changed_at": local_iso(account.changed_at),

@@ -56,6 +56,7 @@ KINDS = {
     "account.roles_changed": Text("更改角色", "Roles changed"),
     "account.roles_proposed": Text("提出角色调整", "Roles proposed"),
     "account.roles_decided": Text("决定角色调整", "Roles decided"),
+    "account.last_day_set": Text("设定账号有效期", "Last day of an account set"),
     "account.session_ended": Text("结束会话", "Session ended"),
     "account.token_issued": Text("签发令牌", "Token issued"),
     "account.token_ended": Text("作废令牌", "Token ended"),

@@ -13,7 +13,7 @@ from accounts.store import end_sessions
 from core.envelope import open_sealed, seal
 from core.errors import Conflict, NotFound, NotPermitted, invalid
 from core.ids import new_id
-from core.times import millis
+from core.times import local_iso, millis
 from core.work import Work
 
 NAME_LONGEST = 40
@@ -141,6 +141,14 @@ def remove_all_factors(work: Work, login: str) -> int:
     ended = end_sessions(work.tx, account.login, work.now)
     note(work, "second_factor_removed", account, factor="all", sessions_ended=ended)
     return removed
+
+
+def factors_at_terminal(work: Work, login: str) -> list[tuple[str, str, str, str | None]]:
+    """Return kind, name, beginning and last use of somebody's factors. Raises NotFound."""
+    found = store.factors_of(work.tx, account_of(work, login).login)
+    return [
+        (f.kind, f.name, local_iso(f.created_at), local_iso(f.used_at) if f.used_at else None) for f in found
+    ]
 
 
 def _added(work: Work, account: Account, kind: str) -> list[str]:
