@@ -667,50 +667,6 @@ def accounts_last_day(place: Place, login: str, day: str, as_json: bool) -> None
     print_facts({"login": login, "last_day": last and str(last)}, as_json, lambda: f"{login}: {day}")
 
 
-@accounts.command("second-factor")
-@click.argument("login")
-@click.option("--remove", is_flag=True, help="Take away every second factor of LOGIN: a phone was lost.")
-@as_json_option
-@place_of
-@explained
-def accounts_second_factor(place: Place, login: str, remove: bool, as_json: bool) -> None:
-    """Show the second factors of LOGIN, or take them away and end their sessions, on record."""
-    from accounts.factors.keeping import factors_at_terminal, remove_all_factors
-
-    with place.work() as work:
-        removed = remove_all_factors(work, login) if remove else 0
-        rows = factors_at_terminal(work, login)
-    if remove:
-        words = f"{login}：已移除 {removed} 个 / removed"
-        print_facts({"login": login, "removed": removed}, as_json, lambda: words)
-        return
-    names = ("kind", "name", "created_at", "used_at")
-    print_facts(
-        [dict(zip(names, row, strict=True)) for row in rows],
-        as_json,
-        lambda: facts_table("双因素 / second factors", names, rows),
-    )
-
-
-@accounts.command("last-day")
-@click.argument("login")
-@click.argument("day")
-@as_json_option
-@place_of
-@explained
-def accounts_last_day(place: Place, login: str, day: str, as_json: bool) -> None:
-    """Let the account LOGIN serve until the end of DAY (2026-12-31), or without an end (never)."""
-    from accounts.managing import set_last_day
-
-    try:
-        last = None if day == "never" else date.fromisoformat(day)
-    except ValueError as wrong:
-        raise Told(f"“{day}”不是日期 / {day!r} is no date") from wrong
-    with place.work() as work:
-        set_last_day(work, login, last)
-    print_facts({"login": login, "last_day": last and str(last)}, as_json, lambda: f"{login}: {day}")
-
-
 @accounts.command("disable")
 @click.argument("login")
 @as_json_option

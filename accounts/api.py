@@ -6,7 +6,14 @@ from datetime import date
 
 from flask import request
 
-from accounts.managing import act_on_account, allocate_account, find_account, list_accounts_page, set_last_day, set_roles
+from accounts.managing import (
+    act_on_account,
+    allocate_account,
+    find_account,
+    list_accounts_page,
+    set_last_day,
+    set_roles,
+)
 from accounts.present import account_view
 from accounts.roles.proposing import open_proposal_for
 from core.errors import invalid
