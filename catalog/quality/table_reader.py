@@ -13,10 +13,10 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import adbc_driver_manager
-import pyarrow as pa
+if TYPE_CHECKING:
+    from adbc_driver_manager import Error
 
 _KNOWN = {
     "no_table": ("no such table", "42P01"),
@@ -28,10 +28,23 @@ _KNOWN = {
 """What the drivers say: SQLite in words, PostgreSQL by the codes of its appendix A."""
 
 
+class _Spared:
+    """Finds nothing of what pyarrow loads where it is installed: we need none of it, and it takes longest."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        """Refuse to load numpy and pandas."""
+        if name in ("numpy", "pandas"):
+            raise ModuleNotFoundError(name, name=name)
+
+
 def main() -> int:
     """Read what the request names: `driver`, `uri`, `setup`, `options`, `table`, `names`, `seconds`."""
     request = json.load(sys.stdin)
     _end_in_time(request["seconds"])
+    sys.meta_path.insert(0, _Spared)
+    import adbc_driver_manager
+
     try:
         with _cursor(request) as cursor:
             _copy(cursor, request["table"], request["names"])
@@ -41,7 +54,7 @@ def main() -> int:
     return 0
 
 
-def _reason(wrong: adbc_driver_manager.Error) -> str:
+def _reason(wrong: Error) -> str:
     said = f"{wrong} {wrong.sqlstate}"
     known = (reason for reason, words in _KNOWN.items() if any(w in said for w in words))
     return next(known, type(wrong).__name__)
@@ -75,6 +88,8 @@ def _connect(driver: str, uri: str) -> Any:
 
 def _copy(cursor: Any, name: str, names: Sequence[str]) -> None:
     """Write the columns of `names` that the table has, called by their place, every value a text."""
+    import pyarrow as pa
+
     schema, _, bare = name.rpartition(".")
     table = f"{_quoted(schema)}.{_quoted(bare)}" if schema else _quoted(bare)
     cursor.execute(f"SELECT * FROM {table} LIMIT 0")
