@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -47,7 +47,7 @@ def refusal_headers(objection: Objection, challenges: Mapping[str, str]) -> tupl
     """
     headers = [("Content-Type", "application/problem+json"), *objection.headers]
     if objection.oauth is not None or objection.status == 401:
-        headers += [("WWW-Authenticate", value) for value in _authenticate(objection, challenges)]
+        headers.append(("WWW-Authenticate", _authenticate(objection, challenges)))
     if objection.received is not None:
         headers.append(("Proxy-Status", f"shuxiang; received-status={objection.received}"))
     elif objection.proxy is not None:
@@ -55,12 +55,12 @@ def refusal_headers(objection: Objection, challenges: Mapping[str, str]) -> tupl
     return tuple(headers)
 
 
-def _authenticate(objection: Objection, challenges: Mapping[str, str]) -> Iterable[str]:
+def _authenticate(objection: Objection, challenges: Mapping[str, str]) -> str:
     """RFC 6750 section 3: a call without a token is told no error, but every scheme that there is."""
     if objection.oauth is None:
-        return challenges.values()
+        return ", ".join(challenges.values())
     challenge = challenges[objection.scheme]
-    return [f'{challenge}, error="{objection.oauth}", error_description="{objection.text.en}"']
+    return f'{challenge}, error="{objection.oauth}", error_description="{objection.text.en}"'
 
 
 _TITLES = {

@@ -123,6 +123,7 @@ def raised_codes() -> set[str]:
     own = {c.code for c in refusals}
     own |= {code for called, code in said_codes() if called in {c.__name__ for c in refusals}}
     own |= {o.code for o in vars(objections).values() if isinstance(o, objections.Objection)}
+    own |= set(objections.PROOFS)
     own |= {f.code for f in vars(messages).values() if isinstance(f, messages.Fault)}
     return own - {"refused"}
 
