@@ -41,6 +41,7 @@ import gateway.api
 import gateway.console
 import gateway.oauth
 import gateway.objections
+import gateway.systems.console
 import hotline.api
 import hotline.citizen.api
 import hotline.citizen.console
@@ -122,6 +123,7 @@ PAGES = (
     cases.console.pages,
     catalog.console.pages,
     catalog.quality.console.pages,
+    gateway.systems.console.pages,
     gateway.console.pages,
     matters.console.pages,
     audit.console.pages,

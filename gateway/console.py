@@ -1,4 +1,4 @@
-"""The pages of systems, applications and grants."""
+"""The pages of applications and grants; those of systems are in gateway/systems/."""
 
 from __future__ import annotations
 
@@ -31,20 +31,11 @@ from gateway.applications import (
     read_paper,
 )
 from gateway.asking import is_personal
-from gateway.clients import (
-    ACTIVE,
-    STATES,
-    approve_client,
-    disable_client,
-    find_client,
-    list_clients,
-)
-from gateway.credentials import issue_credential, register_system, revoke_credential
+from gateway.clients import ACTIVE, list_clients
 from gateway.forms import (
     parent_pointers,
     read_application,
     read_decision,
-    read_system,
     write_application,
     write_values,
 )
@@ -53,11 +44,8 @@ from gateway.model import Offer
 from gateway.present import (
     application_rows,
     application_view,
-    client_rows,
-    client_view,
     grant_rows,
     grant_view,
-    issued_view,
 )
 from gateway.urgency import may_register_for_others
 from rules.rulebook import Rulebook
@@ -67,87 +55,11 @@ from web.words import department
 
 pages = Pages("gateway")
 
-CONSUMER = {"consumer"}
 APPLICANTS = {"consumer", "platform_manager"}
 """The platform manager registers what is urgent for a department that asked for it."""
 PARTIES = {"consumer", "provider", "platform_manager"}
 READERS = PARTIES | {"auditor"}
-SYSTEM_READERS = {"consumer", "platform_manager", "auditor"}
 PAGE = 25
-
-
-# --- systems --------------------------------------------------------------------------------------
-
-
-@pages.show("/systems", who=SYSTEM_READERS, summary=Text("业务系统", "Systems"))
-def systems(work: Work, seen: Seen) -> Page:
-    """List the systems that the reader may know of."""
-    state = seen.query.get("state") if seen.query.get("state") in STATES else None
-    found = list_clients(work, state, PAGE, seen.query.get("cursor"))
-    rows = client_rows(work, found.rows)
-    context = {"rows": rows, "next_cursor": found.next_cursor, "states": STATES, "state": state}
-    return Page("gateway/systems.html", context)
-
-
-@pages.show("/systems/new", who=CONSUMER, summary=Text("登记业务系统", "Register a system"))
-def new_system(work: Work, seen: Seen) -> Page:
-    """Show the form of a new system."""
-    return Page("gateway/system_new.html", {"seen": _by_field(seen)})
-
-
-@pages.form("/systems/new", who=CONSUMER, summary=Text("登记业务系统", "Register a system"), again=new_system)
-def register_on_page(work: Work, seen: Seen) -> Go:
-    """Register a system."""
-    draft = read_system(_typed(seen))
-    validate("request/client", draft)
-    made = register_system(work, draft)
-    return Go(
-        f"/systems/{made.id}", Text("已登记，等待平台管理部门审核", "Registered; it waits for approval")
-    )
-
-
-@pages.show("/systems/<id>", who=SYSTEM_READERS, summary=Text("查看业务系统", "System"))
-def system(work: Work, seen: Seen, id: str, action: str = "") -> Page:
-    """Show a system and its credentials."""
-    return Page("gateway/system.html", {"s": client_view(work, find_client(work, id))})
-
-
-@pages.form(
-    "/systems/<id>/actions/<action>",
-    who={"platform_manager"},
-    summary=Text("审核业务系统", "Decide on a system"),
-    again=system,
-    step_up=True,
-)
-def decide_on_system(work: Work, seen: Seen, id: str, action: str) -> Go:
-    """Approve or disable a system."""
-    steps = {"approve": approve_client, "disable": disable_client}
-    if action not in steps:
-        raise invalid("/action", "没有这个操作", "there is no such action")
-    title = STATES[steps[action](work, id).state]
-    return Go(f"/systems/{id}", Text(f"状态为“{title.zh}”", f"The system is {title.en}"))
-
-
-@pages.form(
-    "/systems/<id>/credentials", who=CONSUMER, summary=Text("签发凭据", "Issue a credential"), step_up=True
-)
-def issue_secret(work: Work, seen: Seen, id: str) -> Page:
-    """Make a secret and show it, this once."""
-    credential, secret = issue_credential(work, id)
-    owner = client_view(work, find_client(work, id))
-    return Page("gateway/secret.html", {"issued": issued_view(work, credential, secret), "s": owner})
-
-
-@pages.form(
-    "/systems/<id>/credentials/<credential>/revoke",
-    who={"consumer", "platform_manager"},
-    summary=Text("吊销凭据", "Revoke a credential"),
-    step_up=True,
-)
-def revoke_secret(work: Work, seen: Seen, id: str, credential: str) -> Go:
-    """Revoke a secret."""
-    revoke_credential(work, id, credential)
-    return Go(f"/systems/{id}", Text("凭据已吊销", "The credential is revoked"))
 
 
 # --- applications ---------------------------------------------------------------------------------

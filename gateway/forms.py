@@ -56,12 +56,6 @@ def write_application(grant: Grant, statement: Mapping[str, Any], days: int | No
     return [*pairs.items(), *lists]
 
 
-def read_system(typed: Typed) -> dict[str, Any]:
-    """Return what was typed as a system to register (schema request/client)."""
-    texts = {name: _first(typed, name) for name in ("name", "description")}
-    return {**{n: v for n, v in texts.items() if v}, "networks": lines(_first(typed, "networks"))}
-
-
 def lines(text: str) -> list[str]:
     """Return the lines of a text that hold something."""
     return [line.strip() for line in text.splitlines() if line.strip()]

@@ -1,0 +1,1 @@
+"""Business systems on pages: registered, approved, given keys and secrets."""
