@@ -791,6 +791,7 @@ def keys_accept(place: Place, name: str) -> None:
 
 def _rewrap(begin: Callable[[], AbstractContextManager[Work]], as_json: bool) -> None:
     """Wrap by the newest key whatever is sealed, then let go of the older keys."""
+    from accounts.factors.rewrapping import rewrap_factors
     from accounts.keyring.renewing import retire_older
     from cases.attachments import rewrap_attachments
     from cases.sealed import rewrap_fields
@@ -805,6 +806,7 @@ def _rewrap(begin: Callable[[], AbstractContextManager[Work]], as_json: bool) ->
         "tickets": (rewrap_tickets, "工单 / tickets"),
         "imports": (rewrap_imports, "导入 / imports"),
         "packets": (rewrap_packets, "督办材料 / packets"),
+        "factors": (rewrap_factors, "双因素 / second factors"),
     }
     written = {name: _wrapped_anew(begin, rewrap) for name, (rewrap, _) in kept.items()}
     with begin() as work:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from accounts.factors.model import Factor
+from accounts.model import TOTP
 from core.db import Instant, metadata
 
 factors = Table(
@@ -133,3 +134,15 @@ def count_codes(tx: Connection, login: str) -> int:
     c = recovery_codes.c
     query = select(func.count()).select_from(recovery_codes).where(c.login == login, c.used_at.is_(None))
     return int(tx.execute(query).scalar_one())
+
+
+def secrets_after(tx: Connection, after: str, limit: int) -> list[tuple[str, str]]:
+    """Return id and sealed secret of the authenticator apps behind `after`, by id; a passkey has none."""
+    c = factors.c
+    query = select(c.id, c.secret).where(c.id > after, c.kind == TOTP).order_by(c.id).limit(limit)
+    return [(row.id, row.secret) for row in tx.execute(query)]
+
+
+def set_secret(tx: Connection, factor_id: str, sealed: str) -> None:
+    """Put a secret sealed anew in the place of the one before."""
+    tx.execute(factors.update().where(factors.c.id == factor_id).values(secret=sealed))
