@@ -149,6 +149,7 @@ def _make_sources(folder: Path, rows: int, file_bytes: int) -> None:
 def _share(tx: Transaction, settings: Settings, now: datetime) -> dict[str, list[str]]:
     client = new_id()
     known = {"id": client, "name": "bench", "department": "civil_affairs", "description": ""}
+    known |= {"auth_method": "client_secret", "token_binding": "none"}
     seen = {"state": "active", "created_at": now, "created_by": "bench"}
     tx.execute(clients.insert().values(**known, networks=["127.0.0.0/8"], **seen))
     return {kind: _grant(tx, settings, kind, client, now) for kind in CODES}
