@@ -41,6 +41,7 @@ FILTERS = {
     "reason": Text("理由", "code of the reason"),
     "subject": Text("公民记录摘要", "digest of the person whose record was asked for"),
     "case": Text("办件", "the case"),
+    "ticket": Text("工单", "number of the ticket"),
     "actor": Text("操作者假名", "pseudonym of the actor"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from audit.columns.coverage import coverage
 from audit.columns.engine import attempted, engine_of
 from audit.keeping.finding import find_anywhere, folder_of
 from audit.keeping.gone import refuse_erased
-from audit.keeping.past import past_log
+from audit.keeping.past import past_log, past_logs
 from audit.log import record
 from audit.note import BadNote
 from audit.place import log_folder
@@ -23,6 +24,7 @@ from audit.proofs import cosigned_checkpoint, not_sealed_yet, prove_inclusion, p
 from audit.query import Filters, Found, FoundPage, envelope_of
 from audit.questions.present import coverage_words
 from audit.reading import QUERY, open_record, search_records
+from audit.sealer import HEARTBEAT
 from audit.searching import read_filters, shortcuts
 from audit.signing import log_signers
 from audit.stamping.stamps import read_authority
@@ -41,6 +43,8 @@ AUDITOR = frozenset({"auditor"})
 PAGE = 50
 _PLACES = frozenset({"cursor", "lang"})
 """What an address holds that is no filter."""
+ALL = "all"
+"""The switch that shows heartbeats and one's own look-ups among the records."""
 
 
 # --- search ---------------------------------------------------------------------------------------
@@ -53,18 +57,33 @@ def records(work: Work, seen: Seen) -> Page:
         **words_of_records(work),
         "departments": {d.id: d.name for d in work.settings.departments.values()},
         "shortcuts": shortcuts(work.now),
+        "logs": {log.slug: log.origin for log in past_logs(log_folder(work.settings))},
         "asked": {k: v for k, v in seen.query.items() if v and k not in _PLACES},
         "found": FoundPage((), None),
         "basis": None,
         "reach": reach(work),
     }
     try:
-        cursor, wanted = seen.query.get("cursor") or None, read_filters(seen.query)
+        cursor, wanted = seen.query.get("cursor") or None, _wanted(work, seen)
         context["found"] = found = search_records(work, wanted, limit=PAGE, cursor=cursor)
     except Invalid as wrong:
         again = Seen(seen.query, seen.form, wrong.errors)
         return Page("audit/records.html", {**context, "seen": again}, 422)
     return Page("audit/records.html", {**context, **_basis(work, wanted, found)})
+
+
+def _wanted(work: Work, seen: Seen) -> Filters:
+    """Read the form: one log or all; without heartbeats and one's own look-ups unless they are asked for.
+
+    Raises Invalid, and NotFound for a closed log that there is none of.
+    """
+    wanted, log = read_filters(seen.query), seen.query.get("log") or None
+    if log is not None:
+        past_log(log_folder(work.settings), log)
+    asked_for = seen.query.get(ALL) or "kind" in wanted.equal or "actor" in wanted.equal
+    return replace(
+        wanted, log=log, hidden={} if asked_for else {HEARTBEAT: None, QUERY: work.actor.pseudonym}
+    )
 
 
 def _basis(work: Work, wanted: Filters, found: FoundPage) -> dict[str, Any]:

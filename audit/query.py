@@ -45,11 +45,16 @@ class Filters:
     until: datetime | None = None
     department: str | None = None
     equal: Mapping[str, str] = field(default_factory=dict)
+    hidden: Mapping[str, str | None] = field(default_factory=dict)
+    """Kinds that are passed over (`audit.columns.search.Wanted`)."""
+    log: str | None = None
+    """The closed log to look in; None for all logs."""
 
     @property
     def asked(self) -> dict[str, Any]:
         """What was given, as the record of a search says it."""
-        given = {"since": self.since, "until": self.until, "department": self.department, **self.equal}
+        own = {"log": self.log, "hidden": ",".join(self.hidden) or None}
+        given = {"since": self.since, "until": self.until, "department": self.department, **self.equal, **own}
         return {name: value for name, value in given.items() if value is not None}
 
 
@@ -114,13 +119,13 @@ def search_all(
     Raises as `find_records`.
     """
     wanted = _wanted(filters, cursor)
-    return attempted(lambda: _page(engine, take_all(engine.folder, tx), wanted, limit))
+    return attempted(lambda: _page(engine, take_all(engine.folder, tx), wanted, limit, filters.log))
 
 
-def _page(engine: Engine, logs: Logs, wanted: Wanted, limit: int) -> FoundPage:
+def _page(engine: Engine, logs: Logs, wanted: Wanted, limit: int, only: str | None = None) -> FoundPage:
     """Look through one log after the other, the newest first, for what is newer than what was found."""
     places: list[tuple[Place, Snapshot]] = []
-    for log in reversed(logs):
+    for log in (log for log in reversed(logs) if only is None or log.closed == only):
         least = max(wanted.first, places[limit][0].id if len(places) > limit else "")
         more = Search(engine, log, replace(wanted, first=least)).newest(limit + 1)
         places += [(place, log) for place in more]
@@ -162,7 +167,7 @@ def _wanted(filters: Filters, cursor: str | None) -> Wanted:
         *([_least_id(filters.until)] if filters.until else []),
     ]
     any_of = PARTIES if filters.department else ()
-    return Wanted(filters.equal, any_of, filters.department or "", first, min(bounds))
+    return Wanted(filters.equal, any_of, filters.department or "", first, min(bounds), filters.hidden)
 
 
 def _least_id(instant: datetime) -> str:

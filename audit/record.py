@@ -26,7 +26,7 @@ OWN_FIELDS = frozenset({"v", "k", "t", "id", "nonce"})
 
 FIELDS = (
     *("kind", "consumer", "provider", "client", "grant", "dataset", "operation", "decision", "reason"),
-    *("case", "actor", "subject"),
+    *("case", "ticket", "actor", "subject"),
 )
 """The fields of a body that queries may ask for; ``department`` asks for any of the parties."""
 

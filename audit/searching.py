@@ -25,6 +25,8 @@ def read_filters(query: Mapping[str, str]) -> Filters:
     since, until = (_instant(query, name, wrong) for name in ("since", "until"))
     asked = {n: query[n].strip() for n in (*FIELDS, "department") if query.get(n, "").strip()}
     wrong += [_error(name, words) for name in asked if (words := wrong_in(name, asked[name])) is not None]
+    if since is not None and until is not None and since >= until:
+        wrong.append(FieldError("/until", Text("应晚于起始时刻", "must be later than the start"), "range"))
     if wrong:
         raise Invalid(wrong)
     department = asked.pop("department", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,12 +12,21 @@ from audit.keeping.past import PAST
 from audit.note import Checkpoint, split_note
 from audit.proofs import entry_at, published_checkpoint
 from core.errors import NotFound
+from core.times import instant_of
 
 
 def closed_folders(folder: Path) -> list[Path]:
     """Return the folders of the closed logs, in the order in which the logs began."""
     found = (checkpoint.parent.parent for checkpoint in (folder / PAST).glob("*/log/checkpoint"))
     return sorted(found, key=lambda closed: _first_entry(closed, _state(closed))[0])
+
+
+def began_at(folder: Path) -> datetime | None:
+    """Return the time of a log's first record; None while nothing is sealed."""
+    try:
+        return instant_of(_first_entry(folder, _state(folder))[0])
+    except (NotFound, FileNotFoundError):
+        return None
 
 
 def predecessor(folder: Path) -> Checkpoint | None:

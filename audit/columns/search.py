@@ -58,6 +58,8 @@ class Wanted:
     value: str = ""
     first: str = ""
     before: str = _LAST
+    hidden: Mapping[str, str | None] = field(default_factory=dict)
+    """Kinds of records that are passed over: all of the kind, or those of one actor only."""
 
     def __post_init__(self) -> None:
         if unknown := {*self.equal, *self.any_of} - set(SCHEMA.names):
@@ -153,20 +155,33 @@ class Search:
 
     def _select(self, what: str, end: str, low: str, high: str) -> pa.Table:
         first, before = self._wanted.first, self._wanted.before
+        passed, ends = self._passed_over()
         parts, values = [], []
         for equal in self._wanted.alternatives():
             own = [(_TERMS.get(name, _TERM), name, value) for name, value in equal.items()]
             terms = "".join(f" AND {term.format(name)}" for term, name, _ in own)
             parts.append(
-                f"(SELECT {what} FROM records WHERE id > ? AND id <= ? AND id >= ? AND id < ?{terms}{end})"
+                f"(SELECT {what} FROM records WHERE id > ? AND id <= ? AND id >= ? AND id < ?"
+                f"{terms}{passed}{end})"
             )
             values += [low, high, first, before]
             values += [value for term, _, value in own for _ in range(term.count("?"))]
+            values += ends
         blocks = tuple(
             b for b in self._snapshot.blocks if self._overlaps(b, max(low, first), min(high, before))
         )
         narrowed = replace(self._snapshot, blocks=blocks)
         return self._engine.select(" UNION ALL ".join(parts), (narrowed,), values)
+
+    def _passed_over(self) -> tuple[str, list[str]]:
+        """Return the terms that leave out what is hidden, and their values."""
+        terms, values = "", []
+        for kind, actor in self._wanted.hidden.items():
+            terms += (
+                " AND NOT (kind = ?)" if actor is None else " AND NOT (kind = ? AND coalesce(actor, '') = ?)"
+            )
+            values += [kind] if actor is None else [kind, actor]
+        return terms, values
 
     def _overlaps(self, block: Block, low: str, high: str) -> bool:
         footer = footer_of(block.path(self._snapshot.folder))

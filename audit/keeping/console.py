@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from audit.columns.logs import began_at, closed_folders
 from audit.console import pretty, words_of_records
 from audit.files import Inconsistent
 from audit.keeping.covered import Keeping, all_logs, covered
@@ -22,12 +23,16 @@ from audit.keeping.erasure import (
     request_erasure,
 )
 from audit.keeping.model import STATES
+from audit.keeping.past import past_log
 from audit.keeping.retention import Job, Old, cutoff, old_files, pruning
 from audit.keeping.shown import MOST as SHOWN_MOST
 from audit.keeping.shown import shown_targets
 from audit.note import BadNote
+from audit.overview.state import fingerprint
+from audit.place import log_folder
 from core.errors import FieldError, Invalid
 from core.text import Text
+from core.whole import whole
 from core.work import Work
 from web.kit import kit
 from web.pages import Go, Page, Pages, Seen
@@ -82,6 +87,17 @@ def due(work: Work) -> Due | None:
     except (BadNote, Inconsistent) as wrong:
         return Due(None, (), False, None, str(wrong))
     return Due(before, files[:FILES], len(files) > FILES, job)
+
+
+@pages.show("/records/past", who=frozenset({"auditor"}), summary=Text("已关闭的日志", "Closed logs"))
+def closed_logs(work: Work, seen: Seen) -> Page:
+    """Show the logs that were closed by a rotation, the newest first."""
+    folder = log_folder(work.settings)
+    found = [past_log(folder, closed.name) for closed in reversed(closed_folders(folder))]
+    start = whole(seen.query.get("cursor") or "0", 0, len(found)) or 0
+    logs = [(log, began_at(log.folder), log.verifiers) for log in found[start : start + PAGE]]
+    cursor = str(start + PAGE) if len(found) > start + PAGE else None
+    return Page("audit/past.html", {"logs": logs, "fingerprint": fingerprint, "next_cursor": cursor})
 
 
 @pages.show("/records/erasures/new", who=ASKERS, summary=Text("申请删除", "Ask for an erasure"))

@@ -179,6 +179,7 @@ _ALL = (
             code("ticket", Text("工单", "Ticket")),
             code("actor", Text("操作者假名", "Actor's pseudonym")),
             subject(required=False),
+            code("log", Text("已关闭的日志", "Closed log")),
         ),
         of_records=True,
     ),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from markupsafe import Markup
 
 from audit.columns.engine import engine_of
-from audit.console import words_of_records
+from audit.columns.logs import began_at, closed_folders
+from audit.console import ALL, words_of_records
+from audit.place import log_folder
 from audit.questions.asking import PAGE, Asked, ask, prepare, put_on_record, question_of
 from audit.questions.bundle import RECORDS_MOST
 from audit.questions.catalogue import QUESTIONS
@@ -19,6 +21,7 @@ from audit.questions.naming import name_subject
 from audit.questions.parameters import LONGEST_DAYS, Parameter
 from audit.questions.present import coverage_words
 from core.errors import Invalid, invalid
+from core.periods import day_of, midnight
 from core.text import Text
 from core.times import local_iso, parse_instant
 from core.work import Work
@@ -36,7 +39,7 @@ ASKED = "asked"
 """The field of the form by which a question that was put differs from one that is only looked at."""
 BARS = 12
 VALUE_MOST = 200
-_NO_PARAMETERS = frozenset({"cursor", "lang", ASKED})
+_NO_PARAMETERS = frozenset({"cursor", "lang", ASKED, ALL})
 _DEPARTMENTS = frozenset({"consumer", "provider", "department"})
 
 
@@ -184,12 +187,23 @@ def save_found(work: Work, seen: Seen, form: str) -> File:
 
 
 def _searched(work: Work, seen: Seen) -> dict[str, str]:
-    """Return a search as parameters of the question that lists records; all times where none is said."""
+    """Return a search as parameters of the question that lists records; from the first one on by default."""
     said = _parameters(seen)
     if "since" in said:
         return said
-    until = parse_instant(said["until"]) if "until" in said else work.now
-    return {**said, "since": local_iso(until - timedelta(days=LONGEST_DAYS - 1))}
+    until = _until(said, work.now)
+    folder = log_folder(work.settings)
+    first = next((at for log in (*closed_folders(folder), folder) if (at := began_at(log))), work.now)
+    begins = max(midnight(day_of(first)), until - timedelta(days=LONGEST_DAYS - 1))
+    return {**said, "since": local_iso(begins if begins < until else until - timedelta(days=1))}
+
+
+def _until(said: Mapping[str, str], now: datetime) -> datetime:
+    """Return the end of a search; the question itself says what is wrong with one that cannot be read."""
+    try:
+        return parse_instant(said["until"]) if "until" in said else now
+    except ValueError:
+        return now
 
 
 def _count(work: Work, asked: Asked) -> int:

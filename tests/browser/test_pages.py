@@ -57,6 +57,7 @@ PAGES: Pages = (
     (dave, "/records/overview"),
     (dave, "/records/log"),
     (dave, "/records/erasures"),
+    (dave, "/records/past"),
     (bob, "/records/erasures"),
     (dave, "/records/erasures/new?record={record}"),
     (bob, "/records/erasures/{erasure}"),

@@ -10,12 +10,18 @@ from typing import Any
 import orjson
 import pytest
 
+from audit.api import FILTERS
 from audit.bodies import bodies_path
 from audit.columns.engine import engine_of
+from audit.columns.logs import began_at
 from audit.note import NoteVerifier
 from audit.proofs import check_inclusion
 from audit.query import Filters, search_all
+from audit.store import insert_outbox
+from core.times import SHANGHAI
 from tests.audit.console.calls import DIVISIONS, POISON, Calls, send, text_of
+from tests.audit.questions.story import event
+from tests.cast import dave
 
 
 def newest_query(calls: Calls) -> Any:
@@ -157,3 +163,40 @@ def test_an_export_says_how_many_before_it_is_taken_away(calls: Calls, auditor: 
 def test_what_is_not_there_is_not_found(auditor: Any) -> None:
     for page in ("/records/x", "/records/019c0000-0000-7000-8000-000000000000/proof", "/records/questions/x"):
         assert auditor.get(page).status_code == 404
+
+
+def test_heartbeats_and_ones_own_look_ups_are_shown_on_demand_only(calls: Calls, auditor: Any) -> None:
+    beat = event(calls.world.now, "heartbeat", size=1)
+    with calls.world.database.begin() as tx:
+        insert_outbox(tx, beat)
+    auditor.get("/records?decision=refused")
+    usual, whole = auditor.get("/records").text, auditor.get("/records?all=yes").text
+    for said in (beat.id, "潜江市审计局：查询日志，得到"):
+        assert said not in usual
+        assert said in whole
+    assert beat.id in auditor.get("/records?kind=heartbeat").text
+
+
+def test_every_condition_of_the_api_is_on_the_form(auditor: Any) -> None:
+    html = auditor.get("/records").text
+    for name in FILTERS:
+        assert f'name="{name}"' in html
+
+
+def test_a_period_that_ends_before_it_begins_is_named_everywhere(calls: Calls, auditor: Any) -> None:
+    period = "since=2026-02-10T10:00&until=2026-02-09T10:00"
+    page = auditor.get(f"/records?{period}")
+    assert page.status_code == 422
+    assert 'id="f-until-error"' in page.text
+    assert "应晚于起始时刻" in page.text
+    answer = calls.world.client(dave).get(f"/api/audit/records?{period}".replace("T10:00", "T10:00%2B08:00"))
+    assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (400, "/until")
+    assert answer.json["errors"][0]["detail_en"] == "must be later than the start"
+
+
+def test_an_export_of_all_times_names_the_day_of_the_first_record(calls: Calls, auditor: Any) -> None:
+    shown = text_of(auditor.get("/records/export?kind=access").text)
+    assert "2016" not in shown
+    first = began_at(calls.world.settings.data / "audit")
+    assert first is not None
+    assert first.astimezone(SHANGHAI).strftime("%Y-%m-%d 00:00") in shown

@@ -146,3 +146,13 @@ def test_a_closed_log_is_still_served_searched_and_proven(world: World, record_i
     assert world.client(bob).get(log["records"]).status_code == 403
     last = auditor.get("/api/audit/records?kind=audit.query").json["items"]
     assert {"log": log["origin"], "id": record_id} in [entry["body"]["query"] for entry in last]
+
+    browser = world.browser(dave)
+    listed = browser.get("/records/past").text
+    assert log["origin"] in listed
+    assert f'href="/records?log={log["slug"]}"' in listed
+    within = browser.get(f"/records?log={log['slug']}&all=yes").text
+    assert record_id in within
+    assert last[0]["id"] not in within  # of the log that runs
+    assert browser.get("/records?log=none").status_code == 404
+    assert browser.get(f"/records/export?log={log['slug']}&kind=access").status_code == 200
