@@ -16,6 +16,8 @@ from werkzeug.exceptions import HTTPException
 import accounts.api
 import accounts.console
 import accounts.factors.console
+import accounts.oidc.console
+import accounts.oidc.known
 import accounts.roles.api
 import accounts.roles.console
 import accounts.tokens
@@ -119,6 +121,7 @@ PAGES = (
     accounts.console.pages,
     accounts.factors.console.pages,
     accounts.roles.console.pages,
+    accounts.oidc.console.pages,
     notices.console.pages,
     cases.console.pages,
     catalog.console.pages,
@@ -208,6 +211,8 @@ def create_app(
     app.extensions[audit.wording.NAMES] = {"dataset": catalog.titles.titles_of, "client": _systems}
     app.extensions[web.pages.RELATED] = matters.console.related
     app.extensions[web.pages.COUNTS] = {"/inbox": notices.inbox.count_unread}
+    app.extensions[accounts.oidc.known.EXTENSION] = accounts.oidc.known.providers_of(settings)
+    app.jinja_env.globals["elsewhere"] = {p.id: p for p in settings.security.oidc}
     Bootstrap5(app)
     _faces(app, settings)
     _errors(app)

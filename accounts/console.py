@@ -63,6 +63,8 @@ from web.roles import ROLES
 
 pages = Pages("accounts")
 PAGE = 50
+CAME_BY = "oidc_by"
+"""Where the browser's own cookie keeps the identity provider of its sign-in."""
 
 _ANY_SESSION = frozenset({"signed_in", *UNFINISHED})
 _WITH_PASSWORD = frozenset({"signed_in", PASSWORD_CHANGE})
@@ -80,7 +82,7 @@ def sign_in_page(work: Work, seen: Seen) -> Page | Go:
     target = own_address(seen.query.get("next"))
     if work.actor is not NOBODY:
         return Go(target)
-    return Page("accounts/sign_in.html", {"next": target, "wrong": None})
+    return Page("accounts/sign_in.html", {"next": target, "wrong": None, "left": seen.query.get("left")})
 
 
 def _attempt(k: Kit, form: Mapping[str, str]) -> Attempt:
@@ -104,10 +106,12 @@ def do_sign_in(work: Work, seen: Seen) -> Page | Go:
 
 @pages.form("/sign-out", who=_ANY_SESSION, summary=Text("退出", "Sign out"))
 def do_sign_out(work: Work, seen: Seen) -> Go:
-    """End this browser's session."""
+    """End this browser's session; who came by way of an identity provider is offered to sign out there."""
     sign_out(work, _cookie())
+    left = session.get(CAME_BY)
     renew_form_tokens()
-    return Go("/sign-in", Text("您已退出。", "You are signed out."), ((cookie_name(kit()), "", 0),))
+    page = f"/sign-in?left={left}" if left else "/sign-in"
+    return Go(page, Text("您已退出。", "You are signed out."), ((cookie_name(kit()), "", 0),))
 
 
 @pages.show("/password", who=_WITH_PASSWORD, summary=Text("修改密码", "Change the password"))

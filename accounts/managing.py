@@ -79,7 +79,7 @@ def find_account(work: Work, login: str) -> Account:
 
 def actions_on(work: Work, account: Account) -> tuple[str, ...]:
     """Return what the actor may do with an account now: nothing with their own, or with one above them."""
-    if not may_manage(work) or account.login == work.actor.login or _is_beyond(work, account):
+    if not may_manage(work) or account.login == work.actor.login or is_out_of_reach(work, account):
         return ()
     return ("set_roles", "disable" if account.is_active else "enable", "reset")
 
@@ -165,7 +165,7 @@ def _managed(work: Work, login: str) -> Account:
     account = account_of(work, login)
     if account.login == work.actor.login:
         raise NotPermitted("不能管理自己的账号", "nobody manages their own account")
-    if _is_beyond(work, account):
+    if is_out_of_reach(work, account):
         raise NotPermitted(
             "该账号的角色只能由系统管理员管理", "only administrators manage an account with these roles"
         )
@@ -205,7 +205,7 @@ def _must_fit(work: Work, department: str, roles: frozenset[str]) -> None:
         )
 
 
-def _is_beyond(work: Work, account: Account) -> bool:
+def is_out_of_reach(work: Work, account: Account) -> bool:
     """Tell whether an account is for administrators alone: it holds a reserved role, or is to get one."""
     return not _is_above(work) and (is_reserved(account) or awaits_roles(work, account))
 

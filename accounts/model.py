@@ -35,9 +35,6 @@ RESERVED = frozenset(
 )
 """Roles that take two to give or take: an administrator proposes, a security administrator decides."""
 
-COMMANDING = ADMINISTRATORS | {"platform_manager"}
-"""Roles that decide on what others may do. Nobody holds one through a password that somebody else set."""
-
 FAILURES_MOST = 5
 FAILURE_WINDOW = timedelta(minutes=15)
 LOCK = timedelta(minutes=15)

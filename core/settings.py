@@ -32,6 +32,7 @@ from core.secret_files import check_place, read_secret_file
 from core.settings_audit import Audit, audit_faults, audit_of
 from core.settings_hotline import Hotline, hotline_faults, hotline_of
 from core.settings_notify import INBOX_ONLY, Notify, Smtp, notify_faults, notify_of, signing_key, smtp_of
+from core.settings_oidc import oidc_faults
 from core.settings_security import Security, security_faults, security_of
 from core.text import Text, text_of
 
@@ -189,6 +190,7 @@ class Settings:
         """Raise ConfigError naming every secret that is missing or open to others."""
         findings: list[Finding] = []
         references = [r for c in self.connections.values() for r in (c.headers or {}).values()]
+        references += [r for p in self.security.oidc for r in (p.client_secret, p.private_key) if r]
         if self.platform.smtp is not None and self.platform.smtp.password is not None:
             references.append(self.platform.smtp.password)
         for read, wanted in ((self.secret, references), (self.signing_key, self._signing_secrets())):
@@ -451,6 +453,7 @@ def _cross_check(settings: Settings, raw: Mapping[str, Any]) -> Iterable[Finding
     yield from audit_faults(folder / "audit.yaml", settings.audit)
     front = bool(settings.platform.trusted_proxies)
     yield from security_faults(folder / "security.yaml", settings.security, has_front=front)
+    yield from oidc_faults(folder / "security.yaml", settings.security.oidc, settings.platform.control_url)
     for manifest in settings.manifests:
         yield from _manifest_points_somewhere(settings, manifest)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Finding
+from core.settings_oidc import IdentityProvider, oidc_of
 from core.text import Text
 
 FAPI2, STANDARD = "fapi2", "standard"
@@ -43,6 +44,8 @@ class Security:
     """After how long without a sign-in an account is shut; None: never."""
     index_digest: str = "sha256"
     """The digest of the index of callers' numbers and query codes: sha256, or sm3 (GB/T 32905)."""
+    oidc: tuple[IdentityProvider, ...] = ()
+    """With whom else people may sign in."""
 
 
 def security_of(raw: Mapping[str, Any] | None) -> Security:
@@ -58,6 +61,7 @@ def security_of(raw: Mapping[str, Any] | None) -> Security:
         password_max_days=raw.get("password_max_days", 90),
         account_idle_days=raw.get("account_idle_days", 90),
         index_digest=raw.get("index_digest", "sha256"),
+        oidc=oidc_of(raw.get("oidc", ())),
     )
 
 

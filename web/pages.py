@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 Ahead = Callable[[Kit, Mapping[str, str]], Any]
-"""Slow work on a form that must not hold the database: hashing a password, for one."""
+"""Slow work that must not hold the database: hashing a password, for one, or asking another server."""
 
 _NOT_FIELDS = frozenset({"csrf_token", "version"})
 
@@ -154,12 +154,23 @@ class Pages:
         self._forms: dict[str, _Form] = {}
 
     def show(
-        self, rule: str, *, who: frozenset[str] | set[str], summary: Text, step_up: StepUp = False
+        self,
+        rule: str,
+        *,
+        who: frozenset[str] | set[str],
+        summary: Text,
+        step_up: StepUp = False,
+        ahead: Ahead | None = None,
+        writes: bool = False,
     ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
-        """Declare a GET page; the handler is called with (work, seen, **path parameters)."""
+        """Declare a GET page; the handler is called with (work, seen, **path parameters). `ahead` is given
+        the query; `writes` is for where another site sends a browser back to, which it does by GET alone."""
 
         def declare(handler: Callable[..., Answer]) -> Callable[..., Answer]:
-            self.routes.append(Route("GET", rule, frozenset(who), summary, handler, step_up=step_up))
+            self.routes.append(
+                Route("GET", rule, frozenset(who), summary, handler, writes=writes, step_up=step_up)
+            )
+            self._forms[handler.__name__] = _Form(None, ahead)
             return handler
 
         return declare
@@ -228,13 +239,15 @@ def _answer(route: Route, form: _Form, params: Mapping[str, str]) -> WerkzeugRes
 
 
 def _served(route: Route, form: _Form, params: Mapping[str, str]) -> WerkzeugResponse:
+    g.sent_back = route.writes and route.method == "GET"
     refuse_odd_paths(params)
     if route.method == "POST":
         current_app.extensions["csrf"].protect()
         asked = ask_first(route, _rendered) if route.wants_step_up(params) else None
         if asked is not None:
             return asked
-    ahead = form.ahead(kit(), request.form) if form.ahead else None
+    brought = request.form if route.method == "POST" else request.args
+    ahead = form.ahead(kit(), brought) if form.ahead else None
     return _act(route.handler, route, params, ahead=ahead)
 
 

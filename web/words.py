@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import current_app, request, session
+from flask import current_app, g, request, session
 from markupsafe import Markup
 
 from core.text import Text
@@ -89,8 +89,11 @@ def _own_page(asked: str) -> str:
 def here(**changes: str | None) -> str:
     """Return the address of this page with some query parameters changed; None takes one away.
 
-    An answer to a form lies under an address that cannot be asked for again; its own page is meant then.
+    An answer to a form lies under an address that cannot be asked for again; its own page is meant then. What
+    another site sent a browser back with is not repeated: the desk is meant.
     """
+    if g.get("sent_back"):
+        return f"/?{urlencode({name: value for name, value in changes.items() if value})}"
     asked = request.path
     if request.method not in ("GET", "HEAD"):
         asked = _own_page(asked.partition("/actions/")[0])

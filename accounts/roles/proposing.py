@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from accounts import store as accounts_store
-from accounts.model import COMMANDING, RESERVED, Account
+from accounts.model import RESERVED, Account
 from accounts.people import account_of, note
 from accounts.roles import store
 from accounts.roles.model import (
@@ -27,6 +27,7 @@ from core.administrators import APART, are_apart
 from core.db import Page
 from core.errors import Conflict, NotFound, NotPermitted, invalid
 from core.ids import new_id
+from core.settings_security import COMMANDING
 from core.text import Text
 from core.times import millis
 from core.work import Work

@@ -63,6 +63,7 @@ TO_OTHERS = {
     "notices/webhooks.py": "posts webhooks to the departments' own systems (docs/decisions/0013)",
     "audit/witness/client.py": "shows checkpoints to witnesses (docs/decisions/0026)",
     "audit/stamping/stamper.py": "asks the time-stamp authority (docs/decisions/0026)",
+    "accounts/oidc/fetch.py": "asks identity providers (docs/decisions/0032)",
     "hotline/inquiries/road.py": "asks our own data plane for an operator (docs/decisions/0016)",
     "serve.py": "asks its own processes whether they are ready",
     "demo/http.py": "the parties' scripts of the demo",

@@ -18,6 +18,7 @@ def upgrade() -> None:
     """Each part of the issue adds a function of its own here."""
     _systems()
     _administrators()
+    _identities()
     _calls()
     _people()
     _keys()
@@ -28,6 +29,7 @@ def downgrade() -> None:
     op.drop_table("key_checks")
     _without_people()
     _without_calls()
+    op.drop_table("account_identities")
     _without_administrators()
     _without_systems()
 
@@ -76,6 +78,24 @@ def _administrators() -> None:
     )
     op.create_index(op.f("ix_role_proposals_login"), "role_proposals", ["login"])
     op.create_index("ix_role_proposals_newest", "role_proposals", ["proposed_at", "id"])
+
+
+def _identities() -> None:
+    """Know whom identity providers mean: issuer and subject, of an account that is there."""
+    op.create_table(
+        "account_identities",
+        sa.Column("id", sa.String(36), nullable=False),
+        sa.Column("issuer", sa.String(255), nullable=False),
+        sa.Column("subject", sa.String(255), nullable=False),
+        sa.Column("login", sa.String(80), nullable=False),
+        sa.Column("linked_at", sa.String(27), nullable=False),
+        sa.Column("linked_by", sa.String(80), nullable=False),
+        sa.Column("used_at", sa.String(27), nullable=True),
+        sa.ForeignKeyConstraint(["login"], ["accounts.login"], name=op.f("fk_account_identities_login_accounts")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_account_identities")),
+        sa.UniqueConstraint("issuer", "subject", name=op.f("uq_account_identities_issuer")),
+    )
+    op.create_index(op.f("ix_account_identities_login"), "account_identities", ["login"])
 
 
 def _without_administrators() -> None:

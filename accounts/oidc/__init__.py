@@ -1,0 +1,1 @@
+"""Sign-in with an identity provider of the deployment's choice (OpenID Connect Core 1.0)."""
