@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from catalog.datasets import register_dataset
 from gateway.forms import read_values, write_values
 from tests.cast import alice, ann, bob, carol, chen, dave, mallory
+from tests.gateway.proofs import ec_prover
 from tests.stories import OFFERS, STATEMENT, active_client, active_grant, offered, submitted_application
 
 PDF = b"%PDF-1.7\n% a scan\n"
@@ -162,3 +164,43 @@ def test_values_are_written_as_they_are_read() -> None:
     assert read_values(typed) == {"street_code": ["1", "2"], "level": ["3", "4"]}
     assert read_values(write_values(read_values(typed))) == read_values(typed)
     assert read_values("nonsense") == {"nonsense": []}
+
+
+def test_a_system_gets_another_way_of_authentication_on_its_page(world: Any) -> None:
+    consumer, manager = world.browser(carol), world.browser(bob)
+    system = active_client(world)
+    place = f"/systems/{system.client.id}"
+    wish = {"auth_method": "private_key_jwt", "token_binding": "dpop"}
+    assert send(consumer, place, f"{place}/authentication", wish).status_code == 303
+    assert "等待平台管理部门审核" in consumer.get(place).text
+    prover = ec_prover()
+    burnt = send(consumer, place, f"{place}/keys", {"key": json.dumps({**prover.jwk, "d": "AAAA"})})
+    assert burnt.status_code == 422
+    assert "这是私钥" in burnt.text
+    assert 'href="#f-key"' in burnt.text
+    for wrong in ("", "{", "nothing", '{"kty": "EC"}'):
+        assert send(consumer, place, f"{place}/keys", {"key": wrong}).status_code == 422
+    assert send(consumer, place, f"{place}/keys", {"key": json.dumps(prover.jwk)}).status_code == 303
+    assert send(manager, place, f"{place}/actions/approve_authentication", {}).status_code == 303
+    shown = consumer.get(place).text
+    assert "私钥签名" in shown
+    assert prover.thumbprint in shown
+    assert "已吊销" in shown  # the secret
+
+
+def test_a_system_is_registered_with_its_key_on_a_page(world: Any) -> None:
+    consumer = world.browser(carol)
+    form = {
+        "name": "健康系统",
+        "networks": "10.0.0.0/8",
+        "auth_method": "private_key_jwt",
+        "token_binding": "dpop",
+    }
+    weak = send(consumer, "/systems/new", "/systems/new", {**form, "key": '{"kty": "oct", "k": "AAAA"}'})
+    assert (weak.status_code, 'href="#f-key"' in weak.text) == (422, True)
+    not_taken = send(consumer, "/systems/new", "/systems/new", {**form, "token_binding": "certificate"})
+    assert (not_taken.status_code, 'href="#f-token_binding"' in not_taken.text) == (422, True)
+    key = json.dumps(ec_prover().jwk)
+    made = send(consumer, "/systems/new", "/systems/new", {**form, "key": key})
+    assert made.status_code == 303
+    assert "待审核" in consumer.get(made.headers["Location"]).text
