@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -27,7 +28,13 @@ def audit() -> None:
 @audit.command("verify")
 @click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--vkey", multiple=True, help="The log's verifier key; default: <data>/keys/log*.vkey.")
-@click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Processes that share the work.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=lambda: len(os.sched_getaffinity(0)),
+    show_default="one for each CPU",
+    help="Processes that share the work.",
+)
 @click.option(
     "--resume",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
@@ -104,16 +111,18 @@ def audit_seal(place: Place, as_json: bool) -> None:
 
     from audit.files import Inconsistent
     from audit.sealer import seal_once
+    from audit.standing import waiting
     from core.db import Database
 
     settings = place.settings()
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     try:
         with Progress(*columns, console=err, transient=True, disable=as_json) as shown:
-            task = shown.add_task("seal", total=None)
-            told = partial(shown.update, task)
             database = Database(settings.database_url)
-            sealed = seal_once(settings, database, progress=lambda n: told(completed=n))
+            total = waiting(settings, database)  # the sealer puts some of its own behind it
+            task = shown.add_task("seal", total=total)
+            told = partial(shown.update, task)
+            sealed = seal_once(settings, database, progress=lambda n: told(completed=n, total=max(n, total)))
     except Inconsistent as wrong:
         raise Told(f"日志不可继续 / the log must not be continued: {wrong}") from wrong
     facts = {"sealed": sealed.count, "size": sealed.size}

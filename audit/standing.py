@@ -106,6 +106,14 @@ def status(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
     }
 
 
+def waiting(settings: Settings, database: Database) -> int:
+    """Return how many records wait to be sealed. Raises as reading the log's files does (UNREADABLE)."""
+    folder = log_folder(settings)
+    with database.read() as tx:
+        outbox = store.count_outbox(tx)
+    return outbox + sum(1 for _ in unsealed_frames(folder / "journal", load_state(folder).journals))
+
+
 def _figures(settings: Settings, now: datetime) -> dict[str, Any]:
     folder = log_folder(settings)
     stands, state = standing(settings, now), load_state(folder)

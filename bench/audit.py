@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import time
 from contextlib import closing
 from pathlib import Path
@@ -19,13 +20,17 @@ from rich.table import Table
 
 from audit.columns.engine import Engine
 from audit.files import tile_reader
+from audit.questions.catalogue import QUESTIONS
 from audit.state import state_path
 from audit.tiles import ENTRIES, WIDTH, decode_bundle
 from audit.verify import verify
 from bench.audit_log import disk_bytes, fill, open_database, seal, signers
 from bench.audit_measures import (
+    BY_ID,
     END,
     MEMORY_MB,
+    PROOF,
+    SECOND_PAGE,
     Figures,
     measure_blocks,
     measure_questions,
@@ -34,11 +39,20 @@ from bench.audit_measures import (
     measure_searches,
     peer_searches,
     quantile,
+    searches,
 )
 from bench.audit_peers import merkle, postgresql, sqlite
 from bench.report import cpu_model, durable_write_ms
 
-TARGETS = {"search": 200.0, "one record": 5.0, "its proof": 5.0, "question": 1000.0}
+VERIFIED = "records verified a CPU second, columns too"
+RATES = {VERIFIED: 300_000.0}
+"""The least that is asked for; one process, so that a CPU second is that of one core."""
+TARGETS = {
+    **dict.fromkeys((*searches(random.Random()), SECOND_PAGE), 200.0),
+    **dict.fromkeys((BY_ID, PROOF), 5.0),
+    **{f"question {code}": 1000.0 for code in QUESTIONS},
+}
+"""The most that is asked for of the 95th percentile, in milliseconds."""
 MERKLE = 50_000
 """Entries of pymerkle's tree: its proofs take a time in proportion to them."""
 out = Console(highlight=False, width=130)
@@ -71,15 +85,20 @@ def main(records: int, folder: Path, peers: bool, json_wanted: bool) -> None:
         measure_records(figures, log, database, records)
         measure_questions(figures, log, database, engine)
         engine.close()
-    began = time.perf_counter()
-    report = verify(log, now=END)
-    figures.rates["records verified a second, one process"] = records / (time.perf_counter() - began)
-    if not report.sound:
-        raise click.ClickException(str(report))
+    for name, columns in (("records verified a CPU second, without columns", False), (VERIFIED, True)):
+        _verify(figures, name, log, columns=columns)
     if peers:
         _peers(figures, folder, log)
     figures.conditions["load_average_after"] = [round(x, 1) for x in os.getloadavg()]
     print(json.dumps(as_json(figures), indent=1)) if json_wanted else show(figures)
+
+
+def _verify(figures: Figures, name: str, log: Path, *, columns: bool) -> None:
+    began = time.process_time()
+    report = verify(log, columns=columns, now=END)
+    if not report.sound:
+        raise click.ClickException(str(report))
+    figures.rates[name] = report.size / (time.process_time() - began)
 
 
 def _size(figures: Figures, log: Path, records: int) -> None:
@@ -101,7 +120,7 @@ def _peers(figures: Figures, folder: Path, log: Path) -> None:
         entries = [e for i in range(MERKLE // WIDTH) for e in decode_bundle(read(ENTRIES, i, WIDTH))]
         rate, proof = merkle(entries)
         figures.rates["entries taken in a second by pymerkle"] = rate
-        figures.took("its proof", f"pymerkle, {len(entries):,} entries", proof)
+        figures.took(PROOF, f"pymerkle, {len(entries):,} entries", proof)
     finally:
         place.rmdir()
 
@@ -114,6 +133,7 @@ def as_json(figures: Figures) -> dict[str, Any]:
     return {
         "conditions": figures.conditions,
         "rates": {name: round(rate, 1) for name, rate in figures.rates.items()},
+        "targets": {**RATES, **TARGETS},
         "milliseconds": {
             measure: {
                 who: {"p50": round(quantile(some, 0.5), 2), "p95": round(quantile(some, 0.95), 2)}
@@ -130,22 +150,30 @@ def show(figures: Figures) -> None:
     rates = Table(title="Rates and sizes", title_justify="left")
     rates.add_column("what")
     rates.add_column("", justify="right")
+    rates.add_column("target", justify="right")
     for name, rate in figures.rates.items():
-        rates.add_row(name, f"{rate:,.0f}")
+        least = RATES.get(name)
+        rates.add_row(name, f"{rate:,.0f}", _target(least, is_met=least is not None and rate >= least))
     out.print(rates)
     table = Table(title="Milliseconds, p50 / p95", title_justify="left")
     peers = list(dict.fromkeys(who for by in figures.times.values() for who in by if who != "ours"))
-    for name in ("measure", "ours", *(part for who in peers for part in (who, "ratio"))):
+    for name in ("measure", "ours", "target p95", *(part for who in peers for part in (who, "ratio"))):
         table.add_column(name, justify="left" if name == "measure" else "right")
     for measure, by in figures.times.items():
         ours = by.get("ours")
-        cells = [measure, _spread(ours)]
+        most = TARGETS.get(measure)
+        is_met = most is not None and ours is not None and quantile(ours, 0.95) <= most
+        cells = [measure, _spread(ours), _target(most, is_met=is_met)]
         for who in peers:
             theirs = by.get(who)
             both = f"{quantile(theirs, 0.95) / quantile(ours, 0.95):.2f}" if theirs and ours else ""
             cells += [_spread(theirs), both]
         table.add_row(*cells)
     out.print(table)
+
+
+def _target(value: float | None, *, is_met: bool) -> str:
+    return "" if value is None else f"{value:,.0f} {'met' if is_met else 'missed'}"
 
 
 def _spread(some: list[float] | None) -> str:

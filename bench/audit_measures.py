@@ -53,6 +53,8 @@ SEALED = 400_000
 TURNS = 24
 END = START + timedelta(days=DAYS)
 MEMORY_MB = 512
+SECOND_PAGE, BY_ID, PROOF = "department, second page", "one record by id", "its proof"
+"""Measures beside the searches and the questions."""
 
 
 @dataclass(slots=True)
@@ -210,7 +212,7 @@ def measure_searches(figures: Figures, folder: Path, database: Database, engine:
             for _ in range(TURNS):
                 with (
                     database.read() as tx,
-                    figures.timing("department, second page"),
+                    figures.timing(SECOND_PAGE),
                 ):
                     find_records(tx, folder, filters, limit=50, cursor=cursors[name], engine=engine)
 
@@ -243,10 +245,10 @@ def measure_records(figures: Figures, folder: Path, database: Database, size: in
         own = orjson.loads(line.body)["id"]
         with (
             database.read() as tx,
-            figures.timing("one record by id", counts=turn >= TURNS),
+            figures.timing(BY_ID, counts=turn >= TURNS),
         ):
             record_by_id(tx, folder, own)
-        with figures.timing("its proof", counts=turn >= TURNS):
+        with figures.timing(PROOF, counts=turn >= TURNS):
             prove_inclusion(folder, index)
 
 

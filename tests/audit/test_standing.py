@@ -18,7 +18,7 @@ from audit.alarms import alarms
 from audit.metrics import LogFigures
 from audit.sealer import seal_once
 from audit.segments import segments_in
-from audit.standing import standing, status
+from audit.standing import standing, status, waiting
 from audit.state import load_state, state_path
 from audit.witness.memory import Known, Memory, load_memory, memory_path, save_memory
 from core.settings_audit import Audit, Timestamps, Witness, Witnesses
@@ -155,3 +155,13 @@ def test_readiness_warns_and_lets_calls_through(world: World) -> None:
     assert warning["en"].startswith("records of the last 11 minutes lack witnesses")
     assert "11 分钟" in warning["zh"]
     assert status(world.settings, world.now)["witnessed_size"] == 0
+
+
+def test_what_waits_is_counted_in_journals_and_outbox_until_it_is_sealed(log: Log) -> None:
+    settings = settings_of(log.folder)
+    log.journal([access()] * 3)
+    log.put([access()] * 2)
+    assert waiting(settings, log.database) == 5
+    log.seal()
+    log.journal([access()])
+    assert waiting(settings, log.database) == 1
