@@ -115,6 +115,18 @@ def names_of(work: Work, column: str, values: Sequence[str]) -> Mapping[str, str
     return found
 
 
+def names_in(work: Work, rows: Sequence[Mapping[str, Any]], by: str | None = None) -> dict[str, Any]:
+    """Return what the systems and datasets in some rows are called: column to value to name.
+
+    `by` is the column that the rows' `name` comes from.
+    """
+    found = {}
+    for column in ("client", "dataset"):
+        values = [row.get(column) for row in rows] + [row.get("name") for row in rows if by == column]
+        found[column] = names_of(work, column, [value for value in values if isinstance(value, str)])
+    return found
+
+
 def reach(work: Work) -> dict[str, Any]:
     """Return how many records the newest checkpoint covers, and how many one that witnesses cosigned."""
     folder = log_folder(work.settings)
@@ -176,6 +188,7 @@ def _record_page(work: Work, found: Found, steps: list[Step] | None = None) -> P
         "body": body,
         "named": [(title, name, body[name]) for name, title in FIELDS.items() if name in body],
         "pretty": pretty(body),
+        "names": names_in(work, [body]),
         "related": records_of_call(work.tx, engine_of(work.settings), found),
         "erasure": _erasure(work, found),
         "steps": steps,

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from audit.alarms import alarms, unreadable
-from audit.console import names_of, words_of_records
+from audit.console import names_in, names_of, words_of_records
 from audit.keeping.past import past_logs
 from audit.log import record
 from audit.overview.anomalies import find_anomalies
@@ -52,10 +52,13 @@ def overview(work: Work, seen: Seen) -> Page:
         again = Seen(seen.query, seen.form, wrong.errors)
         return Page("audit/overview.html", {**context, "seen": again}, 422)
     datasets = [str(line["name"]) for line in found.datasets if line["name"]]
+    anomalies = find_anomalies(work, found.period.start_at, found.period.end_at)
+    examples = [row for anomaly in anomalies if anomaly.found for row in anomaly.found.shown()]
     shown = {
         "found": found,
         "basis": coverage_words(found.coverage),
-        "anomalies": find_anomalies(work, found.period.start_at, found.period.end_at),
+        "anomalies": anomalies,
+        "names": names_in(work, examples),
         "titles": names_of(work, "dataset", datasets),
         "charts": _charts(work, found),
     }

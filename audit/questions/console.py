@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from audit.columns.engine import engine_of
 from audit.columns.logs import began_at, closed_folders
-from audit.console import ALL, words_of_records
+from audit.console import ALL, names_in, words_of_records
 from audit.place import log_folder
 from audit.questions.asking import PAGE, Asked, ask, prepare, put_on_record, question_of
 from audit.questions.bundle import RECORDS_MOST
@@ -63,8 +63,9 @@ def one_question(work: Work, seen: Seen, code: str) -> Page:
         again = Seen(seen.query, seen.form, wrong.errors)
         return Page("audit/question.html", {**context, "seen": again}, 422)
     rows = found.shown()
-    shown = {"found": found, "rows": rows, "basis": coverage_words(found.coverage)}
-    return Page("audit/question.html", {**context, **shown, "chart": _chart(found, rows)})
+    names = names_in(work, rows, found.asked.get("by"))
+    shown = {"found": found, "rows": rows, "names": names, "basis": coverage_words(found.coverage)}
+    return Page("audit/question.html", {**context, **shown, "chart": _chart(found, rows, names)})
 
 
 @pages.form(
@@ -142,7 +143,9 @@ def _files(question: Question) -> dict[str, Text]:
 # --- charts ---------------------------------------------------------------------------------------
 
 
-def _chart(found: Answer, rows: Sequence[Mapping[str, Any]]) -> Markup | None:
+def _chart(
+    found: Answer, rows: Sequence[Mapping[str, Any]], names: Mapping[str, Mapping[str, str]]
+) -> Markup | None:
     """Draw an answer that is a series or a ranking; None for others, and for less than two rows."""
     code = found.question.code
     if len(rows) < 2 or code not in ("calls_per_day", "top_consumers"):
@@ -153,8 +156,9 @@ def _chart(found: Answer, rows: Sequence[Mapping[str, Any]]) -> Markup | None:
         days = [str(row["day"])[5:] for row in rows]
         lines = [(name, [row[name] for row in rows]) for name in ("permitted", "refused", "failed")]
         return Markup(line_chart("answer", title, beside, days, lines))
-    by_department = found.asked.get("by") in _DEPARTMENTS
-    bars = [(department(row["name"]) if by_department else str(row["name"]), row["calls"]) for row in rows]
+    by = str(found.asked.get("by"))
+    called = department if by in _DEPARTMENTS else lambda code: names.get(by, {}).get(code, str(code))
+    bars = [(called(row["name"]), row["calls"]) for row in rows]
     return Markup(bar_chart("answer", title, beside, bars[:BARS]))
 
 

@@ -19,9 +19,10 @@ from audit.proofs import check_inclusion
 from audit.query import Filters, search_all
 from audit.store import insert_outbox
 from core.times import SHANGHAI
-from tests.audit.console.calls import DIVISIONS, POISON, Calls, send, text_of
+from gateway.clients import register_client
+from tests.audit.console.calls import DIVISIONS, MORNING, POISON, Calls, call, send, text_of
 from tests.audit.questions.story import event
-from tests.cast import dave
+from tests.cast import carol, dave
 
 
 def newest_query(calls: Calls) -> Any:
@@ -200,3 +201,21 @@ def test_an_export_of_all_times_names_the_day_of_the_first_record(calls: Calls, 
     first = began_at(calls.world.settings.data / "audit")
     assert first is not None
     assert first.astimezone(SHANGHAI).strftime("%Y-%m-%d 00:00") in shown
+
+
+def test_a_system_is_called_by_its_name_wherever_it_is_shown(calls: Calls, auditor: Any) -> None:
+    world = calls.world
+    with world.work(carol) as work:
+        system = register_client(work, {"name": "居民健康档案系统", "networks": ["127.0.0.1/32"]}).id
+    made = call(MORNING - timedelta(days=40), client=system, grant="QJ-9")
+    with world.database.begin() as tx:
+        insert_outbox(tx, made)
+    period = "since=2025-12-25&until=2026-01-05&asked=yes"
+    for page in (
+        f"/records/{made.id}",
+        f"/records/questions/find_records?{period}",
+        f"/records/questions/top_consumers?by=client&{period}",
+    ):
+        html = auditor.get(page).text
+        assert "居民健康档案系统" in html, page
+        assert system in html, page
