@@ -160,7 +160,7 @@ def test_readiness_warns_and_lets_calls_through(world: World) -> None:
 def test_what_waits_is_counted_in_journals_and_outbox_until_it_is_sealed(log: Log) -> None:
     settings = settings_of(log.folder)
     log.journal([access()] * 3)
-    log.put([access()] * 2)
+    log.put([access(), access()])
     assert waiting(settings, log.database) == 5
     log.seal()
     log.journal([access()])
