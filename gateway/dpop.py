@@ -25,6 +25,7 @@ from core.ids import digest
 
 ALGORITHMS = ("ES256", "PS256", "Ed25519", "EdDSA")
 """What a proof may be signed with; EdDSA is the old name of Ed25519 (RFC 9864)."""
+PROOF_TYPE = "dpop+jwt"
 INVALID, USE_NONCE = "invalid_dpop_proof", "use_dpop_nonce"
 
 _PAST, _FUTURE = 60, 10
@@ -74,8 +75,8 @@ class Proof:
 
     @property
     def expires_at(self) -> datetime:
-        """Return when the proof is too old to be presented again."""
-        return self.issued_at + timedelta(seconds=_PAST + 1)
+        """Return when the proof is too old to be presented again, to a host whose clock is behind as well."""
+        return self.issued_at + timedelta(seconds=2 * _PAST)
 
 
 class Nonces:
@@ -149,7 +150,7 @@ def _document(segment: bytes) -> Mapping[str, Any]:
 
 def _verified(header: Mapping[str, Any], found: re.Match[bytes]) -> Key:
     """Return the key of the header once the signature holds under it."""
-    if header.get("typ") != "dpop+jwt" or "crit" in header:
+    if header.get("typ") != PROOF_TYPE or "crit" in header:
         raise _wrong("proof_type")
     name = header.get("alg")
     if not isinstance(name, str) or name not in ALGORITHMS:

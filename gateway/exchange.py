@@ -128,7 +128,9 @@ class Exchange:
         proof = desk.possession.check(permit, presented, self._request, now)
         if proof is None:
             return None
-        if not await desk.together.write(lambda tx: see_proof(tx, proof.digest, proof.expires_at)):
+        if not await desk.together.write(
+            proof.digest, lambda tx: see_proof(tx, proof.digest, proof.expires_at)
+        ):
             raise Refused(no.PROOF_REPLAYED)
         return desk.possession.fresh_nonce(proof, now)
 
@@ -136,7 +138,8 @@ class Exchange:
         """Count the call against those that the grant allows for today. Raises Refused."""
         now = datetime.fromtimestamp(time.time(), UTC)
         today = day_of(now)
-        if not await self._desk.together.write(lambda tx: take_call(tx, permit.grant_id, today, most)):
+        grant = permit.grant_id
+        if not await self._desk.together.write(grant, lambda tx: take_call(tx, grant, today, most)):
             left = midnight(today + timedelta(days=1)) - now
             raise Refused(no.QUOTA_USED_UP.having("Retry-After", str(ceil(left.total_seconds()))))
 

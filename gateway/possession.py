@@ -64,14 +64,15 @@ class Possession:
 
         `now` in seconds since the epoch.
         """
-        certificate = self._certificate(request) if self.header is not None else None
         bound = permit.cnf
-        if presented.scheme is DPOP or (bound is not None and bound.startswith("jkt:")):
-            return self._prove(bound, presented, request, now)
-        if bound is None:
+        certificate = self._certificate(request) if self.header is not None else None
+        if bound is None and presented.scheme is BEARER:
             if self.only_bound:
                 raise Refused(no.TOKEN_UNBOUND)
-        elif certificate is None or not hmac.compare_digest(bound, f"x5t:{certificate}"):
+            return None
+        if bound is None or bound.startswith("jkt:") or presented.scheme is DPOP:
+            return self._prove(bound, presented, request, now)
+        if certificate is None or not hmac.compare_digest(bound, f"x5t:{certificate}"):
             raise Refused(no.CERTIFICATE_MISSING if certificate is None else no.CERTIFICATE_OTHER)
         return None
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,6 +15,13 @@ from core.db import Database
 from gateway.objections import DATABASE_UNAVAILABLE, Refused
 
 Step = Callable[[Connection], bool]
+
+
+class _Waiting(NamedTuple):
+    row: str
+    step: Step
+    done: asyncio.Future[bool]
+
 
 log = logging.getLogger("shuxiang.plane")
 
@@ -24,14 +32,18 @@ class Together:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="together")
-        self._waiting: list[tuple[Step, asyncio.Future[bool]]] = []
+        self._waiting: list[_Waiting] = []
         self._running: asyncio.Task[None] | None = None
 
-    async def write(self, step: Step) -> bool:
-        """Return what a step returned, once its transaction is durable. Raises Refused."""
+    async def write(self, row: str, step: Step) -> bool:
+        """Return what a step returned, once its transaction is durable. Raises Refused.
+
+        `row` names the one row that the step writes: workers write them in one order, so that none waits
+        for another that waits for it.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[bool] = loop.create_future()
-        self._waiting.append((step, done))
+        self._waiting.append(_Waiting(row, step, done))
         if self._running is None:
             self._running = loop.create_task(self._run())
         return await done
@@ -39,17 +51,17 @@ class Together:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
-            batch, self._waiting = self._waiting, []
-            steps = [step for step, _ in batch]
+            batch, self._waiting = sorted(self._waiting, key=lambda waiting: waiting.row), []
+            steps = [waiting.step for waiting in batch]
             try:
                 results = await loop.run_in_executor(self._thread, self._transact, steps)
             except SQLAlchemyError as wrong:
                 log.error("the database could not be written: %s", type(wrong).__name__)
-                for _, done in batch:
-                    _settle(done, None)
+                for waiting in batch:
+                    _settle(waiting.done, None)
             else:
-                for (_, done), result in zip(batch, results, strict=True):
-                    _settle(done, result)
+                for waiting, result in zip(batch, results, strict=True):
+                    _settle(waiting.done, result)
         self._running = None
 
     def _transact(self, steps: Sequence[Step]) -> list[bool]:

@@ -14,7 +14,9 @@ from core.errors import Conflict, NotFound
 from core.work import Work
 from gateway.authenticating import client_actor
 from gateway.clients import find_client_called
-from gateway.issuing import choose_grant, keep_token, new_token
+from gateway.dpop import Nonces
+from gateway.issuing import KEY, choose_grant, keep_token, new_token
+from gateway.prover import Prover
 from gateway.wanted import Wanted
 from hotline.inquiries.model import Lookup, Question, check_values, lookup_of
 from hotline.tickets import find_ticket
@@ -53,8 +55,16 @@ def prepare_lookup(work: Work, ticket_id: str, code: str, given: Mapping[str, An
             f"the system {lookup.client!r} has no grant on the dataset to go by",
             code="no_grant",
         )
-    issued = new_token(work, grant)
+    prover = Prover()
+    issued = new_token(work, grant, prover.cnf)
     keep_token(work.acting_as(client_actor(client)), issued)
     number = held.ticket.number
     record(work, "ticket.lookup", {"case": held.case.id, "number": number, "grant": grant.number})
-    return Question(number, lookup, lookup.path(values), issued.token)
+    path = lookup.path(values)
+    return Question(number, lookup, path, issued.token, _proof(work, prover, path, issued.token))
+
+
+def _proof(work: Work, prover: Prover, path: str, token: str) -> str:
+    nonce = Nonces(work.settings.key(KEY)).current(work.now)
+    url = work.settings.platform.gateway_url + path
+    return prover.proof("GET", url, work.now, nonce=nonce, token=token)

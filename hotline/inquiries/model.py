@@ -68,6 +68,8 @@ class Question(NamedTuple):
     lookup: Lookup
     path: str
     token: str
+    proof: str
+    """That the call comes from whom the token was made for: its key exists for this one call."""
 
 
 class Found(NamedTuple):

@@ -17,7 +17,8 @@ MOST_BYTES = 1024 * 1024
 def ask(gateway_url: str, question: Question) -> Found:
     """Make the call and return what the gateway answered. Raises Unavailable when it cannot be reached."""
     headers = {
-        "Authorization": f"Bearer {question.token}",
+        "Authorization": f"DPoP {question.token}",
+        "DPoP": question.proof,
         "Purpose-Ticket": question.ticket,
         "Accept": "application/json",
     }

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.dpop import Nonces, Proof, ProofRefused, normal_url, read_proof
+from gateway.prover import Prover as OurProver
 from tests.gateway.proofs import Prover, b64, ec_prover, ed_prover, rsa_prover
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
@@ -45,6 +46,13 @@ def test_a_proof_holds_under_each_algorithm_and_names_its_key(prover: Prover) ->
     proof = read(made(prover, token=TOKEN), token=TOKEN)
     assert proof.thumbprint == prover.thumbprint
     assert proof.issued_at == NOW
+
+
+def test_a_proof_of_our_own_making_holds() -> None:
+    prover = OurProver()
+    made = prover.proof("GET", URL + "?limit=1", NOW, nonce=NONCE, token=TOKEN)
+    assert prover.cnf == f"jkt:{read(made, token=TOKEN).thumbprint}"
+    assert OurProver().cnf != prover.cnf
 
 
 def test_the_proof_of_the_specification_holds_for_its_signature_and_key() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from cases.sealed import fields_seen
 from core.errors import Conflict, Invalid, NotFound
 from core.work import Actor
 from gateway.applications import find_application
+from gateway.dpop import Nonces
+from gateway.prover import Prover
 from hotline.inquiries.asking import prepare_lookup
-from hotline.inquiries.model import lookup_of
+from hotline.inquiries.model import Question, lookup_of
 from hotline.inquiries.road import ask
 from hotline.links import outcome_of
 from hotline.tickets import act_on_ticket, find_ticket
@@ -170,24 +173,25 @@ def test_nobody_looks_data_up_for_a_ticket_that_is_not_theirs(desk: World) -> No
 
 
 def test_the_data_plane_answers_a_look_up_and_says_where_it_is_on_record(kit: Kit) -> None:
-    access = kit.grant("table", needs_ticket=True)
+    prover = Prover()
+    access = kit.grant("table", needs_ticket=True, cnf=prover.cnf)
     kit.ticket("T-2026-000077", "civil_affairs")
     asks = [{"name": "code", "title": {"zh": "代码", "en": "Code"}, "pattern": ".+"}]
     lookup = lookup_of({**STREETS, "asks": asks})
-    with_ticket = ask_for(kit, access.token, "T-2026-000077", lookup)
+    with_ticket = ask_for(kit, prover, access.token, "T-2026-000077", lookup)
     assert with_ticket.status == 200
     assert kit.record(with_ticket.record)["ticket"] == "T-2026-000077"
-    without = ask_for(kit, access.token, "T-2026-000078", lookup)
+    without = ask_for(kit, prover, access.token, "T-2026-000078", lookup)
     assert (without.status, without.document["code"]) == (403, "ticket_not_open")
     assert kit.record(without.record)["reason"] == "ticket_not_open"
 
 
-def ask_for(kit: Kit, token: str, number: str, lookup: Any) -> Any:
+def ask_for(kit: Kit, prover: Prover, token: str, number: str, lookup: Any) -> Any:
     """Ask the worker of the kit for one code."""
-    from hotline.inquiries.model import Question
-
-    question = Question(number, lookup, lookup.path({"code": "a"}), token)
-    return ask(f"http://127.0.0.1:{kit.port}", question)
+    now, path, address = datetime.now(UTC), lookup.path({"code": "a"}), kit.settings.platform.gateway_url
+    nonce = Nonces(kit.settings.key("token.key")).current(now)
+    proof = prover.proof("GET", address + path, now, nonce=nonce, token=token)
+    return ask(address, Question(number, lookup, path, token, proof))
 
 
 def test_a_system_of_the_office_is_needed_by_its_name(desk: World) -> None:
