@@ -49,6 +49,7 @@ def witness_init(folder: Path, name: str, as_json: bool) -> None:
 def witness_serve(folder: Path, name: str, logs: tuple[str, ...], listen: str) -> None:
     """Witness the logs that were named now or before, until SIGTERM or Ctrl-C."""
     from audit.witness.place import FOLDER, know_logs, make_keys, open_witness, serving
+    from audit.witness.ports import refuse_taken
 
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit():
@@ -56,6 +57,7 @@ def witness_serve(folder: Path, name: str, logs: tuple[str, ...], listen: str) -
     make_keys(folder, name)
     know_logs(folder, logs)
     open_witness(folder).database.close()  # says what is wrong before the server starts
+    refuse_taken(host.strip("[]"), int(port))
     os.environ[FOLDER] = str(folder.resolve())
     os.execv(sys.executable, serving(host.strip("[]"), int(port)))  # noqa: S606
 

@@ -62,6 +62,7 @@ TO_OTHERS = {
     "notices/smtp.py": "hands e-mail to the deployment's mail server (docs/decisions/0013)",
     "notices/webhooks.py": "posts webhooks to the departments' own systems (docs/decisions/0013)",
     "audit/witness/client.py": "shows checkpoints to witnesses (docs/decisions/0026)",
+    "audit/witness/ports.py": "tells whether a witness's port is free (docs/decisions/0026)",
     "audit/stamping/stamper.py": "asks the time-stamp authority (docs/decisions/0026)",
     "accounts/oidc/fetch.py": "asks identity providers (docs/decisions/0032)",
     "hotline/inquiries/road.py": "asks our own data plane for an operator (docs/decisions/0016)",
