@@ -23,7 +23,7 @@ from audit.tiles import hash_reader
 from tests.audit.logs import SIGNER, Log
 from tests.processes import wait_until
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.takes(22)]
 
 HERE = Path(__file__).parent.parent.parent
 

@@ -14,7 +14,7 @@ from tests.browser.looking import Pages, Site, led_to, look_at, name, served, sh
 from tests.hotline.knowledge.conftest import make_hotline
 from tests.hotline.knowledge.kit import acted, della, hana, henry, opal, published, sue, vera, written
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.takes(25)]
 
 
 class Desk(NamedTuple):

@@ -7,7 +7,7 @@ import pytest
 from tests.browser.looking import Pages, led_to, look_at, name, shown
 from tests.cast import adam, alice, bob, carol, chen, dave
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.takes(90)]
 
 PAGES: Pages = (
     (None, "/sign-in"),

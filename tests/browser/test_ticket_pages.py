@@ -13,7 +13,7 @@ from tests.cast import dave, dora, hans, lena, otto, sven
 from tests.hotline.conftest import make_city
 from tests.hotline.kit import acted, classified, dispatched_ticket, step_doing, step_emitting, taken
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.takes(30)]
 
 PLACE = "429005001000"
 

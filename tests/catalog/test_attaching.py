@@ -328,7 +328,7 @@ def test_the_database_does_not_wait_for_the_provider(world: Any) -> None:
     assert done == []
     holder.execute("ROLLBACK")
     holder.close()
-    waiting.join(5)
+    waiting.join(60)
     assert done == ["True"]
 
 

@@ -293,7 +293,7 @@ class Kit:
         cnf: str | None = None,
         **terms: Any,
     ) -> Access:
-        """A grant of everything in the dataset of this kind, but for what `terms` say; `cnf` binds its token."""
+        """A grant of everything in the dataset of this kind, but for `terms`; `cnf` binds its token."""
         now = datetime.now(UTC)
         document: dict[str, Any] = {
             "kind": kind,
@@ -400,14 +400,14 @@ class Kit:
             command = [sys.executable, "-c", WORKER, str(settings), str(index)]
             self.workers.append(subprocess.Popen(command, cwd=ROOT, env=environment))
             private = self.settings.platform.private_listen[1] + index
-            until(lambda private=private: answers(private), 15)
+            until(lambda private=private: answers(private))
         return self
 
     def stop(self) -> list[int]:
         """End the workers and return how they ended."""
         for worker in self.workers:
             worker.send_signal(signal.SIGTERM)
-        codes = [worker.wait(15) for worker in self.workers]
+        codes = [worker.wait(60) for worker in self.workers]
         self.workers.clear()
         return codes
 
@@ -415,7 +415,7 @@ class Kit:
         """End the workers at once."""
         for worker in self.workers:
             worker.kill()
-            worker.wait(5)
+            worker.wait(60)
         self.workers.clear()
 
     def close(self) -> None:
@@ -437,7 +437,7 @@ class Kit:
         port: int | None = None,
     ) -> Response:
         """Make one call on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=15)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=30)
         try:
             sent = {**(access.headers if access else {}), **(headers or {})}
             connection.request(method, target, body, sent)
@@ -486,7 +486,7 @@ def answers(port: int) -> bool:
     return True
 
 
-def until(condition: Any, seconds: float = 5.0) -> Any:
+def until(condition: Any, seconds: float = 60) -> Any:
     """Wait until a condition holds, and return what it returned."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -20,7 +20,7 @@ from gateway.store import POLICY_ROW, grants, policy
 from tests.gateway.plane_kit import Access, Kit, until, url
 from tests.gateway.providers import json_answer
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.takes(22)]
 
 pytest_plugins = ["tests.gateway.plane_fixtures"]
 
@@ -45,7 +45,7 @@ class Callers:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
 
     def _run(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._kit.port, timeout=10)
@@ -128,7 +128,7 @@ def test_a_stream_is_cut_off_when_its_permit_falls(kit: Kit, big: str, how: str,
     began = time.monotonic()
     _fell(kit, access, how)
     end = stream.end()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert (end["k"], end["decision"], end["reason"]) == ("access.end", "aborted", reason)
     assert end["bytes"] < BIG
     with pytest.raises(ConnectionResetError):
@@ -275,7 +275,7 @@ def test_a_database_that_cannot_be_read_closes_the_road(kit: Kit) -> None:
     assert kit.call(url("table", "rows"), access).status == 200
     with kit.database.begin() as tx:
         policy.drop(tx)
-    answer = until(lambda: (a := kit.call(url("table", "rows"), access)).status == 503 and a, 10)
+    answer = until(lambda: (a := kit.call(url("table", "rows"), access)).status == 503 and a)
     assert answer.code == "policy_stale"
     assert kit.record(answer.record)["decision"] == "failed"
     assert kit.call(url("table", "rows"), unseen).status == 503
@@ -294,7 +294,7 @@ def test_every_answer_that_a_client_received_survives_kill_9(own_kit: Kit) -> No
     kit.provider.answers["/base/v1/items/a"] = json_answer({"code": "1"})
     kit.start(workers=2)
     with Callers(kit, url("api", "call/one?item=a"), kit.grant("api"), threads=6) as callers:
-        until(lambda: len(callers.calls) > 300, 15)
+        until(lambda: len(callers.calls) > 300)
         kit.kill()
     durable = {r["id"] for r in kit.records()}
     received = {record for _, _, record in callers.calls}
@@ -320,7 +320,7 @@ def test_a_worker_that_is_asked_to_end_finishes_its_calls(own_kit: Kit) -> None:
     caller.start()
     until(lambda: kit.provider.count == 1)
     assert kit.stop() == [0]
-    caller.join(5)
+    caller.join(60)
     assert got == [200]
     assert idle.recv(1) == b""
     idle.close()

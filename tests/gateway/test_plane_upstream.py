@@ -139,7 +139,7 @@ def test_a_broken_answer_is_bounded_and_told_apart(
 ) -> None:
     began = time.monotonic()
     got = ask(kit, access, answer)
-    assert time.monotonic() - began < 3.5
+    assert time.monotonic() - began < 10
     assert (got.status, f"error={error}" in got.headers["proxy-status"]) == (status, True), got
     record = kit.record(got.record)
     assert (record["decision"], record["reason"]) == ("failed", got.code)

@@ -31,12 +31,12 @@ def killed_while_sending(world: World, reached: Callable[[], bool]) -> None:
     spawn = multiprocessing.get_context("spawn")
     process = spawn.Process(target=_sending, args=(world.settings, world.now))
     process.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not reached() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert reached()
     process.kill()
-    process.join(10)
+    process.join(60)
 
 
 def _sending(settings: Settings, now: datetime) -> None:

@@ -164,7 +164,7 @@ def test_a_server_that_is_away_costs_one_try_for_all(world: World) -> None:
     post(world, *(str(i) for i in range(9)))
     began = time.monotonic()
     assert send(world) == 9
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert states(world) == {"waiting": 9}
     world.now += PAUSES[0]
     with mail_server() as server:
@@ -181,7 +181,7 @@ def test_a_server_that_drips_is_left(world: World, monkeypatch: pytest.MonkeyPat
             peer, _ = listening.accept()
             with peer:
                 peer.sendall(b"220 here\r\n")
-                for _ in range(50):
+                for _ in range(400):
                     time.sleep(0.1)
                     try:
                         peer.sendall(b"250-A\r\n")
@@ -194,8 +194,8 @@ def test_a_server_that_drips_is_left(world: World, monkeypatch: pytest.MonkeyPat
         post(world, "one")
         began = time.monotonic()
         send(world)
-        assert time.monotonic() - began < 3
-        thread.join(6)
+        assert time.monotonic() - began < 20
+        thread.join(60)
     assert states(world) == {"waiting": 1}
 
 

@@ -162,7 +162,7 @@ def test_an_answer_without_an_end_was_an_answer(world: World, receiver: Provider
     post(world, "one")
     began = time.monotonic()
     send(world)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     assert states(world) == {"sent": 1}
 
 

@@ -149,7 +149,7 @@ def test_a_provider_that_never_answers_holds_up_nobody(world: Any, monkeypatch: 
             filler.close()
     assert not seen.ok
     assert seen.reason in ("reachable", "timeout")
-    assert seen.milliseconds < 2000
+    assert seen.milliseconds < 10_000
 
 
 def test_nothing_is_locked_while_a_provider_is_asked(

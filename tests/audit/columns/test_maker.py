@@ -198,7 +198,7 @@ def test_blocks_are_made_beside_the_sealer(log: Log) -> None:
     grown(log, 20)
     with making(log.folder, log.database, lambda: START):
         assert "columns" in [thread.name for thread in threading.enumerate()]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while behind(log.folder) and time.monotonic() < deadline:
             time.sleep(0.02)
     assert in_use(log)[0] == Block(0, 16)

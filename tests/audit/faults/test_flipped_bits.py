@@ -18,7 +18,7 @@ from audit.verify import verify
 from tests.audit.faults.story import seal_calls
 from tests.audit.logs import SIGNER, START, VKEY, Log
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.takes(24)]
 
 SIZE = PER_FILE + 300
 WIDTH = (SIZE + 2) % 256

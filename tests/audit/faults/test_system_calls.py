@@ -26,7 +26,7 @@ from tests.audit.faults.story import Town, check_log, sealed_ids
 from tests.audit.logs import Log
 from tests.tools import need
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.takes(28)]
 
 HERE = Path(__file__).parent.parent.parent.parent
 CHANGING = (

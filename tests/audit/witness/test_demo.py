@@ -32,7 +32,7 @@ def test_what_is_late_is_neither_started_with_the_others_nor_looked_after_before
     assert late.process is None
     supervisor.start_late()
     assert late.process is not None
-    assert late.process.wait(10) == 0
+    assert late.process.wait(60) == 0
 
 
 def test_the_witness_knows_both_keys_of_the_log_and_the_platform_knows_the_witness(world: World) -> None:

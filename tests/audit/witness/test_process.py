@@ -23,7 +23,7 @@ from tests.ports import free_port
 from tests.servers.conftest import Deployment
 from tests.servers.conftest import deployment as deployment
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.takes(35)]
 
 FORK = Tree(300, fork=40)
 
@@ -44,7 +44,7 @@ class Office:
         words = ("--data", str(self.folder), "--name", "bureau.example.cn", "--listen", listen, *self.logs)
         command = [sys.executable, "-m", "cli", "audit", "witness", "serve", *words]
         self._process = subprocess.Popen(command, start_new_session=True)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not self._lives():
             assert self._process.poll() is None
             assert time.monotonic() < deadline
@@ -65,13 +65,13 @@ class Office:
         assert self._process is not None
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
-        return self._process.wait(20)
+        return self._process.wait(60)
 
     def stop(self) -> int:
         """Ask the first process to end, as a service manager does, and return how it did."""
         assert self._process is not None
         self._process.terminate()
-        return self._process.wait(20)
+        return self._process.wait(60)
 
     @property
     def keys(self) -> list[NoteVerifier]:

@@ -73,7 +73,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_stood(hotline: World, place: t
         while not now(hotline, made).is_finished:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     ended = now(hotline, made)
     assert (ended.state, counts(ended), there(hotline)) == (DONE, (rows, 0, 0), rows)
 
