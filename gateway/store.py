@@ -694,7 +694,7 @@ def see_proof(tx: Connection, digest: str, expires_at: datetime) -> bool:
     """Note that a proof was presented; return False when it had been before. Keep it until it expires."""
     insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[tx.dialect.name]
     noted = insert(seen_proofs).values(digest=digest, expires_at=expires_at).on_conflict_do_nothing()
-    return bool(tx.execute(noted).rowcount)
+    return tx.execute(noted.returning(seen_proofs.c.digest)).first() is not None
 
 
 def forget_proofs(tx: Connection, before: datetime) -> int:
