@@ -1,4 +1,4 @@
-"""The steps that decide on what others want or hold: whoever takes one proves a moment before who they are."""
+"""The steps that decide on what others want or hold: whoever takes one has just proven who they are."""
 
 from __future__ import annotations
 

@@ -201,8 +201,6 @@ def test_a_token_from_the_terminal_decides_unless_it_was_made_otherwise(world: A
 
 
 def test_who_manages_comes_from_the_networks_named_for_that(world: Any) -> None:
-    from ipaddress import ip_network
-
     demanding(world, admin_networks=(ip_network("10.9.0.0/16"),))
     for login, role, department, status in (
         ("qian.wei", "platform_manager", "bigdata", 403),
