@@ -373,7 +373,8 @@ def add_looks(tx: Connection, seen: Sequence[Seen], day: str) -> None:
         set_={name: probe_days.c[name] + sums.excluded[name] for name in _LOOKS},
     )
     for look in seen:
-        if tx.execute(kept.values(**look._asdict())).rowcount == 1:
+        # Of an INSERT, PostgreSQL's driver does not count the rows.
+        if tx.execute(kept.values(**look._asdict()).returning(probes.c.dataset)).first() is not None:
             tx.execute(added.values(day=day, dataset=look.dataset, kind=look.kind, **_counts(look)))
 
 

@@ -30,7 +30,7 @@ def take_call(tx: Connection, grant_id: str, day: date, most: int) -> bool:
     counted = first.on_conflict_do_update(
         index_elements=["grant_id", "day"], set_={"calls": calls + 1}, where=calls < most
     )
-    return bool(tx.execute(counted).rowcount)
+    return tx.execute(counted.returning(calls)).first() is not None
 
 
 def calls_on(tx: Connection, grant_id: str, day: date) -> int:
