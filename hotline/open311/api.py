@@ -264,16 +264,24 @@ def register(app: Flask) -> None:
     """Give the addresses to a Flask application, with the bounds on how often one source may ask."""
     bounds = {"GET": Bound(MOST_READS), "POST": Bound(MOST_REQUESTS)}
     routes: dict[str, Any] = app.extensions.setdefault("shuxiang_routes", {})
-    for place, one in enumerate(ADDRESSES):
+    for place, (one, route) in enumerate(zip(ADDRESSES, stated(), strict=False)):
         endpoint = f"open311.{one.act.__name__}.{place}"
-        writes = one.method == "POST"
-        view = _view(one.act, writes, bounds[one.method])
+        view = _view(one.act, route.writes, bounds[one.method])
         for rule in _rules(one):
             app.add_url_rule(rule, endpoint, view, methods=[one.method])
-        routes[endpoint] = Route(one.method, _rules(one)[0], PUBLIC, one.summary, one.act, writes=writes)
+        routes[endpoint] = route
     app.add_url_rule("/open311/<path:rest>", "open311.nothing", _nothing, methods=["GET", "POST"])
+    routes["open311.nothing"] = stated()[-1]
+
+
+def stated() -> list[Route]:
+    """Return who may call each address, in the order of `ADDRESSES`; the last stands for any other."""
+    own = [
+        Route(one.method, _rules(one)[0], PUBLIC, one.summary, one.act, writes=one.method == "POST")
+        for one in ADDRESSES
+    ]
     summary = Text("Open311 的其他地址", "any other address of Open311")
-    routes["open311.nothing"] = Route("GET", "/open311/<path:rest>", PUBLIC, summary, _nothing)
+    return [*own, Route("GET", "/open311/<path:rest>", PUBLIC, summary, _nothing)]
 
 
 def _rules(one: Address) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ LAYERS = [
     "supervision",
     "hotline",
 ]
-COMPOSITION = ["ties", "app", "setup_deployment", "serve", "wsgi", "cli"]
+COMPOSITION = ["ties", "app", "permissions", "setup_deployment", "serve", "wsgi", "cli"]
 """What puts packages together, in the order in which these modules may import each other."""
 OURS = {*LAYERS, *COMPOSITION, "demo", "tests"}
 
