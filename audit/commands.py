@@ -149,12 +149,31 @@ def audit_status(place: Place, as_json: bool) -> None:
         sys.exit(1)
 
 
+STATUS = {
+    "origin": "日志名称 name of the log",
+    "size": "已封存记录 records sealed",
+    "checkpoint_size": "检查点涵盖 covered by the checkpoint",
+    "checkpoint_at": "检查点时间 checkpoint of",
+    "sealed_to": "封存到 sealed up to",
+    "waiting_in_journals": "日记段中待封存 waiting in journals",
+    "journals_bytes": "日记段（字节） journals, bytes",
+    "free_disk_bytes": "磁盘剩余（字节） free on the disk, bytes",
+    "witnessed_size": "已见证记录 records witnessed",
+    "witnessed_at": "见证时间 witnessed at",
+    "stamped_size": "已盖时间戳记录 records time-stamped",
+    "stamped_at": "盖时间戳时间 time-stamped at",
+    "waiting_in_outbox": "办理记录待封存 waiting in the outbox",
+    "trouble": "故障 trouble",
+}
+"""What the facts of `audit status` are called for people."""
+
+
 def _status_table(facts: Mapping[str, Any]) -> Table:
-    rows = [(name, value) for name, value in facts.items() if name not in ("witnesses", "alarms")]
+    rows = [(label, facts[name]) for name, label in STATUS.items()]
     for name, known in facts["witnesses"].items():
-        rows.append((f"witness {name}", known["trouble"] or f"{known['size']}  {known['at']}"))
+        rows.append((f"见证人 witness {name}", known["trouble"] or f"{known['size']}  {known['at'] or '—'}"))
     rows += [("警告 alarm", f"{alarm['zh']}\n{alarm['en']}") for alarm in facts["alarms"]]
-    return facts_table("访问日志 / access log", ("", ""), rows)
+    return facts_table("访问日志 / access log", ("项目 fact", "数值 value"), rows)
 
 
 for command in (check, prove, witness, columns, questions, ask, export, archive, retention, rotate):

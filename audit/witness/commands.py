@@ -81,7 +81,9 @@ def witness_status(folder: Path, as_json: bool) -> None:
     rows = [(row.origin, row.size, row.root, local_iso(row.at)) for row in known]
     rows += [(row.origin, "矛盾 contradiction", row.note, local_iso(row.at)) for row in conflicts]
     print_facts(
-        facts, as_json, lambda: facts_table("见证人 / witness", ("origin", "size", "root", "at"), rows)
+        facts,
+        as_json,
+        lambda: facts_table("见证人 / witness", ("日志 log", "记录数 size", "根 root", "时间 at"), rows),
     )
     if conflicts:
         sys.exit(1)

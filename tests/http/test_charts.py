@@ -59,10 +59,38 @@ def test_a_gap_breaks_a_line_instead_of_being_drawn_as_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("most", "top"), [(0, 4), (4, 4), (5, 5), (6, 10), (11, 20), (2000, 2000), (2001, 5000)]
+    ("most", "top"), [(0, 4), (4, 4), (5, 8), (9, 12), (13, 16), (99, 100), (2000, 2000), (2001, 2400)]
 )
 def test_a_scale_ends_on_a_round_number(most: float, top: float) -> None:
     assert nice(most) == top
+
+
+@given(st.floats(0, 10**12))
+@settings(max_examples=60)
+def test_every_mark_of_a_scale_is_a_whole_number(most: float) -> None:
+    top = nice(most)
+    assert top >= most
+    assert (top / 4).is_integer()
+
+
+@pytest.mark.parametrize("most", [3, 99_999, 10**12])
+def test_no_mark_and_no_value_stands_outside_the_drawing(most: int) -> None:
+    for svg in (
+        line_chart("c", "t", "d", [f"02-{day:02d}" for day in range(1, 32)], [("x", [most] * 31)]),
+        bar_chart("c", "t", "d", [("Qianjiang Municipal Bureau of Civil Affairs", most), ("潜江市" * 9, 1)]),
+    ):
+        for text in parsed(svg).iter(f"{SVG}text"):
+            at, words = float(text.get("x") or 0), text.text or ""
+            wide = sum(13 if ord(sign) > 0x2E80 else 7.2 for sign in words)
+            begins = at - wide * {"start": 0, "middle": 0.5, "end": 1}[text.get("text-anchor") or "start"]
+            assert begins >= 0, words
+            assert begins + wide <= 720, words
+
+
+def test_a_name_in_latin_letters_has_room_for_more_of_them() -> None:
+    svg = bar_chart("c", "t", "d", [("Qianjiang Health Commission", 1), ("潜江市卫生健康委员会", 1)])
+    assert "…" not in svg
+    assert "…" in bar_chart("c", "t", "d", [("潜江市" * 9, 1)])
 
 
 def test_numbers_keep_what_matters() -> None:
