@@ -304,6 +304,9 @@ def _supervise(settings: Settings, once_ready: Callable[[], None]) -> None:
 @main.group(hidden=True)
 def run() -> None:
     """The processes that `serve` watches."""
+    from core.logs import install
+
+    install()
 
 
 @run.command("gateway")

@@ -13,12 +13,14 @@ from prometheus_client import REGISTRY
 from app import create_app
 from audit.metrics import LogFigures
 from core.db import Database
+from core.logs import install
 from core.settings import load_settings
 from core.unsafe import refuse_unsafe
 from notices.metrics import Deliveries
 from schemas import errors
 from web.metrics import serve_metrics
 
+install()
 _settings = load_settings(
     Path(os.environ.get("SHUXIANG_CONFIG", "config/demo")),
     Path(os.environ.get("SHUXIANG_DATA", "var/demo")),

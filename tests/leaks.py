@@ -31,6 +31,8 @@ KEEPS = {
     "demo/workday-service.key": "the key of the demo's own provider, which checks it",
 }
 """Files below the data folder that hold a secret on purpose."""
+REPEATED = {"what a caller said", "the code of a form"}
+"""What the page of a refused form shows again to whoever typed it; an API never does."""
 PAGE = 4096
 SHORTEST = 8
 """What is shorter is found everywhere by chance."""
@@ -57,7 +59,7 @@ class Ledger(logging.Handler):
         self.used: dict[str, str] = {}
         """Each value with what it is."""
         self.logged: list[str] = []
-        self.refusals: list[tuple[str, bytes]] = []
+        self.refusals: list[tuple[str, bytes, bool]] = []
         self.folders: set[Path] = set()
         """The deployments of stories that have not ended."""
         self.template = b""
@@ -82,8 +84,11 @@ class Ledger(logging.Handler):
 
     def search(self, folders: Iterable[Path]) -> list[str]:
         """Return which secret lies where, without the secret."""
-        places = [*_files(folders), ("log", "\n".join(self.logged).encode()), *self.refusals]
-        return found_in(places, self.used)
+        places = [*_files(folders), ("log", "\n".join(self.logged).encode())]
+        places += [(name, body) for name, body, is_page in self.refusals if not is_page]
+        pages = [(name, body) for name, body, is_page in self.refusals if is_page]
+        strict = {value: what for value, what in self.used.items() if what not in REPEATED}
+        return found_in(places, self.used) + found_in(pages, strict)
 
     def news(self, raw: bytes) -> bytes:
         """Return the pages of a database that differ from the template's; of another file all."""
@@ -179,19 +184,20 @@ def watched(app: Any) -> Any:
     """Return a WSGI application that notes the credentials that come in and the refusals that go out."""
 
     def serve(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        status: list[str] = []
+        begun: list[tuple[str, bool]] = []
         for value, what in presented(environ):
             LEDGER.note(value, what)
 
         def start(line: str, headers: Any, *rest: Any) -> Any:
-            status.append(line)
+            begun.append((line, any("text/html" in value for _, value in headers)))
             return start_response(line, headers, *rest)
 
         answer = app(environ, start)
-        if status and status[0] >= "4":
+        if begun and begun[0][0] >= "4":
+            line, is_page = begun[0]
             body = b"".join(answer)
             getattr(answer, "close", bool)()
-            LEDGER.refusals.append((f"the answer {status[0]} of {environ['PATH_INFO']}", body))
+            LEDGER.refusals.append((f"the answer {line} of {environ['PATH_INFO']}", body, is_page))
             return [body]
         return answer
 

@@ -65,8 +65,22 @@ def test_a_secret_in_a_log_or_on_an_error_page_is_found() -> None:
     ledger = Ledger()
     ledger.note(SECRET, "a secret")
     ledger.emit(logging.LogRecord("x", logging.WARNING, "x", 1, "refused %s", (SECRET,), None))
-    ledger.refusals.append(("the answer 400 BAD REQUEST of /oauth/token", SECRET.encode()))
-    assert ledger.search([]) == ["a secret in log", "a secret in the answer 400 BAD REQUEST of /oauth/token"]
+    ledger.refusals.append(("the answer 400 BAD REQUEST of /oauth/token", SECRET.encode(), False))
+    ledger.refusals.append(("the answer 404 NOT FOUND of /sign-in", SECRET.encode(), True))
+    assert ledger.search([]) == [
+        "a secret in log",
+        "a secret in the answer 400 BAD REQUEST of /oauth/token",
+        "a secret in the answer 404 NOT FOUND of /sign-in",
+    ]
+
+
+def test_a_form_shows_again_what_a_caller_said_and_an_api_never() -> None:
+    ledger = Ledger()
+    ledger.note("139 8765 4321", "what a caller said")
+    ledger.refusals.append(("the form", b"139 8765 4321", True))
+    assert ledger.search([]) == []
+    ledger.refusals.append(("the problem", b"139 8765 4321", False))
+    assert ledger.search([]) == ["what a caller said in the problem"]
 
 
 def test_every_kind_of_secret_is_noted(world: World) -> None:
@@ -87,7 +101,7 @@ def test_every_kind_of_secret_is_noted(world: World) -> None:
         "a credential of a request",
     }
     assert {"13987654321", "139 8765 4321", "korrekt-horse-battery", SECRET} <= set(LEDGER.used)
-    assert any("/oauth/token" in place for place, _ in LEDGER.refusals)
+    assert any("/oauth/token" in place for place, *_ in LEDGER.refusals)
 
 
 def test_what_commands_show_once_is_noted() -> None:
