@@ -24,6 +24,8 @@ from tests.gateway.signing import ask, assertion, form_of, fronted, keyed, prove
 from tests.gateway.test_oauth import records
 from tests.stories import System, active_client, active_grant
 
+pytestmark = pytest.mark.long
+
 EC, OTHER, RSA, ED = ec_prover(), ec_prover(), rsa_prover(), ed_prover()
 _SOURCES = count(1)
 

@@ -20,6 +20,8 @@ from tests.gateway.signing import FRONT, ask, assertion, form_of, fronted, keyed
 from tests.gateway.signing import details as named
 from tests.stories import System, active_grant
 
+pytestmark = pytest.mark.long
+
 EC, HOLDER = ec_prover(), ec_prover()
 
 

@@ -133,7 +133,8 @@ def test_no_route_changes_the_terms_of_a_grant(world: Any) -> None:
     routes = world.app.extensions["shuxiang_routes"].values()
     changing = {(r.method, r.rule) for r in routes if r.rule.startswith(("/api/grants", "/api/clients/"))}
     changing -= {pair for pair in changing if pair[0] == "GET" or "/actions/" in pair[1]}
-    assert changing == {("POST", "/api/clients/<client_id>/credentials")}
+    of_keys = ("credentials", "keys", "authentication")
+    assert changing == {("POST", f"/api/clients/<client_id>/{name}") for name in of_keys}
     for actor in (carol, alice, bob):
         client = world.client(actor)
         for action in ("suspend", "report_misuse", "terminate"):

@@ -23,6 +23,8 @@ from tests.gateway.providers import json_answer
 from tests.gateway.signing import keyed
 from tests.stories import System, active_grant
 
+pytestmark = pytest.mark.long
+
 PAGE = Path(__file__).parents[2] / "docs" / "systems.md"
 KEY = ec_prover()
 ITEM = {"code": "1", "name": "甲", "level": 3}

@@ -54,6 +54,25 @@ def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
         ("connections.yaml", "http://127.0.0.1:8010", "http://10.0.0.1#@x", "/connections/1/base_url"),
         ("accounts.yaml", "roles: [auditor]", "roles: [king]", "/accounts/6/roles/0"),
         (
+            "security.yaml",
+            "security_profile: standard",
+            "client_certificate_header: X-Client-Cert",
+            "/client_certificate_header",
+        ),
+        (
+            "security.yaml",
+            "security_profile: standard",
+            "client_certificate_verdict_header: X-Client-Verify",
+            "/client_certificate_verdict_header",
+        ),
+        (
+            "security.yaml",
+            "security_profile: standard",
+            "client_certificate_url: http://mtls.example",
+            "/client_certificate_url",
+        ),
+        ("security.yaml", "security_profile: standard", "security_profile: strict", "/security_profile"),
+        (
             "datasets/workdays.yaml",
             "connection: workday_api",
             "connection: divisions_db",
