@@ -58,6 +58,9 @@ sbom: $(STAMP) $(CHECKS)/installed ## Write sbom.cdx.json: everything that is in
 audit-dependencies: $(STAMP) $(CHECKS)/installed ## Ask whether what we pin is known to be vulnerable.
 	$(CHECKS)/bin/python checks/audit_dependencies.py
 
+fuzz: $(STAMP) $(CHECKS)/installed ## Ask the running API 5,000 things that it allows or forbids.
+	FUZZ_EXAMPLES=14 $(BIN)/python -m pytest -n 0 -s -m servers tests/servers/test_fuzz.py
+
 check: lint scan sbom test-all ## Everything that CI checks.
 	$(BIN)/shuxiang rulebook check
 	$(BIN)/shuxiang check
@@ -76,4 +79,4 @@ clean: ## Remove the demo's state and everything built.
 	rm -rf var build dist sbom.cdx.json *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help install run test test-all lint scan sbom audit-dependencies check bench constraints clean
+.PHONY: help install run test test-all lint scan sbom audit-dependencies fuzz check bench constraints clean
