@@ -49,18 +49,19 @@ def need(name: str) -> str:
     return found
 
 
-def need_npm() -> Path:
-    """Return the folder below which Node finds the packages of `CLIENTS`; CI installs them there once."""
-    npm, installed = need("npm"), CLIENTS / "node_modules" / ".package-lock.json"
+def need_npm(folder: str = "") -> Path:
+    """Return the folder of `CLIENTS` below which Node finds its packages; CI installs them there once."""
+    place = CLIENTS / folder
+    npm, installed = need("npm"), place / "node_modules" / ".package-lock.json"
     if not installed.exists() and not os.environ.get("CI"):
-        missing(f"the packages are missing: npm ci --prefix {CLIENTS}")
-    with (CLIENTS / "package.json").open() as held:
+        missing(f"the packages are missing: npm ci --prefix {place}")
+    with (place / "package.json").open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)  # tests run side by side
         if not installed.exists():
             path = os.pathsep.join((str(Path(npm).parent), os.environ.get("PATH", os.defpath)))
-            command = (npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(CLIENTS))
+            command = (npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(place))
             subprocess.run(command, check=True, env={**os.environ, "PATH": path}, timeout=300)
-    return CLIENTS
+    return place
 
 
 def missing(reason: str) -> NoReturn:

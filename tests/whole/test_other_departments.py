@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -53,7 +53,7 @@ class Owned(NamedTuple):
     of: dict[str, tuple[dict[str, str], Actor]]
 
     def fitting(self, rule: str) -> tuple[dict[str, str], Actor]:
-        """Return the parameters of an address and who may see it. Raises LookupError where nothing is known."""
+        """Return the parameters of an address and who may see it; LookupError where nothing is known."""
         path = rule.removeprefix("/api")
         found = [start for start in self.of if path.startswith(start)]
         if not found:
@@ -91,15 +91,15 @@ def owned(city: World) -> Owned:
         "/clients/": ({"client_id": system.client.id, "credential_id": MADE_UP}, carol),
         "/systems/": ({"id": system.client.id, "credential": MADE_UP}, carol),
         "/applications/": (
-            {k: filed.application.id for k in ("application_id", "id")},
+            dict.fromkeys(("application_id", "id"), filed.application.id),
             carol,
         ),
-        "/grants/": ({k: held.grant.id for k in ("grant_id", "id")}, carol),
-        "/matters/": ({k: matter["id"] for k in ("matter_id", "id")}, carol),
+        "/grants/": (dict.fromkeys(("grant_id", "id"), held.grant.id), carol),
+        "/matters/": (dict.fromkeys(("matter_id", "id"), matter["id"]), carol),
         "/notices/": ({"notice_id": notice.id}, carol),
         "/inbox/": ({"notice_id": notice.id}, carol),
-        "/tickets/": ({k: ticket.ticket.id for k in ("ticket_id", "id")}, hans),
-        "/supervisions/": ({k: supervision.supervision.id for k in ("supervision_id", "id")}, susan),
+        "/tickets/": (dict.fromkeys(("ticket_id", "id"), ticket.ticket.id), hans),
+        "/supervisions/": (dict.fromkeys(("supervision_id", "id"), supervision.supervision.id), susan),
         "/knowledge/": (
             {"code": article.code},
             Actor("hana", "H", article.unit, frozenset({"handler"}), "h"),

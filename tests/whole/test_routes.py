@@ -75,7 +75,7 @@ def walked(world: World) -> Iterator[tuple[Route, str]]:
 
 
 def test_every_route_admits_the_roles_that_it_names_and_no_other(world: World) -> None:
-    """Every route times every role, at the one door that `web.http` and `web.pages` send everybody through."""
+    """Every route times every role, at the one door that `web.http` and `web.pages` both have."""
     seen = 0
     for route, role in walked(world):
         named = role in route.who or bool(route.who & (PUBLIC | SIGNED_IN))
