@@ -70,7 +70,7 @@ def authenticate(work: Work, asked: Asked, addresses: Sequence[str], source: str
     client, reason = presented.check(work)
     if client is None:
         _check_patience(work, presented.client_id, source)
-        _note_failure(work, presented.client_id, source)
+        store.count_failure(work.tx, digest(presented.client_id), source, work.now, work.now - WINDOW)
         raise Refused("invalid_client", reason, status=401)
     return client
 
@@ -210,11 +210,3 @@ def _check_patience(work: Work, client_id: str, source: str) -> None:
     left = ceil((tried.since + WINDOW - work.now).total_seconds())
     if left > 0:
         raise Refused("temporarily_unavailable", "throttled", status=429, retry_after=left)
-
-
-def _note_failure(work: Work, client_id: str, source: str) -> None:
-    """Count a failed authentication."""
-    tried = store.failures(work.tx, digest(client_id), source)
-    if tried is None or tried.since + WINDOW <= work.now:
-        tried = store.Failures(work.now, 0)
-    store.keep_failures(work.tx, digest(client_id), source, tried._replace(tries=tried.tries + 1))

@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    case,
     delete,
     false,
     or_,
@@ -720,13 +721,20 @@ def failures(tx: Connection, client_digest: str, source: str) -> Failures | None
     return Failures(row.since, row.tries) if row else None
 
 
-def keep_failures(tx: Connection, client_digest: str, source: str, tried: Failures) -> None:
-    """Write how often a client_id was tried from a source."""
+def count_failure(tx: Connection, client_digest: str, source: str, now: datetime, since: datetime) -> None:
+    """Count one more failed attempt, from `now` on where the count began at `since` or before.
+
+    One statement, so that no two attempts at once are counted as one.
+    """
+    insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[tx.dialect.name]
     c = token_failures.c
-    mine = and_(c.client == client_digest, c.source == source)
-    values: Mapping[str, Any] = tried._asdict()
-    if tx.execute(update(token_failures).where(mine).values(**values)).rowcount == 0:
-        tx.execute(token_failures.insert().values(client=client_digest, source=source, **values))
+    first = insert(token_failures).values(client=client_digest, source=source, since=now, tries=1)
+    over = c.since <= since
+    again = {
+        "since": case((over, first.excluded.since), else_=c.since),
+        "tries": case((over, 1), else_=c.tries + 1),
+    }
+    tx.execute(first.on_conflict_do_update(index_elements=[c.client, c.source], set_=again))
 
 
 def forget_failures(tx: Connection, before: datetime) -> int:
