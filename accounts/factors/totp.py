@@ -45,8 +45,9 @@ def address(secret: str, login: str, platform: str) -> str:
 def picture(address: str) -> str:
     """Return an address as a QR code: an SVG element to be put into a page, made here and nowhere else."""
     drawn = io.BytesIO()
+    # Without a size of its own the picture fills the place that the page gives it.
     segno.make(address, error="m", micro=False).save(
-        drawn, kind="svg", xmldecl=False, svgns=True, scale=4, border=4, light="#fff", omitsize=False
+        drawn, kind="svg", xmldecl=False, svgns=True, border=4, light="#fff", omitsize=True
     )
     return drawn.getvalue().decode("utf-8").strip()
 

@@ -74,4 +74,5 @@ def test_a_secret_has_160_bits_and_is_read_by_an_app_from_a_picture_made_here() 
     drawn = picture(found)
     assert drawn.startswith("<svg ")
     assert "style=" not in drawn
+    assert "viewBox=" in drawn
     assert secret not in drawn

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from werkzeug.serving import make_server
 
 from accounts.people import ensure_account
-from accounts.sessions import start_session
+from accounts.sessions import sign_out, start_session
 from core.work import Actor
 
 Pages = Sequence[tuple[Actor | None, str]]
@@ -37,7 +37,7 @@ class Site:
         try:
             yield page
         finally:
-            page.context.close()
+            self._left(page, actor)
 
     def window_of(self, actor: Actor | None) -> Any:
         """Return the window in which somebody looks at one page after the other; it is empty, and still."""
@@ -67,6 +67,14 @@ class Site:
         page.on("request", lambda r: self._is_ours(r.url) or page.complaints.append(f"asks {r.url}"))
         page.on("requestfailed", lambda r: page.complaints.append(f"{r.url} failed"))
         return page
+
+    def _left(self, page: Any, actor: Actor | None) -> None:
+        """Close a window and end its session: nobody has more than five, and some windows are kept."""
+        cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+        page.context.close()
+        if actor is not None and "sid" in cookies:
+            with self.world.work(actor) as work:
+                sign_out(work, cookies["sid"])
 
     def _is_ours(self, address: str) -> bool:
         return address.startswith((self.url, "data:"))

@@ -83,8 +83,17 @@ DOWNLOADS = {
     "/statistics.csv",
     "/statistics.json",
 }
-ELSEWHERE = ("/knowledge", "/hotline/", "/tickets", "/supervisions", "/accountability")
-"""Where the addresses begin of pages that need a hotline: other files of this folder look at them."""
+ELSEWHERE = (
+    "/knowledge",
+    "/hotline/",
+    "/tickets",
+    "/supervisions",
+    "/accountability",
+    "/account/factors",
+    "/confirm",
+    "/sign-in/second-factor",
+)
+"""Where the addresses begin of pages that need a hotline, or a second factor: other files look at them."""
 
 
 def test_every_page_is_in_the_list(site):
