@@ -1,4 +1,4 @@
-"""Sign-in with somebody else's provider: oidc-provider for Node, certified by the OpenID Foundation, over TLS."""
+"""Sign-in with somebody else's provider over TLS: oidc-provider for Node, certified by OpenID."""
 
 from __future__ import annotations
 
