@@ -125,6 +125,10 @@ def test_a_body_that_is_spelled_otherwise_is_read(what: str) -> None:
     log, usual = sealed([odd]), rows_of(sealed([usual_body()])).to_pylist()[0]
     assert in_doubt(log, rows_of(log)) == [0]
     assert doubted(log, [{**usual, "length": len(odd)}]) == [0]
+    among = sealed([usual_body(), odd, usual_body()])
+    places = [(line.offset, len(line.body)) for line in map(among.line, range(3))]
+    forged = [{**usual, "offset": offset, "length": length} for offset, length in places]
+    assert 1 in doubted(among, forged)
 
 
 def test_a_text_that_would_end_another_field_is_no_text_of_a_row() -> None:
