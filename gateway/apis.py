@@ -96,7 +96,9 @@ def _named_by_connection(request: Request) -> frozenset[bytes]:
 async def ask(provider: Provider, permit: Permit, asked: Asked) -> Answer | Stream:
     """Ask the provider. Raises Refused with what went wrong, in our words."""
     operation = asked.operation
-    head, wire = await provider.call(operation["method"], asked.path, asked.headers, asked.body)
+    head, wire = await provider.call(
+        operation["method"], asked.path, asked.headers, asked.body, permit.consumer
+    )
     kept = False
     try:
         if head.status not in _SUCCESS:

@@ -218,7 +218,7 @@ def _integer(text: str) -> int:
 
 def _decimal(text: str) -> Decimal:
     value = Decimal(text)
-    if not value.is_finite() or len(text) > 40:
+    if not value.is_finite() or len(text) > 40 or abs(value.adjusted()) > 300:
         raise ValueError("not a number")
     return value
 

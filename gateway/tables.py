@@ -49,6 +49,7 @@ from gateway.calls import Call
 from gateway.formats import CONTENT_TYPE, CSV, JSON, Encode, choose_format, csv_lines, json_lines
 from gateway.model import Permit
 from gateway.objections import Refused
+from gateway.places import OPEN_MOST, Places
 from gateway.rows import (
     OFFSET_MOST,
     PAGE_DEFAULT,
@@ -62,8 +63,6 @@ from gateway.rows import (
     types_of,
 )
 
-OPEN_MOST = 8
-"""Statements that may run on one provider's database at a time, per worker."""
 ROWS_AT_ONCE = 500
 PAGE_BYTES = 8 * 1024 * 1024
 """A page that grows over this ends early and names the next one."""
@@ -159,7 +158,7 @@ class TableSource:
     def __init__(self, connection: Connection, threads: ThreadPoolExecutor) -> None:
         self._connection = connection
         self._threads = threads
-        self._places = asyncio.Semaphore(OPEN_MOST)
+        self._places = Places()
         self._engine = _engine(connection)
 
     def prepare(
@@ -172,9 +171,10 @@ class TableSource:
         encode = _encoder(permit, query, media)
         if media == JSON:
             limit = min([PAGE_DEFAULT if query.limit is None else PAGE_MOST, *limits])
-            page = Rows(self, self._statement(permit, query, limit + 1), encode)
+            page = Rows(self, self._statement(permit, query, limit + 1), encode, None)
             return lambda: self._page(page, call, query, limit, here)
-        rows = Rows(self, self._statement(permit, query, min(limits, default=None)), encode)
+        wanted = self._statement(permit, query, min(limits, default=None))
+        rows = Rows(self, wanted, encode, permit.consumer)
         if media == CSV:
             rows.opening = csv_lines(["string"] * len(query.fields))([query.fields])
         return lambda: self._stream(rows, media)
@@ -203,17 +203,13 @@ class TableSource:
         body = b'{"rows":[' + b",".join(lines) + b'],"next":' + orjson.dumps(following) + b"}"
         return Answer(200, (("Content-Type", CONTENT_TYPE[JSON]), _VARY), body, len(lines))
 
-    async def take_place(self) -> None:
+    async def take_place(self, streaming: str | None) -> None:
         """Wait for a place among the statements under way. Raises Refused when none comes free."""
-        try:
-            async with asyncio.timeout(self._connection.connect_seconds):
-                await self._places.acquire()
-        except TimeoutError as late:
-            raise Refused(no.BUSY) from late
+        await self._places.take(self._connection.connect_seconds, streaming)
 
-    def leave_place(self) -> None:
+    def leave_place(self, streaming: str | None) -> None:
         """Give the place back."""
-        self._places.release()
+        self._places.leave(streaming)
 
     async def run(self, work: Callable[[float], T]) -> T:
         """Run `work(deadline)` in a thread; the deadline is of the monotonic clock. Raises Refused."""
@@ -236,8 +232,12 @@ class TableSource:
 class Rows:
     """The rows of one statement, as encoded pieces."""
 
-    def __init__(self, source: TableSource, wanted: Select[Any], encode: Encode) -> None:
+    def __init__(
+        self, source: TableSource, wanted: Select[Any], encode: Encode, streaming: str | None
+    ) -> None:
+        """`streaming` is the department that the rows are streamed to; None when they are one page."""
         self._source = source
+        self._streaming = streaming
         self._wanted = wanted
         self._encode = encode
         self._connection: Any = None
@@ -252,7 +252,7 @@ class Rows:
         if self.ended:
             return None
         if not self._placed:
-            await self._source.take_place()
+            await self._source.take_place(self._streaming)
             self._placed = True
         piece = await self._source.run(self._read)
         piece, self.opening = self.opening + piece, b""
@@ -286,7 +286,7 @@ class Rows:
             if self._connection is not None:
                 await self._source.run(self._let_go)
         finally:
-            self._source.leave_place()
+            self._source.leave_place(self._streaming)
 
     def _let_go(self, _deadline: float) -> None:
         connection, self._connection = self._connection, None

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -27,6 +27,8 @@ from gateway.wire import Head, Wire
 IDLE_SECONDS = 15.0
 IDLE_MOST = 64
 OPEN_MOST = 256
+CALLS_OF_ONE = OPEN_MOST // 2
+"""Calls of one department that may be under way: however slow they are, others still get through."""
 
 
 class Provider:
@@ -42,6 +44,7 @@ class Provider:
         self._prefix = parts.path.rstrip("/")
         self._idle: deque[Wire] = deque()
         self._open = 0
+        self._calls: Counter[str] = Counter()
         self._breaker = Breaker()
         own = {name: settings.secret(ref) for name, ref in (connection.headers or {}).items()}
         self._fixed = f"Host: {parts.netloc}\r\nUser-Agent: shuxiang\r\n" + "".join(
@@ -59,12 +62,27 @@ class Provider:
         return self._connection.max_bytes
 
     async def call(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, caller: str
     ) -> tuple[Head, Wire]:
         """Ask the provider and return the head of the answer and the wire to read its body from.
 
-        `path` is encoded already. The wire must be handed back with `done`. Raises Refused.
+        `path` is encoded already, `caller` the department that asks. The wire must be handed back with
+        `done`. Raises Refused.
         """
+        if self._calls[caller] >= CALLS_OF_ONE:
+            raise Refused(no.BUSY)
+        self._calls[caller] += 1
+        try:
+            head, wire = await self._ask(method, path, headers, body)
+        except BaseException:
+            self._end(caller)
+            raise
+        wire.caller = caller
+        return head, wire
+
+    async def _ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[Head, Wire]:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._connection.total_seconds
         request = self._request(method, path, headers, body)
@@ -85,11 +103,16 @@ class Provider:
 
     def done(self, wire: Wire) -> None:
         """Take a wire back: it is kept for the next call if the answer was read to its end."""
+        self._end(wire.caller)
         if wire.reusable and len(self._idle) < IDLE_MOST:
             wire.release()
             self._idle.append(wire)
         else:
             self._discard(wire)
+
+    def _end(self, caller: str) -> None:
+        self._calls[caller] -= 1
+        self._calls += Counter()  # forget whoever has none
 
     def _discard(self, wire: Wire) -> None:
         wire.close()

@@ -48,6 +48,8 @@ class Wire(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._paused = False
         self.idle_since = 0.0
+        self.caller = ""
+        """Whose call is under way."""
         self.open = True
         self._begin()
         self._complete = True  # nothing has been asked yet, so nothing may come

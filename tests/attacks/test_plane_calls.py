@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +18,8 @@ import pytest
 
 from cases.store import cases
 from core.periods import day_of
+from gateway.objections import Refused
+from gateway.places import OPEN_MOST, STREAMS_OF_ALL, STREAMS_OF_ONE, Places
 from gateway.policy import change_policy
 from gateway.quotas.store import calls_on, grant_calls
 from gateway.store import clients
@@ -379,6 +383,63 @@ def test_51_two_hundred_idle_and_slow_callers_hold_up_nobody(kit: Kit) -> None:
     finally:
         for line in slow:
             line.close()
+
+
+@pytest.fixture
+def long_rows(kit: Kit) -> Iterator[None]:
+    """A table that no socket buffer holds."""
+    _fill(kit, "x" * 4000)
+    yield
+    _fill(kit, "s")
+
+
+def _fill(kit: Kit, secret: str) -> None:
+    with sqlite3.connect(kit.rows) as db:
+        db.execute("UPDATE items SET secret = ?", (secret,))
+    db.close()
+
+
+@pytest.mark.usefixtures("long_rows")
+def test_51_one_department_that_reads_slowly_leaves_places_for_the_others(kit: Kit) -> None:
+    access = kit.grant("table")
+    head = f"GET {url('table', 'rows')} HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n"
+    head += f"Authorization: Bearer {access.token}\r\n\r\n"
+    lines = [socket.create_connection(("127.0.0.1", kit.port)) for _ in range(40)]
+    try:
+        for line in lines:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            line.sendall(head.encode())
+        told = Counter(line.recv(12) for line in lines)
+        assert told[b"HTTP/1.1 200"] <= 2 * STREAMS_OF_ONE  # of two workers
+        assert told[b"HTTP/1.1 503"] == 40 - told[b"HTTP/1.1 200"]
+        began = time.monotonic()
+        assert [kit.call(ROWS, access).status for _ in range(5)] == [200] * 5
+        assert time.monotonic() - began < 1
+    finally:
+        for line in lines:
+            line.close()
+
+
+def test_51_no_department_has_all_the_places_and_pages_always_have_some() -> None:
+    async def story() -> list[str]:
+        places, told = Places(), []
+        for department in ["police"] * (STREAMS_OF_ONE + 1) + ["health"] * STREAMS_OF_ONE:
+            try:
+                await places.take(0.01, department)
+                told.append(department)
+            except Refused:
+                told.append("busy")
+        for _ in range(OPEN_MOST - STREAMS_OF_ALL):
+            await places.take(0.01, None)
+        with pytest.raises(Refused):
+            await places.take(0.01, None)
+        places.leave("police")
+        await places.take(0.01, "health")
+        return told
+
+    left = STREAMS_OF_ALL - STREAMS_OF_ONE
+    expected = ["police"] * STREAMS_OF_ONE + ["busy"] + ["health"] * left
+    assert asyncio.run(story()) == expected + ["busy"] * (STREAMS_OF_ONE - left)
 
 
 def test_nothing_of_the_attacks_is_in_the_records(kit: Kit) -> None:

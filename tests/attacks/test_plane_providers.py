@@ -24,10 +24,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from core.settings import Connection
 from core.text import Text
 from gateway import objections as no
+from gateway import upstream
 from gateway.breaker import MISSES, REST_SECONDS, Breaker
 from gateway.objections import Objection, Refused
 from gateway.upstream import Provider as Client
-from tests.gateway.providers import Provider, http, json_answer
+from tests.gateway.providers import Provider, http, json_answer, silence
 from tests.ports import free_port
 from tests.warm import demo_settings
 
@@ -53,7 +54,7 @@ def client(**changed: Any) -> Client:
 async def call(asked: Client) -> Objection | int:
     """The status that a call got, or the objection that it came to; nothing is kept open after it."""
     try:
-        head, wire = await asked.call("GET", "/x", {}, b"")
+        head, wire = await asked.call("GET", "/x", {}, b"", "civil_affairs")
         while await wire.piece() is not None:
             pass
         asked.done(wire)
@@ -297,3 +298,34 @@ def test_49_slow_and_wrong_answers_shut_nobody_out(provider: Provider) -> None:
     assert set(told[: MISSES + 1]) == {500}
     assert set(told[MISSES + 1 : -1]) == {no.ANSWER_TIMEOUT}
     assert told[-1] == 200
+
+
+def test_45_one_department_never_has_every_connection_to_a_provider(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream, "CALLS_OF_ONE", 4)
+    provider.answers["/x"] = silence
+    asked = client(base_url=f"http://127.0.0.1:{provider.port}", total_seconds=0.5)
+
+    async def one(department: str) -> Any:
+        try:
+            head, wire = await asked.call("GET", "/x", {}, b"", department)
+        except Refused as refused:
+            return refused.objection
+        asked.done(wire)
+        return head.status
+
+    async def story() -> tuple[list[Any], Any, Any]:
+        slow = [asyncio.ensure_future(one("police")) for _ in range(6)]
+        while provider.count < 4:
+            await asyncio.sleep(0.01)
+        provider.answers["/x"] = json_answer({"code": "1"})
+        meanwhile = await one("health")
+        told = await asyncio.gather(*slow)
+        afterwards = await one("police")
+        asked.close()
+        return told, meanwhile, afterwards
+
+    told, meanwhile, afterwards = asyncio.run(story())
+    assert (meanwhile, afterwards) == (200, 200)
+    assert (told.count(no.BUSY), told.count(no.ANSWER_TIMEOUT)) == (2, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from decimal import Decimal
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from core.db import Database, metadata
 from gateway.calls import read_query, read_target, source_of
 from gateway.masks import mask_json
-from gateway.objections import Refused
+from gateway.objections import BAD_RANGE, Refused
 from gateway.policy import PolicyCounter, change_policy
+from gateway.rows import typed
 from gateway.store import policy_version
 from gateway.tokens import make_token, token_digest, well_formed
 
@@ -142,3 +144,17 @@ def test_nothing_but_granted_fields_ever_passes(document: Any, pointer: str, fie
         records = kept if isinstance(kept, list) else [kept]
         assert len(records) <= 2
         assert all(set(record) <= set(fields) for record in records)
+
+
+# --- values -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e301", "-1e999999999", "0e-400", "1" * 41, "", "1,0"])
+def test_a_number_that_no_database_holds_is_no_number(text: str) -> None:
+    with pytest.raises(Refused):
+        typed("number", text, BAD_RANGE)
+
+
+@pytest.mark.parametrize("text", ["0", "-1.50", "1e300", "123456789012345678901234567890"])
+def test_a_number_is_kept_exactly(text: str) -> None:
+    assert typed("number", text, BAD_RANGE) == Decimal(text)

@@ -282,7 +282,7 @@ def failure_of(kit: Kit, **changes: object) -> object:
     async def call() -> object:
         client = Client(connection, kit.settings)
         try:
-            await client.call("GET", "/x", {}, b"")
+            await client.call("GET", "/x", {}, b"", "civil_affairs")
         except Refused as refused:
             return refused.objection
         return None
