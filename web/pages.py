@@ -111,7 +111,7 @@ class Page:
     context: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
     scripts: bool = False
-    """Whether it may run the scripts of our own static folder; no page needs them to work."""
+    """Whether it may run the scripts of our own static folder; nothing but passkeys needs one to work."""
 
 
 @dataclass(frozen=True, slots=True)
