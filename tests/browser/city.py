@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from accounts.managing import set_roles
+from accounts.oidc.identities import link_for
+from accounts.people import ensure_account
+from accounts.roles.proposing import open_proposal_for
 from audit.columns.engine import engine_of
 from audit.journal import Journal
 from audit.keeping.erasure import request_erasure
@@ -16,13 +21,16 @@ from audit.sealer import Sealer
 from audit.signing import log_signers
 from catalog.datasets import find_dataset, register_dataset
 from core.settings import Settings
+from core.settings_oidc import IdentityProvider
+from core.text import Text
+from core.work import SYSTEM
 from gateway.applications import act_on_application
 from gateway.clients import register_client
 from gateway.grants import act_on_grant
 from matters.acting import act_on_matter
 from matters.opening import open_matter
 from notices.inbox import list_notices, read_notice
-from tests.cast import alice, bob, carol, chen, dave
+from tests.cast import adam, alice, bob, carol, chen, dave, sally
 from tests.notices.receivers import by_webhook, post
 from tests.notices.sending import send
 from tests.stories import LOCAL, active_client, active_grant, offered, submitted_application
@@ -41,10 +49,32 @@ class City(NamedTuple):
     erasure: str
     matter: str
     report: str
+    proposal: str
+
+
+CITY = IdentityProvider("city", Text("统一身份认证", "City"), "https://id.example", "us", None, None)
+"""An identity provider that nobody asks."""
+
+
+def _people(world: Any) -> str:
+    """Propose a role, and link an identity of a provider; return the number of the proposal."""
+    security = replace(world.settings.security, oidc=(CITY,))
+    world.settings = replace(world.settings, security=security)
+    with world.work(SYSTEM) as work:
+        for person in (carol, sally):
+            ensure_account(work, person.login, person.name, person.department, person.roles)
+        ensure_account(work, "gu.ping", "顾平", "bigdata", ["provider"])
+    with world.work(adam) as work:
+        link_for(work, "carol", "city", "f3a1b2")
+        set_roles(work, "gu.ping", ["platform_manager"])
+        proposal = open_proposal_for(work, "gu.ping")
+        assert proposal is not None
+    return proposal.id
 
 
 def populate(world: Any) -> City:
     """Let the departments work for three weeks; return what there is to look at."""
+    proposal = _people(world)
     divisions, workdays = offered(world, "divisions"), offered(world, "workdays")
     offered(world, "calendars")
     system = active_client(world)
@@ -79,6 +109,7 @@ def populate(world: Any) -> City:
         system=system.client.id,
         record=record,
         erasure=_erasure(world, record),
+        proposal=proposal,
         **matters,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.looking import Pages, led_to, look_at, name, shown
-from tests.cast import adam, alice, bob, carol, chen, dave
+from tests.cast import adam, alice, bob, carol, chen, dave, sally
 
 pytestmark = [pytest.mark.browser, pytest.mark.takes(90)]
 
@@ -22,6 +22,11 @@ PAGES: Pages = (
     (adam, "/accounts"),
     (adam, "/accounts/new"),
     (adam, "/accounts/carol"),
+    (adam, "/role-proposals"),
+    (sally, "/role-proposals/{proposal}"),
+    (carol, "/account/identities"),
+    (adam, "/accounts/carol/identities"),
+    (None, "/sign-in?left=city"),
     (carol, "/password"),
     (carol, "/datasets"),
     (alice, "/datasets/new"),
@@ -92,8 +97,12 @@ ELSEWHERE = (
     "/account/factors",
     "/confirm",
     "/sign-in/second-factor",
+    "/sign-in/with/",
+    "/sign-in/back/",
+    "/sign-out/with/",
 )
-"""Where the addresses begin of pages that need a hotline, or a second factor: other files look at them."""
+"""Where the addresses begin of pages that need a hotline, a second factor or a provider that answers: other
+files look at them."""
 
 
 def test_every_page_is_in_the_list(site):
