@@ -1,7 +1,6 @@
 """The authorization server: Authlib's protocol over our own reading, authentication and store.
 
-docs/divergences.md lists what we do differently from the library's stock behaviour, and why. A token is bound
-to what its system was approved for (`Authentication.binding`), or to whatever the request proves to hold.
+docs/divergences.md lists what we do differently from the library's stock behaviour, and why.
 """
 
 from __future__ import annotations
@@ -16,14 +15,11 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
-from core.certificates import thumbprint
-from core.settings_security import FAPI2
 from core.work import Work
-from gateway import store
 from gateway.authenticating import authenticate, client_actor
-from gateway.dpop import INVALID, USE_NONCE, Nonces, Proof, ProofRefused, read_proof
+from gateway.confirming import bound_to, confirmation_of, proof_in, token_type_of
+from gateway.dpop import INVALID, USE_NONCE
 from gateway.issuing import (
-    KEY,
     Issued,
     choose_grant,
     find_token,
@@ -34,7 +30,6 @@ from gateway.issuing import (
     withdraw_token,
 )
 from gateway.metadata import GRANT_TYPE, addresses_of, audiences_of
-from gateway.methods import CERTIFICATE_BOUND, DPOP
 from gateway.model import Client, Token
 from gateway.present import share_url
 from gateway.strict import Asked, Refused
@@ -117,11 +112,6 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         self.register_endpoint(Introspection)
         self.register_endpoint(Revocation)
 
-    @property
-    def nonces(self) -> Nonces:
-        """The nonces of DPoP proofs, the same at both planes and in every process."""
-        return Nonces(self.work.settings.key(KEY))
-
     def create_oauth2_request(self, request: Asked) -> Message:
         """Return the request in Authlib's shape. Raises InsecureTransportError when reached by plain http."""
         return Message(addresses_of(self.work.settings, self.endpoint)[0], request)
@@ -172,11 +162,11 @@ class DataGrant(ClientCredentialsGrant):  # type: ignore[misc]
         The proof is read before anything counts as used: a client that is told a nonce asks again with the
         assertion that it has made already.
         """
-        proof = self._proof()
+        proof = proof_in(self.server.work, self.request.asked)
         super().validate_token_request()
         work, form = self.server.work, self.request.form
         client = self.request.client.client
-        bound = _bound(work, client, self.request.asked, proof)
+        bound = bound_to(work, client, self.request.asked, proof)
         try:
             wanted = read_wanted(work.settings.platform.gateway_url, form)
         except Unclear as wrong:
@@ -186,28 +176,12 @@ class DataGrant(ClientCredentialsGrant):  # type: ignore[misc]
             raise Refused(error_of(form), "no_single_live_grant")
         self.issued = new_token(work, grant, bound)
 
-    def _proof(self) -> Proof | None:
-        """Return the proof of possession that the request brings (RFC 9449 section 5), None without one."""
-        work, asked = self.server.work, self.request.asked
-        if not asked.proofs:
-            return None
-        last = len(addresses := addresses_of(work.settings, "token")) - 1
-        for i, url in enumerate(addresses):
-            try:
-                return read_proof(
-                    asked.proofs, method="POST", url=url, now=work.now, nonces=self.server.nonces
-                )
-            except ProofRefused as refused:
-                if i == last or refused.reason != "proof_url":
-                    raise Refused(refused.error, refused.reason, nonce=refused.nonce) from refused
-        return None
-
     def generate_token(self, **_: object) -> dict[str, Any]:
         """Return the answer of RFC 6749 section 5.1, with the grant that it is for (RFC 9396 section 7)."""
         grant = self.issued.grant
         return {
             "access_token": self.issued.token,
-            "token_type": _type_of(self.issued.cnf),
+            "token_type": token_type_of(self.issued.cnf),
             "expires_in": self.issued.seconds,
             "scope": f"dataset:{grant.dataset_code}",
             "authorization_details": _details(self.server.work, grant.number, grant.dataset_code),
@@ -216,33 +190,6 @@ class DataGrant(ClientCredentialsGrant):  # type: ignore[misc]
     def save_token(self, token: object) -> None:
         """Keep the token's digest."""
         keep_token(self.server.work, self.issued)
-
-
-def _bound(work: Work, client: Client, asked: Asked, proof: Proof | None) -> str | None:
-    """Return what a token of this request is bound to. Raises Refused when it must be, and is not.
-
-    What the system was approved for is demanded; a proof that comes unasked binds all the same (RFC 9449
-    section 5), and where there are no bearer tokens a certificate does.
-    """
-    binding = client.authentication.binding
-    fapi2 = work.settings.security.security_profile == FAPI2
-    if proof is not None:
-        if binding == CERTIFICATE_BOUND:
-            raise Refused("invalid_request", "wrong_binding")
-        if not store.see_proof(work.tx, proof.digest, proof.expires_at):
-            raise Refused(INVALID, "proof_replayed")
-        return f"jkt:{proof.thumbprint}"
-    if binding == CERTIFICATE_BOUND or (fapi2 and binding != DPOP and asked.shown is not None):
-        if asked.shown is None:
-            raise Refused("invalid_request", "certificate_missing")
-        return f"x5t:{thumbprint(asked.shown.certificate)}"
-    if binding == DPOP or fapi2:
-        raise Refused(INVALID, "proof_missing")
-    return None
-
-
-def _type_of(cnf: str | None) -> str:
-    return "DPoP" if cnf is not None and cnf.startswith("jkt:") else "Bearer"
 
 
 def _details(work: Work, number: str, dataset: str) -> list[dict[str, Any]]:
@@ -279,23 +226,15 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
         return {
             "active": True,
             "client_id": known.client_id,
-            "token_type": _type_of(known.cnf),
+            "token_type": token_type_of(known.cnf),
             "scope": f"dataset:{known.dataset_code}",
             "exp": int(known.expires_at.timestamp()),
             "iat": int(known.issued_at.timestamp()),
             "iss": work.settings.platform.control_url,
             "aud": share_url(work, known.dataset_code),
             "authorization_details": _details(work, known.grant_number, known.dataset_code),
-            **_confirmation(known.cnf),
+            **confirmation_of(known.cnf),
         }
-
-
-def _confirmation(cnf: str | None) -> dict[str, Any]:
-    """Return the `cnf` member of RFC 7800, with the names of RFC 9449 section 6 and RFC 8705 section 3.1."""
-    if cnf is None:
-        return {}
-    kind, _, value = cnf.partition(":")
-    return {"cnf": {{"jkt": "jkt", "x5t": "x5t#S256"}[kind]: value}}
 
 
 class Revocation(RevocationEndpoint):  # type: ignore[misc]
