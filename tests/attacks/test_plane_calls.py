@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -21,7 +21,7 @@ from core.periods import day_of
 from gateway.objections import Refused
 from gateway.places import OPEN_MOST, STREAMS_OF_ALL, STREAMS_OF_ONE, Places
 from gateway.policy import change_policy
-from gateway.quotas.store import calls_on, grant_calls
+from gateway.quotas.store import calls_on, forget_calls, grant_calls, take_call
 from gateway.store import clients
 from tests.gateway.plane_kit import API, Access, Kit, url
 from tests.gateway.providers import http, json_answer, silence
@@ -162,6 +162,30 @@ def test_27_another_day_has_calls_of_its_own_and_a_grant_without_a_bound_counts_
     assert [kit.call(ONE, access).status for _ in range(2)] == [200, 429]
     assert kit.call(ONE, free).status == 200
     assert used(kit, free) == 0
+
+
+def test_27_while_calls_cannot_be_counted_none_gets_through(kit: Kit) -> None:
+    access, asked = kit.grant("api", calls_per_day=5), kit.provider.count
+    with kit.database.begin() as tx:
+        tx.exec_driver_sql("ALTER TABLE grant_calls RENAME TO elsewhere")
+    try:
+        answer = kit.call(ONE, access)
+    finally:
+        with kit.database.begin() as tx:
+            tx.exec_driver_sql("ALTER TABLE elsewhere RENAME TO grant_calls")
+    assert (answer.status, answer.code) == (503, "database_unavailable")
+    assert kit.record(answer.record)["reason"] == "database_unavailable"
+    assert kit.provider.count == asked
+    assert kit.call(ONE, access).status == 200
+
+
+def test_27_counts_of_past_days_are_forgotten(kit: Kit) -> None:
+    yesterday, today = date(2026, 1, 1), date(2026, 1, 2)
+    with kit.database.begin() as tx:
+        assert take_call(tx, "g", yesterday, 1)
+        assert take_call(tx, "g", today, 1)
+        assert forget_calls(tx, today) >= 1
+        assert (calls_on(tx, "g", yesterday), calls_on(tx, "g", today)) == (0, 1)
 
 
 # --- addresses and names --------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from core.settings_security import FAPI2, Security
 from gateway import dpop, store
+from gateway.dpop import Nonces
 from gateway.messages import Request
 from gateway.objections import BEARER, PROOFS, Refused
 from gateway.possession import Presented, possession_of
@@ -82,6 +83,15 @@ def test_the_holder_of_the_key_is_served(front: Kit, prover: Prover) -> None:
     answer = prove(front, bound(front, prover), prover=prover)
     assert (answer.status, answer.json) == (200, ITEM)
     assert "dpop-nonce" not in answer.headers  # the one that was used is still the one to use
+
+
+def test_an_answer_names_the_next_nonce_before_the_present_one_ends(front: Kit) -> None:
+    nonces, now = Nonces(front.settings.key("token.key")), datetime.now(UTC)
+    older = nonces.current(now - timedelta(seconds=Nonces.SECONDS))
+    answer = prove(front, bound(front), nonce=older)
+    assert (answer.status, answer.headers["dpop-nonce"]) == (200, nonces.current(now))
+    refused = prove(front, bound(front, networks=["192.0.2.0/24"]), nonce=older)
+    assert refused.code == "network_not_allowed"
 
 
 def test_a_first_call_is_told_the_nonce_and_the_record_says_so(front: Kit) -> None:
