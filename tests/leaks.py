@@ -11,12 +11,14 @@ What may hold them, and why, is in `KEEPS`. Nothing else is left out.
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import json
 import logging
 import re
 import secrets
 import urllib.parse
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,8 @@ class Ledger(logging.Handler):
         self.refusals: list[tuple[str, bytes, bool]] = []
         self.folders: set[Path] = set()
         """The deployments of stories that have not ended."""
+        self.copies: dict[Path, int] = {}
+        """The databases as they were when the stories began; the write-ahead log has what came since."""
         self.template = b""
         """The empty database that stories begin with: what a story did not change needs no look."""
 
@@ -111,8 +115,22 @@ def _files(folders: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
     for folder in folders:
         for path in (p for p in folder.rglob("*") if p.is_file()):
             name = path.relative_to(folder).as_posix()
-            if not name.endswith(tuple(KEEPS)):
-                yield name, LEDGER.news(path.read_bytes().rstrip(b"\0"))
+            if not name.endswith(tuple(KEEPS)) and LEDGER.copies.get(path) != path.stat().st_mtime_ns:
+                yield name, unpacked(LEDGER.news(path.read_bytes().rstrip(b"\0")))
+
+
+def unpacked(raw: bytes) -> bytes:
+    """Return what a file says, with what is packed in it unpacked: workbooks, archives, columns."""
+    if raw.startswith(b"\x1f\x8b"):
+        return gzip.decompress(raw)
+    if raw.startswith(b"PK\3\4"):
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            return b"\n".join(archive.read(name) for name in archive.namelist())
+    if raw.startswith(b"PAR1") and raw.endswith(b"PAR1"):
+        from pyarrow import parquet
+
+        return str(parquet.read_table(io.BytesIO(raw)).to_pylist()).encode()
+    return raw
 
 
 def found_in(places: Iterable[tuple[str, bytes]], used: Mapping[str, str]) -> list[str]:
@@ -158,7 +176,7 @@ def watch() -> None:
         return check(key, random)
 
     def sealed(suite: Any, key: bytes, plain: bytes, aad: bytes) -> tuple[bytes, bytes]:
-        for value in personal(plain):
+        for value in personal(plain) if aad.endswith(b":caller") else ():
             LEDGER.note(value, "what a caller said")
         return encrypt(suite, key, plain, aad)
 
@@ -239,6 +257,9 @@ class Noting:
 def keep(folder: Path) -> None:
     """Search a deployment's folder when its story ends."""
     LEDGER.folders.add(folder)
+    database = folder / "state.sqlite"
+    if database.exists():
+        LEDGER.copies[database] = database.stat().st_mtime_ns
 
 
 def search_at_end_of(item: Any, following: Any) -> list[str]:
@@ -248,6 +269,7 @@ def search_at_end_of(item: Any, following: Any) -> list[str]:
     done = [f for f in LEDGER.folders if last or (own is not None and f.is_relative_to(own.resolve()))]
     found = LEDGER.search(folder for folder in done if folder.exists())
     LEDGER.folders.difference_update(done)
+    LEDGER.copies = {path: at for path, at in LEDGER.copies.items() if path.parent in LEDGER.folders}
     if not LEDGER.folders:
         LEDGER.forget()
     return found

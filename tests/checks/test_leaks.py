@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import io
 import json
 import logging
 import secrets
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from accounts.passwords import hash_password
 from core.envelope import seal
 from gateway.tokens import make_token
 from tests.cast import alice
 from tests.conftest import World
-from tests.leaks import LEDGER, Ledger, found_in
+from tests.leaks import LEDGER, Ledger, found_in, unpacked
 
 SECRET = "s3cret-of-a/system"
 
@@ -47,6 +52,17 @@ def test_a_secret_that_somebody_writes_down_fails_the_story(world: World) -> Non
     assert LEDGER.search([world.settings.data]) == ["a random secret in audit/careless.log"]
     leak.unlink()
     assert LEDGER.search([world.settings.data]) == []
+
+
+def test_a_secret_in_packed_files_is_found() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/sharedStrings.xml", f"<t>{SECRET}</t>")
+    columns = io.BytesIO()
+    parquet.write_table(pyarrow.table({"word": [SECRET]}), columns, compression="zstd")
+    for content in (packed.getvalue(), columns.getvalue(), gzip.compress(SECRET.encode())):
+        assert SECRET.encode() not in content or content.startswith(b"PAR1")
+        assert found_in([("a file", unpacked(content))], {SECRET: "a secret"}) == ["a secret in a file"]
 
 
 def test_a_secret_in_the_database_is_found_before_it_is_checkpointed(world: World) -> None:
@@ -87,7 +103,7 @@ def test_every_kind_of_secret_is_noted(world: World) -> None:
     browser = world.browser(alice)
     make_token(world.settings.key("token.key"))
     hash_password("korrekt-horse-battery")
-    seal(world.settings, json.dumps({"name": "王建国", "phone": "139 8765 4321"}), "x")
+    seal(world.settings, json.dumps({"name": "王建国", "phone": "139 8765 4321"}), "x:caller")
     browser.post(
         "/oauth/token", data={"client_secret": SECRET}, headers={"Authorization": "Basic Zm9vYmFyMTI="}
     )
