@@ -19,6 +19,7 @@ from core.settings_security import FAPI2
 from gateway.changing import approve_change, ask_for_change, refuse_change
 from gateway.clients import find_client, register_client
 from gateway.credentials import issue_credential, list_credentials, register_key, revoke_credential
+from gateway.dpop import Nonces
 from gateway.methods import chosen
 from gateway.store import permit
 from gateway.tokens import token_digest
@@ -44,6 +45,7 @@ from tests.stories import System, active_client, active_grant
 EC, OTHER = ec_prover(), ec_prover()
 PROVERS = {"ES256": EC, "PS256": rsa_prover(), "Ed25519": ed_prover(), "EdDSA": ed_prover("EdDSA")}
 FLOW = {"grant_type": "client_credentials"}
+ALIAS = "https://mtls.share.example"
 
 
 def basic(system: System) -> list[tuple[str, str]]:
@@ -62,7 +64,7 @@ def cnf_of(world: World, answer: Any) -> str | None:
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory, template_database: Path) -> Iterator[World]:
     """A city of the standard profile behind a front that hands certificates over."""
-    made = fronted(tmp_path_factory.mktemp("city"), template_database)
+    made = fronted(tmp_path_factory.mktemp("city"), template_database, client_certificate_url=ALIAS)
     yield made
     made.database.close()
 
@@ -344,6 +346,22 @@ def test_the_metadata_say_what_the_profile_takes(city: World, strict: World) -> 
         schemas.validate("response/token_resource", plane)
         assert plane["dpop_bound_access_tokens_required"] is False
     assert "none" not in said[ways]
+
+
+def test_callers_with_a_certificate_have_an_address_of_their_own(city: World) -> None:
+    said = city.app.test_client().get("/.well-known/oauth-authorization-server").json
+    token = said["mtls_endpoint_aliases"]["token_endpoint"]
+    assert (token, said["token_endpoint"] != token) == (f"{ALIAS}/oauth/token", True)
+    client = keyed(city, EC)
+    active_grant(city, system=System(client, ""))
+    nonce = Nonces(city.settings.key("token.key")).current(city.now)
+    for place in (token, said["token_endpoint"]):
+        proof = EC.proof("POST", place, city.now, nonce=nonce)
+        form = form_of(assertion(city, EC, client.id, aud=place))
+        assert ask(city, form, headers=[("DPoP", proof)]).json["token_type"] == "DPoP"
+    elsewhere = EC.proof("POST", "https://elsewhere.example/oauth/token", city.now, nonce=nonce)
+    form = form_of(assertion(city, EC, client.id))
+    assert ask(city, form, headers=[("DPoP", elsewhere)]).json["error"] == "invalid_dpop_proof"
 
 
 # --- what is registered -----------------------------------------------------------------------------
