@@ -297,6 +297,25 @@ def test_45_providers_that_stay_silent_hold_up_nobody_else(kit: Kit) -> None:
     assert kit.call(ONE, access).status == 200
 
 
+def test_46_a_provider_sets_no_header_of_ours(kit: Kit) -> None:
+    said = (
+        "Set-Cookie: a=b", "Server: theirs", "Location: https://evil.example", "Alt-Svc: evil",
+        "Access-Control-Allow-Origin: *", "Clear-Site-Data: *", "Content-Security-Policy: default-src *",
+        "Strict-Transport-Security: max-age=0",
+        "Content-Disposition: inline", "Cache-Control: public, max-age=9", "Via: 1.1 theirs", "Refresh: 0",
+        "Audit-Record: 01900000-0000-7000-8000-000000000000", "Audit-Receipt: theirs", "Data-Notice: theirs",
+        "DPoP-Nonce: theirs", "Proxy-Status: theirs", "X-Content-Type-Options: off",
+    )  # fmt: skip
+    kit.provider.answers["/base/v1/items/h"] = http(200, b'{"code":"1"}', "Content-Type: text/html", *said)
+    answer = kit.call(url("api", "call/one?item=h"), kit.grant("api"))
+    assert answer.json == {"code": "1"}
+    ours = {"date", "content-type", "content-length", "cache-control", "x-content-type-options"}
+    assert set(answer.headers) == {*ours, "audit-record", "audit-receipt"}
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    assert kit.record(answer.record)["decision"] == "permitted"
+
+
 DEEP = b'{"code":' + b"[" * 900 + b"]" * 900 + b',"secret":"x"}'
 
 

@@ -1,4 +1,4 @@
-"""Hostile HTTP on a raw socket: what is not plainly one request is refused, closed, and never run twice."""
+"""Hostile HTTP on a raw socket: what is not plainly one request is refused and closed (list 29-51)."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ SMUGGLED = [
 
 
 @pytest.mark.parametrize(("lines", "body"), SMUGGLED)
-def test_an_ambiguous_request_runs_nothing_and_ends_the_connection(
+def test_33_an_ambiguous_request_runs_nothing_and_ends_the_connection(
     kit: Kit, access: Access, lines: list[str], body: str
 ) -> None:
     asked = kit.provider.count
@@ -114,7 +114,9 @@ def test_an_ambiguous_request_runs_nothing_and_ends_the_connection(
         f"POST {ROWS} HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
 )
-def test_what_is_no_proper_head_is_refused_and_closed(kit: Kit, access: Access, request_bytes: str) -> None:
+def test_34_what_is_no_proper_head_is_refused_and_closed(
+    kit: Kit, access: Access, request_bytes: str
+) -> None:
     asked = kit.provider.count
     answer = kit.raw(request_bytes.encode("latin-1") + get(access))
     assert len(statuses(answer)) == 1, answer
@@ -147,7 +149,7 @@ def test_what_is_no_proper_head_is_refused_and_closed(kit: Kit, access: Access, 
         "share/x",
     ],
 )
-def test_a_hostile_target_opens_nothing(kit: Kit, target: str) -> None:
+def test_29_a_hostile_target_opens_nothing(kit: Kit, target: str) -> None:
     access = kit.grant("table")
     answer = kit.raw(get(access, target, "Connection: close"))
     assert statuses(answer)[0] in (400, 404), answer
@@ -155,7 +157,7 @@ def test_a_hostile_target_opens_nothing(kit: Kit, target: str) -> None:
     assert b"evil" not in answer
 
 
-def test_a_trailer_is_no_header(kit: Kit, access: Access) -> None:
+def test_33_a_trailer_is_no_header(kit: Kit, access: Access) -> None:
     head = (
         f"POST {CHANGE} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
@@ -163,7 +165,7 @@ def test_a_trailer_is_no_header(kit: Kit, access: Access) -> None:
     assert statuses(answer) == [401]
 
 
-def test_chunks_and_extensions_are_read_and_sent_on_with_a_length(kit: Kit, access: Access) -> None:
+def test_33_chunks_and_extensions_are_read_and_sent_on_with_a_length(kit: Kit, access: Access) -> None:
     body = "2;ext=1\r\nab\r\n3\r\ncde\r\n0\r\n\r\n"
     answer = kit.raw(post(access, "Transfer-Encoding: chunked", "Connection: close", body=body))
     assert statuses(answer) == [200]
@@ -171,13 +173,13 @@ def test_chunks_and_extensions_are_read_and_sent_on_with_a_length(kit: Kit, acce
     assert kit.provider.headers_of()["content-length"] == "5"
 
 
-def test_headers_named_by_connection_still_count_and_go_no_further(kit: Kit, access: Access) -> None:
+def test_35_headers_named_by_connection_still_count_and_go_no_further(kit: Kit, access: Access) -> None:
     answer = kit.raw(get(access, url("api", "call/one?item=a"), "Connection: close, Authorization, X-Key"))
     assert statuses(answer) == [200]
     assert kit.provider.headers_of()["x-key"] == "provider-secret"
 
 
-def test_underscores_do_not_make_a_header(kit: Kit) -> None:
+def test_34_underscores_do_not_make_a_header(kit: Kit) -> None:
     access = kit.grant("table", networks=["10.0.0.0/8"])
     answer = kit.raw(
         get(access, ROWS, "X_Forwarded_For: 10.0.0.1", "Forwarded: for=10.0.0.1", "Connection: close")
@@ -194,13 +196,13 @@ def test_pipelined_requests_are_answered_in_order(kit: Kit, access: Access) -> N
     assert found == sorted(found)
 
 
-def test_a_flood_of_pipelined_requests_is_cut_short(kit: Kit, access: Access) -> None:
+def test_33_a_flood_of_pipelined_requests_is_cut_short(kit: Kit, access: Access) -> None:
     answer = kit.raw(get(kit.grant("table", fields=["code"]), ROWS) * 400)
     assert 0 < len(statuses(answer)) < 400
     assert not answer.endswith(b"<open>")
 
 
-def test_a_fault_behind_a_good_request_spoils_only_what_follows(kit: Kit, access: Access) -> None:
+def test_33_a_fault_behind_a_good_request_spoils_only_what_follows(kit: Kit, access: Access) -> None:
     asked = kit.provider.count
     answer = kit.raw(get(access) + b"GET / HTTP/1.1\r\nX y: z\r\n\r\n" + get(access))
     assert statuses(answer) == [200, 400]
@@ -232,7 +234,7 @@ def test_a_body_over_the_bound_is_refused_before_it_is_sent(kit: Kit, access: Ac
     assert b"Audit-Record: " in answer
 
 
-def test_an_endless_chunked_body_is_refused_at_the_bound(kit: Kit, access: Access) -> None:
+def test_33_an_endless_chunked_body_is_refused_at_the_bound(kit: Kit, access: Access) -> None:
     asked = kit.provider.count
     chunk = "8000\r\n" + "x" * 0x8000 + "\r\n"
     answer = kit.raw(post(access, "Transfer-Encoding: chunked", body=chunk * 4))
@@ -240,14 +242,14 @@ def test_an_endless_chunked_body_is_refused_at_the_bound(kit: Kit, access: Acces
     assert kit.provider.count == asked
 
 
-def test_an_upgrade_is_ignored_and_what_follows_it_is_not_read(kit: Kit, access: Access) -> None:
+def test_33_an_upgrade_is_ignored_and_what_follows_it_is_not_read(kit: Kit, access: Access) -> None:
     table = kit.grant("table", fields=["code"])
     answer = kit.raw(get(table, ROWS, "Connection: Upgrade", "Upgrade: h2c") + get(access))
     assert statuses(answer) == [200]
     assert not answer.endswith(b"<open>")
 
 
-def test_slow_and_idle_clients_do_not_keep_others_waiting(kit: Kit) -> None:
+def test_51_slow_and_idle_clients_do_not_keep_others_waiting(kit: Kit) -> None:
     access = kit.grant("table")
     slow = [socket.create_connection(("127.0.0.1", kit.port)) for _ in range(150)]
     for i, client in enumerate(slow):
