@@ -65,7 +65,7 @@ class Possession:
         `now` in seconds since the epoch.
         """
         bound = permit.cnf
-        certificate = self._certificate(request) if self.header is not None else None
+        certificate = None if self.header is None else self._certificate(request, self.header)
         if bound is None and presented.scheme is BEARER:
             if self.only_bound:
                 raise Refused(no.TOKEN_UNBOUND)
@@ -100,10 +100,9 @@ class Possession:
             raise Refused(no.PROOF_OTHER_KEY)
         return proof
 
-    def _certificate(self, request: Request) -> str | None:
+    def _certificate(self, request: Request, header: bytes) -> str | None:
         """Return the thumbprint of the certificate that the front handed over; an empty field is none."""
-        assert self.header is not None
-        values = request.all(self.header)
+        values = request.all(header)
         if not values:
             return None
         peer = address_of(request.peer)
