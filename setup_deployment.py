@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
+from accounts.guessing import forget_tries
 from accounts.keyring.checking import note_keys
 from accounts.keys import make_keys
 from accounts.people import create_account, list_accounts
@@ -77,6 +78,7 @@ def sweep_until_stopped(begin: Callable[[], AbstractContextManager[Work]], every
                 forget_counts(work)
                 forget_notices(work)
                 forget_guesses(work)
+                forget_tries(work)
                 tell_alarms(work)
                 tell_done(work)
         except Exception as wrong:

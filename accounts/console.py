@@ -7,9 +7,10 @@ from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import session
+from flask import request, session
 
 from accounts.api import KEEPERS, LOOKERS
+from accounts.guessing import KNOWN_DAYS, Client, new_mark
 from accounts.managing import (
     act_on_account,
     allocate_account,
@@ -94,14 +95,18 @@ def do_sign_in(work: Work, seen: Seen) -> Page | Go:
     """Sign in, end the session that the browser had before, and go on to the page asked for."""
     target = own_address(seen.form.get("next"))
     before = last_sign_in(work, seen.ahead.login)
-    cookie = sign_in(work, seen.ahead)
+    cookie = sign_in(
+        work, seen.ahead, Client(request.remote_addr or "", request.cookies.get(mark_name(), ""))
+    )
     if cookie is None:
         return Page("accounts/sign_in.html", {"next": target, "wrong": _WRONG}, 422)
     sign_out(work, _cookie())
     renew_cookie(cookie)
     renew_form_tokens()
     is_complete = last_sign_in(work, seen.ahead.login) == work.now
-    return Go(target, seen_before(before) if is_complete else None)
+    if not is_complete:
+        return Go(target)
+    return Go(target, seen_before(before), (known_browser(work, seen.ahead.login),))
 
 
 @pages.form("/sign-out", who=_ANY_SESSION, summary=Text("退出", "Sign out"))
@@ -312,6 +317,16 @@ def own_address(wanted: str | None) -> str:
     parts = urlsplit(wanted)
     elsewhere = parts.scheme or parts.netloc or wanted.startswith("//")
     return "/" if elsewhere or parts.path in ("/sign-in", "/sign-out") else wanted
+
+
+def mark_name() -> str:
+    """Return the name of the cookie with which a browser is known again."""
+    return "__Host-known" if kit().settings.secure_cookies else "known"
+
+
+def known_browser(work: Work, login: str) -> tuple[str, str, int]:
+    """Return the cookie that lets a browser be known in which somebody has just signed in."""
+    return mark_name(), new_mark(work.settings, login), KNOWN_DAYS * 86400
 
 
 def _cookie() -> str:

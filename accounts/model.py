@@ -52,6 +52,15 @@ TOUCH_AFTER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
+class Tries:
+    """How often something was tried in vain, since when, and until when nothing is tried any more."""
+
+    count: int = 0
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """A person who may sign in, and how their last attempts went."""
 
@@ -86,6 +95,11 @@ class Account:
     def admin_role(self) -> str | None:
         """Which of the three administrators the person is."""
         return next(iter(self.roles & ADMINISTRATORS), None)
+
+    @property
+    def tries(self) -> Tries:
+        """How the last tries went in browsers in which the person never signed in."""
+        return Tries(self.failed_count, self.failed_since, self.locked_until)
 
     @property
     def last_day(self) -> date | None:
@@ -145,9 +159,9 @@ def tidy_login(typed: str) -> str:
     return unicodedata.normalize("NFKC", typed[:200]).strip().casefold()[:80]
 
 
-def is_locked(account: Account, now: datetime) -> bool:
-    """Tell whether too many failures keep the account shut at `now`."""
-    return account.locked_until is not None and now < account.locked_until
+def is_locked(tries: Tries, now: datetime) -> bool:
+    """Tell whether too many failures keep somebody out at `now`."""
+    return tries.until is not None and now < tries.until
 
 
 def in_force(account: Account, now: datetime) -> bool:
@@ -167,12 +181,12 @@ def is_password_old(account: Account, now: datetime, max_days: int | None) -> bo
     return max_days is not None and since is not None and now - since >= timedelta(days=max_days)
 
 
-def after_failure(account: Account, now: datetime) -> tuple[int, datetime, datetime | None]:
-    """Return failed_count, failed_since and locked_until after one more failure at `now`."""
-    fresh = account.failed_since is None or now - account.failed_since > FAILURE_WINDOW
-    count = 1 if fresh else account.failed_count + 1
-    since = now if fresh or account.failed_since is None else account.failed_since
-    return count, since, now + LOCK if count >= FAILURES_MOST else None
+def after_failure(tries: Tries, now: datetime) -> Tries:
+    """Return how the tries stand after one more failure at `now`."""
+    fresh = tries.since is None or now - tries.since > FAILURE_WINDOW
+    count = 1 if fresh else tries.count + 1
+    since = now if fresh else tries.since
+    return Tries(count, since, now + LOCK if count >= FAILURES_MOST else None)
 
 
 def is_live(session: Session, now: datetime, idle: timedelta, most: timedelta) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import schemas
 from accounts import store
+from accounts.guessing import inside, tries_under
 from accounts.model import ACTIVE, DISABLED, RESERVED, Account, after_failure, is_locked, tidy_login
 from accounts.passwords import (
     REMEMBERED,
@@ -279,8 +280,9 @@ def change_password(work: Work, change: NewPassword, keep: str | None = None) ->
     """
     account = account_of(work, work.actor.login)
     fits = change.verified and change.login == account.login
-    if not fits or change.checked_against != account.password_hash or is_locked(account, work.now):
-        count_failure(work, account, "password_change")
+    is_shut = is_locked(tries_under(work, account, inside(account.login)), work.now)
+    if not fits or change.checked_against != account.password_hash or is_shut:
+        count_failure(work, account, "password_change", inside(account.login))
         return False
     _set_password(work, account, change.password_hash, must_change=False)
     ended = store.end_sessions(work.tx, account.login, work.now, keep=keep)
@@ -288,17 +290,26 @@ def change_password(work: Work, change: NewPassword, keep: str | None = None) ->
     return True
 
 
-def count_failure(work: Work, account: Account, at: str) -> None:
-    """Count a wrong password or code, lock the account after too many, and put both on record."""
-    if is_locked(account, work.now):
+def count_failure(work: Work, account: Account, at: str, key: str | None = None) -> None:
+    """Count a wrong password or code, on the account or under `key`; nothing more is tried after too many.
+
+    Both are on record.
+    """
+    before = tries_under(work, account, key)
+    if is_locked(before, work.now):
         note(work, "sign_in_failed", account, at=at, locked=True)
         return
-    count, since, until = after_failure(account, work.now)
-    store.update_account(work.tx, account.login, failed_count=count, failed_since=since, locked_until=until)
-    note(work, "sign_in_failed", account, at=at, locked=until is not None)
+    after = after_failure(before, work.now)
+    if key is not None:
+        store.keep_tries(work.tx, key, after)
+    else:
+        columns = {"failed_count": after.count, "failed_since": after.since, "locked_until": after.until}
+        store.update_account(work.tx, account.login, **columns)
+    note(work, "sign_in_failed", account, at=at, locked=after.until is not None)
 
 
 def _set_password(work: Work, account: Account, password_hash: str, *, must_change: bool) -> None:
+    store.forget_tries(work.tx, inside(account.login))
     if account.password_hash is not None and not account.must_change:
         store.keep_old_password(work.tx, new_id(millis(work.now)), account.login, account.password_hash)
     store.update_account(

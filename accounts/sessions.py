@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from accounts import store
 from accounts.factors.store import has_factor
+from accounts.guessing import Client, count_for_address, key_of, must_not_flood, tries_under
 from accounts.model import (
     PASSWORD,
     SECOND_FACTORS,
@@ -44,6 +45,10 @@ from web.auth import ENROLMENT, PASSWORD_CHANGE, SECOND_FACTOR
 _log = logging.getLogger(__name__)
 
 
+SOMEWHERE = Client()
+"""A browser of which nothing is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """A sign-in whose slow part is done: the password is checked, nothing is decided."""
@@ -65,29 +70,35 @@ def check_attempt(database: Database, login: str, password: str) -> Attempt:
     return Attempt(tidy, known, verify_password(known, password))
 
 
-def sign_in(work: Work, attempt: Attempt) -> str | None:
+def sign_in(work: Work, attempt: Attempt, client: Client = SOMEWHERE) -> str | None:
     """Decide on an attempt and return the cookie of a new session; None when it fails.
 
     Whoever asks cannot tell why it failed: no such login, wrong password, locked and shut are one answer.
     Failures are counted in this transaction, so attempts made side by side count one by one. A right password
-    does not wipe them out where a second factor is still to come: it would let codes be guessed for ever.
+    does not wipe out those of codes. Raises TooMany for an address from which too much failed.
     """
+    must_not_flood(work, client)
     account = store.account(work.tx, attempt.login, lock=True)
     if account is None:
+        count_for_address(work, client)
         record(work, "account.sign_in_failed", {"account": None, "at": "sign_in", "locked": False})
         return None
     fits = attempt.verified and attempt.checked_against == account.password_hash
-    if not fits or not may_sign_in(work, account):
-        count_failure(work, account, "sign_in")
+    key = key_of(work.settings, account.login, client)
+    if not fits or not may_sign_in(work, account, key):
+        count_for_address(work, client)
+        count_failure(work, account, "sign_in", key)
         return None
+    if key is not None:
+        store.forget_tries(work.tx, key)
     return start_session(work, account.login)
 
 
-def may_sign_in(work: Work, account: Account) -> bool:
-    """Tell whether an account is open: in use, not idle for too long, not locked."""
+def may_sign_in(work: Work, account: Account, key: str | None) -> bool:
+    """Tell whether an account is open: in use, not idle for too long, not locked for those under `key`."""
     idle_days = work.settings.security.account_idle_days
     open_now = in_force(account, work.now) and not is_dormant(account, work.now, idle_days)
-    return open_now and not is_locked(account, work.now)
+    return open_now and not is_locked(tries_under(work, account, key), work.now)
 
 
 def start_session(work: Work, login: str, amr: frozenset[str] = frozenset({PASSWORD})) -> str:

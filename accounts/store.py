@@ -16,10 +16,11 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    delete,
     select,
 )
 
-from accounts.model import ACTIVE, Account, PersonToken, Session
+from accounts.model import ACTIVE, Account, PersonToken, Session, Tries
 from core.administrators import ADMINISTRATORS
 from core.db import Document, Instant, Page, metadata, page
 
@@ -87,6 +88,16 @@ old_passwords = Table(
     Column("password_hash", String(200), nullable=False),
 )
 """The hashes of passwords that a person had before, so that none of the last ones comes back."""
+
+failed_tries = Table(
+    "failed_tries",
+    metadata,
+    Column("key", String(80), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("since", Instant, nullable=False, index=True),
+    Column("until", Instant),
+)
+"""Failures that are counted by browser, within sessions, and by address (`accounts.guessing`)."""
 
 _ACCOUNT = [c.label(f"account_{c.name}") for c in accounts.c]
 
@@ -164,6 +175,33 @@ def last_passwords(tx: Connection, login: str, most: int) -> list[str]:
     """Return the hashes of the last passwords that a person had before the present one, the newest first."""
     query = select(old_passwords.c.password_hash).where(old_passwords.c.login == login)
     return list(tx.execute(query.order_by(old_passwords.c.id.desc()).limit(most)).scalars())
+
+
+# --- failures counted beside the account ------------------------------------------------------------
+
+
+def tries(tx: Connection, key: str) -> Tries:
+    """Return how the tries went that are counted under `key`."""
+    c = failed_tries.c
+    row = tx.execute(select(c.count, c.since, c.until).where(c.key == key)).one_or_none()
+    return Tries(*row) if row else Tries()
+
+
+def keep_tries(tx: Connection, key: str, now_are: Tries) -> None:
+    """Keep how the tries under `key` went."""
+    c, values = failed_tries.c, {"count": now_are.count, "since": now_are.since, "until": now_are.until}
+    if tx.execute(failed_tries.update().where(c.key == key).values(**values)).rowcount == 0:
+        tx.execute(failed_tries.insert().values(key=key, **values))
+
+
+def forget_tries(tx: Connection, key: str) -> None:
+    """Forget the tries under `key`: one of them was right."""
+    tx.execute(delete(failed_tries).where(failed_tries.c.key == key))
+
+
+def drop_tries(tx: Connection, before: datetime) -> int:
+    """Drop what was counted since an instant before `before`; return how many rows."""
+    return tx.execute(delete(failed_tries).where(failed_tries.c.since < before)).rowcount
 
 
 # --- sessions -------------------------------------------------------------------------------------

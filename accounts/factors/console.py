@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from accounts.console import own_address, renew_form_tokens, seen_before
+from accounts.console import known_browser, own_address, renew_form_tokens, seen_before
 from accounts.factors import totp
 from accounts.factors.keeping import (
     NAME_LONGEST,
@@ -98,7 +98,7 @@ def do_second_factor(work: Work, seen: Seen) -> Page | Go:
         return _proof_page(work, _SECOND_STEP, "/sign-in/second-factor", [("next", target)], wrong=True)
     renew_cookie(cookie)
     renew_form_tokens()
-    return Go(target, seen_before(before))
+    return Go(target, seen_before(before), (known_browser(work, work.actor.login),))
 
 
 # --- once more ------------------------------------------------------------------------------------
@@ -189,9 +189,7 @@ def do_finish_app(work: Work, seen: Seen) -> Page | Go:
     return _set_up(work, finish_app(work, seen.form.get("code", "")), TOTP)
 
 
-@pages.show(
-    "/account/factors/passkey", who=_OWN, summary=Text("登记通行密钥", "Add a passkey"), step_up=True
-)
+@pages.show("/account/factors/passkey", who=_OWN, summary=Text("登记通行密钥", "Add a passkey"), step_up=True)
 def passkey_page(work: Work, seen: Seen) -> Page:
     """Let the browser make a passkey; this page alone needs a script."""
     must_be_possible(work)

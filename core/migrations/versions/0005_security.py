@@ -233,8 +233,19 @@ def _people() -> None:
     op.create_index(op.f("ix_recovery_codes_login"), "recovery_codes", ["login"])
 
 
+    op.create_table(
+        "failed_tries",
+        sa.Column("key", sa.String(80), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("since", sa.String(27), nullable=False),
+        sa.Column("until", sa.String(27), nullable=True),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_failed_tries")),
+    )
+    op.create_index(op.f("ix_failed_tries_since"), "failed_tries", ["since"])
+
+
 def _without_people() -> None:
-    for table in ("recovery_codes", "factors", "old_passwords"):
+    for table in ("failed_tries", "recovery_codes", "factors", "old_passwords"):
         op.drop_table(table)
     op.drop_column("person_tokens", "confirmed")
     for name in ("confirmed_at", "amr"):

@@ -1,0 +1,104 @@
+"""How often somebody may guess, so that guessing is slow and nobody shuts another person out.
+
+Failures are counted in four places. Of browsers in which the person never signed in: all on the account. Of a
+browser in which they did: by itself, known by a signed mark that it carries, so strangers who type wrong
+passwords do not keep the person out (OWASP, "device cookies"). Within a session, where the password was right
+already: by person. And by address, whoever is meant: the many logins of one guesser.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv6Address, ip_network
+
+from accounts import store
+from accounts.model import Account, Tries
+from core.errors import TooMany
+from core.networks import address_of
+from core.settings import Settings
+from core.work import Work
+
+KNOWN_DAYS = 180
+"""How long a browser's mark serves."""
+ADDRESS_MOST = 100
+ADDRESS_WINDOW = timedelta(minutes=15)
+"""So many failures from one address (of IPv6: one network of 64 bits) within the window are enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where an attempt comes from: an address, and the mark that the browser carries."""
+
+    address: str = ""
+    mark: str = ""
+
+
+def new_mark(settings: Settings, login: str) -> str:
+    """Return the mark of a browser in which a person has just signed in."""
+    nonce = secrets.token_urlsafe(16)
+    return f"{nonce}.{_signature(settings, login, nonce)}"
+
+
+def key_of(settings: Settings, login: str, client: Client) -> str | None:
+    """Return under what the failures of a known browser are counted; None where it is not known."""
+    nonce, _, signature = client.mark[:200].partition(".")
+    if not hmac.compare_digest(signature.encode(), _signature(settings, login, nonce).encode()):
+        return None
+    return "known:" + hashlib.sha256(nonce.encode()).hexdigest()
+
+
+def inside(login: str) -> str:
+    """Return under what a person's failures are counted within a session."""
+    return f"inside:{login}"
+
+
+def tries_under(work: Work, account: Account, key: str | None) -> Tries:
+    """Return how the last tries went that are counted under `key`, or on the account."""
+    return account.tries if key is None else store.tries(work.tx, key)
+
+
+def must_not_flood(work: Work, client: Client) -> None:
+    """Refuse an address from which too much failed lately. Raises TooMany."""
+    key = _of_address(client)
+    if key is not None and _lately(work, key).count >= ADDRESS_MOST:
+        raise TooMany(
+            "来自该地址的失败尝试过多，请 15 分钟后再试",
+            "too many tries from this address failed; try again in 15 minutes",
+            retry_after=int(ADDRESS_WINDOW.total_seconds()),
+        )
+
+
+def count_for_address(work: Work, client: Client) -> None:
+    """Count a failure for the address that it came from."""
+    key = _of_address(client)
+    if key is not None:
+        before = _lately(work, key)
+        store.keep_tries(work.tx, key, Tries(before.count + 1, before.since or work.now, None))
+
+
+def forget_tries(work: Work) -> int:
+    """Drop what was counted so long ago that it counts no more; return how many rows."""
+    return store.drop_tries(work.tx, work.now - timedelta(days=1))
+
+
+def _lately(work: Work, key: str) -> Tries:
+    found = store.tries(work.tx, key)
+    stale = found.since is None or work.now - found.since > ADDRESS_WINDOW
+    return Tries() if stale else found
+
+
+def _of_address(client: Client) -> str | None:
+    address = address_of(client.address)
+    if address is None:
+        return None
+    bits = 64 if isinstance(address, IPv6Address) else 32
+    return f"from:{ip_network((address, bits), strict=False)}"
+
+
+def _signature(settings: Settings, login: str, nonce: str) -> str:
+    text = f"known browser\n{login}\n{nonce}".encode()
+    return hmac.new(settings.key("session.key"), text, hashlib.sha256).hexdigest()
