@@ -188,6 +188,9 @@ def _books() -> Iterator[Rulebook]:
 def _steps_of(book: Rulebook) -> Iterator[Step]:
     for flow in book.workflows.values():
         merged: dict[str, Step] = {}
+        if flow.opens_by is not None:
+            opens = tuple(sorted(flow.opens_by.roles))
+            yield Step(book.id, flow.name, "open", flow.opens_by.title, opens, False)
         for t in flow.transitions:
             before = merged.get(t.action)
             roles = tuple(sorted(t.roles | set(before.roles if before else ())))

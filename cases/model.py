@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from core.administrators import ADMINISTRATORS
 from core.text import Text
 from core.work import Actor
 
@@ -105,11 +106,12 @@ def roles_in(case: Case, actor: Actor) -> frozenset[str]:
     """Return the roles that `actor` plays in `case`: held by the person, and theirs by department.
 
     A role that the case assigns to a department counts only there; one that it does not assign counts
-    for nobody but the platform itself.
+    for nobody but the platform itself. The three administrators act for no department.
     """
     if actor.has("system"):
         return frozenset({"system"})
-    held = actor.roles | {MEMBER} if actor.department else actor.roles
+    acts = bool(actor.department) and ADMINISTRATORS.isdisjoint(actor.roles)
+    held = actor.roles | {MEMBER} if acts else actor.roles
     held = held | {CO_HANDLER} if HANDLER in held else held
     return frozenset(r for r in held if actor.department in in_role(case.parties, r))
 

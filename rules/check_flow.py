@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from core.administrators import ADMINISTRATORS
 from core.errors import Invalid
 from rules.values import read_value
 from rules.workflow import SYSTEM, Opening, Transition, Workflow
@@ -37,6 +38,8 @@ SEATS = frozenset(
 """Roles that a deployment as a whole gives to departments."""
 ROLES = SEATS | {"provider", "consumer", "member", "handler", "co_handler", SYSTEM}
 """Every role that a step may name; `member` is everybody of a department that takes part."""
+ACTING = ROLES - ADMINISTRATORS
+"""Who may open a case or take a step: an auditor watches (GB/T 22239-2019, 8.1.5.2)."""
 
 
 def flow_faults(book: Rulebook) -> Iterator[Fault]:
@@ -61,7 +64,7 @@ def _names(book: Rulebook, flow: Workflow, at: str) -> Iterator[Fault]:
 
 
 def _opening_names(book: Rulebook, opening: Opening, at: str) -> Iterator[Fault]:
-    yield from _unknown(opening.roles, ROLES, f"{at}/roles", "角色", "role")
+    yield from _unknown(opening.roles, ACTING, f"{at}/roles", "角色", "role")
     yield from _unknown(opening.parties, ROLES, f"{at}/parties", "角色", "role")
     yield from _unknown(opening.tells, opening.parties, f"{at}/tells", "参与角色", "party")
     yield from _unknown(opening.requires, book.fields, f"{at}/requires", "字段", "field")
@@ -79,7 +82,7 @@ def _opening_names(book: Rulebook, opening: Opening, at: str) -> Iterator[Fault]
 def _transition_names(book: Rulebook, flow: Workflow, transition: Transition, at: str) -> Iterator[Fault]:
     yield from _unknown(transition.sources, flow.states, f"{at}/from", "状态", "state")
     yield from _unknown((transition.target,), flow.states, f"{at}/to", "状态", "state")
-    yield from _unknown(transition.roles, ROLES, f"{at}/roles", "角色", "role")
+    yield from _unknown(transition.roles, ACTING, f"{at}/roles", "角色", "role")
     yield from _unknown(transition.tells, ROLES, f"{at}/tells", "角色", "role")
     yield from _unknown(transition.emits, book.events, f"{at}/emits", "事件", "event")
     yield from _unknown(transition.requires, book.fields, f"{at}/requires", "字段", "field")

@@ -246,6 +246,7 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("/clocks/3/on_breach/opens", lambda d: d["clocks"][3]["on_breach"].update(opens="demand")),
     # How a case comes to be.
     ("/workflows/correction/open/roles", lambda d: opening(d).update(roles=["mayor"])),
+    ("/workflows/correction/open/roles", lambda d: opening(d).update(roles=["auditor"])),
     ("/workflows/correction/open/requires", lambda d: opening(d).update(requires=["seal"])),
     ("/workflows/correction/open/accepts", lambda d: opening(d).update(accepts=["seal"])),
     ("/workflows/correction/open/tells", lambda d: opening(d).update(tells=["auditor"])),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,12 @@ from click.testing import CliRunner
 
 import cli
 import permissions
+from cases.model import roles_in
+from core.administrators import ADMINISTRATORS
+from core.work import Actor
+from tests.cast import carol
 from tests.conftest import World
+from tests.stories import submitted_application
 from tests.whole.test_routes import OPEN
 from web.auth import PUBLIC
 from web.roles import ROLES
@@ -71,3 +77,20 @@ def test_the_command_prints_it_for_programs() -> None:
     assert {s["rulebook"] for s in grants} == {"sharing/qianjiang", "sharing/ganzhou"}
     assert "platform_manager" in grants[0]["roles"]
     assert "permissions" in CliRunner().invoke(cli.main, ["permissions"]).output
+
+
+def test_no_rulebook_lets_one_of_the_three_administrators_act() -> None:
+    for step in permissions.steps():
+        assert ADMINISTRATORS.isdisjoint(step.roles), step
+
+
+@pytest.mark.parametrize("role", sorted(ADMINISTRATORS))
+def test_the_three_administrators_act_for_no_department(world: World, role: str) -> None:
+    filed = submitted_application(world)
+    known = roles_in(filed.case, carol)
+    assert "consumer" in known
+    inside = Actor("x", "X", carol.department, frozenset({role}), "x")
+    assert roles_in(filed.case, inside) == frozenset()
+    member = replace(filed.case, parties={**filed.case.parties, "member": carol.department})
+    assert roles_in(member, inside) == frozenset()
+    assert "member" in roles_in(member, carol)
