@@ -46,7 +46,8 @@ def accept_key(work: Work, name: str) -> None:
 
     Raises NotFound for a key that has no check value or without which something kept could not be read.
     """
-    if name not in {check.name for check in store.key_checks_of(work.tx)} or not KEYS[name].may_be_lost:
+    kind = KEYS.get(name)
+    if kind is None or not kind.may_be_lost:
         raise NotFound(f"密钥 {name} 不能这样接受", f"the key {name} cannot be accepted as it is")
     store.put_check(work.tx, name, newest_value(work.settings, name), work.now)
     record(work, "keys.accepted", {"key": name})

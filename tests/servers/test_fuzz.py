@@ -31,6 +31,7 @@ PEOPLE = ("qian.wei", "lin.yue", "zhou.jie", "han.mei")
 def asked(origin: str, token: str, folder: Path) -> dict[str, Any]:
     """Let schemathesis ask as one person and return what it reports."""
     report = folder / "report.json"
+    report.unlink(missing_ok=True)
     done = subprocess.run(
         [
             *(str(SCHEMATHESIS), "run", f"{origin}/openapi.json", "--max-time", str(SECONDS)),
