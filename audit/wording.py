@@ -65,6 +65,7 @@ KINDS = {
     "notice.read": Text("阅读通知", "Notice read"),
     "quality.checked": Text("检查数据质量", "Data quality checked"),
     "keys.renewed": Text("更换密钥", "Keys renewed"),
+    "keys.accepted": Text("认可密钥文件", "Key file accepted"),
     "import.started": Text("开始导入", "Import begun"),
     "import.finished": Text("导入完成", "Import finished"),
     "ticket.lookup": Text("话务员查询数据", "Data looked up for a ticket"),
