@@ -49,7 +49,7 @@ def read_key(typed: Mapping[str, str]) -> dict[str, Any]:
 def at_fields(errors: Iterable[FieldError]) -> tuple[FieldError, ...]:
     """Return errors of a document at the fields of the form that it was read from, one for each."""
     fields = {"public_key": "key", "certificate": "key"}
-    found = {}
+    found: dict[str, FieldError] = {}
     for error in errors:
         first = error.pointer.split("/")[1] if "/" in error.pointer else error.pointer
         pointer = f"/{fields.get(first, first)}"
