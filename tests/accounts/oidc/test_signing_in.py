@@ -69,12 +69,12 @@ def test_the_way_there_says_who_asks_and_proves_nothing(browser: Browser, issuer
     assert issuer.asked.count("/.well-known/openid-configuration") == 1
 
 
-@pytest.mark.parametrize("next_page", ["//evil.example", "https://evil.example", "/\\evil.example"])
 def test_nobody_is_sent_elsewhere_afterwards(
-    browser: Browser, linked: IdentityProvider, issuer: Issuer, next_page: str
+    browser: Browser, linked: IdentityProvider, issuer: Issuer
 ) -> None:
-    brought = issuer.authorise(there(browser, next_page))
-    assert back(browser, brought).headers["Location"] == "/"
+    for page in ("//evil.example", "https://evil.example", "/\\evil.example"):
+        brought = issuer.authorise(there(browser, page))
+        assert back(browser, brought).headers["Location"] == "/", page
 
 
 def test_a_session_from_before_is_worth_nothing_afterwards(
@@ -91,8 +91,8 @@ def test_a_session_from_before_is_worth_nothing_afterwards(
 # --- what proves nothing --------------------------------------------------------------------------------
 
 
-def refused(answer: Any, world: Any, status: int = 400) -> None:
-    assert answer.status_code == status, answer.text
+def refused(answer: Any, world: Any, status: int = 400, what: str = "") -> None:
+    assert answer.status_code == status, what or answer.text
     assert "登录未完成" in answer.text
     assert bodies(world, "account.signed_in") == []
     assert bodies(world, "account.sign_in_failed")[-1]["at"] == "oidc"
@@ -109,13 +109,13 @@ WRONG_ANSWERS: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("changes", WRONG_ANSWERS.values(), ids=WRONG_ANSWERS)
 def test_a_forged_way_back_is_refused(
-    browser: Browser, linked: IdentityProvider, issuer: Issuer, world: Any, changes: dict[str, str]
+    browser: Browser, linked: IdentityProvider, issuer: Issuer, world: Any
 ) -> None:
-    answer = signed_in(browser, issuer, **changes)
-    refused(answer, world)
-    assert "<script>" not in answer.text
+    for what, changes in WRONG_ANSWERS.items():
+        answer = signed_in(browser, issuer, **changes)
+        refused(answer, world, what=what)
+        assert "<script>" not in answer.text
 
 
 def test_an_answer_without_an_issuer_is_refused_where_the_provider_names_itself(
@@ -163,12 +163,12 @@ WRONG_CLAIMS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("claims", WRONG_CLAIMS.values(), ids=WRONG_CLAIMS)
 def test_an_id_token_that_says_something_wrong_is_refused(
-    browser: Browser, linked: IdentityProvider, issuer: Issuer, world: Any, claims: dict[str, Any]
+    browser: Browser, linked: IdentityProvider, issuer: Issuer, world: Any
 ) -> None:
-    issuer.claims = claims
-    refused(signed_in(browser, issuer), world)
+    for what, claims in WRONG_CLAIMS.items():
+        issuer.claims = claims
+        refused(signed_in(browser, issuer), world, what=what)
 
 
 def unsigned(claims: dict[str, Any]) -> str:
@@ -188,14 +188,21 @@ def by_a_key_of_its_own(claims: dict[str, Any]) -> str:
     return jwt.encode(header, claims, key, algorithms=["ES256"])
 
 
-@pytest.mark.parametrize(
-    "sign", [unsigned, by_the_secret, by_a_key_of_its_own, lambda c: "a.b.c", lambda c: ""]
-)
+FORGED: dict[str, Callable[..., str]] = {
+    "unsigned": unsigned,
+    "by the client secret": by_the_secret,
+    "by a key that it brings": by_a_key_of_its_own,
+    "noise": lambda claims: "a.b.c",
+    "nothing": lambda claims: "",
+}
+
+
 def test_an_id_token_that_the_provider_did_not_sign_is_refused(
-    browser: Browser, linked: IdentityProvider, issuer: Issuer, world: Any, sign: Callable[..., str]
+    browser: Browser, linked: IdentityProvider, issuer: Issuer, world: Any
 ) -> None:
-    issuer.sign = sign
-    refused(signed_in(browser, issuer), world)
+    for what, sign in FORGED.items():
+        issuer.sign = sign
+        refused(signed_in(browser, issuer), world, what=what)
 
 
 def test_only_the_algorithms_that_the_deployment_names_count(
@@ -209,8 +216,8 @@ def test_a_provider_may_change_its_key(
     browser: Browser, linked: IdentityProvider, issuer: Issuer, world: Any
 ) -> None:
     brought = issuer.authorise(there(browser))
-    issuer.key = jwk.generate_key("RSA", 2048, {"kid": "2", "use": "sig"})
-    issuer.algorithm = "RS256"
+    issuer.key = jwk.generate_key("OKP", "Ed25519", {"kid": "2", "use": "sig"})
+    issuer.algorithm = "Ed25519"
     world.now += timedelta(minutes=2)
     assert back(browser, brought).status_code == 303
     assert issuer.asked.count("/jwks") == 2
@@ -287,23 +294,21 @@ WRONG_DOCUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("document", WRONG_DOCUMENTS.values(), ids=WRONG_DOCUMENTS)
-def test_a_document_that_is_wrong_is_not_acted_on(
-    browser: Browser, issuer: Issuer, document: dict[str, Any]
-) -> None:
-    issuer.document = document
-    answer = browser.get("/sign-in/with/city")
-    assert answer.status_code == 503
-    assert "暂时无法使用" in answer.text
+def test_a_document_that_is_wrong_is_not_acted_on(browser: Browser, issuer: Issuer) -> None:
+    for what, document in WRONG_DOCUMENTS.items():
+        issuer.document = document
+        answer = browser.get("/sign-in/with/city")
+        assert answer.status_code == 503, what
+        assert "暂时无法使用" in answer.text
 
 
-@pytest.mark.parametrize("said", [(200, b"no json"), (500, b"{}"), (302, b"{}"), (200, b"[]"), (200, b"{}")])
 def test_a_token_answer_that_is_none_lets_nobody_in(
-    browser: Browser, linked: IdentityProvider, issuer: Issuer, said: tuple[int, bytes]
+    browser: Browser, linked: IdentityProvider, issuer: Issuer
 ) -> None:
-    issuer.token_answer = said
-    assert signed_in(browser, issuer).status_code in (400, 503)
-    assert not browser.is_signed_in()
+    for said in ((200, b"no json"), (500, b"{}"), (302, b"{}"), (200, b"[]"), (200, b"{}")):
+        issuer.token_answer = said
+        assert signed_in(browser, issuer).status_code in (400, 503), said
+        assert not browser.is_signed_in()
 
 
 def test_a_certificate_that_nobody_vouches_for_is_not_trusted(world: Any, provider: IdentityProvider) -> None:
