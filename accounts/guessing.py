@@ -64,7 +64,10 @@ def tries_under(work: Work, account: Account, key: str | None) -> Tries:
 def must_not_flood(work: Work, client: Client) -> None:
     """Refuse an address from which too much failed lately. Raises TooMany."""
     key = _of_address(client)
-    if key is not None and _lately(work, key).count >= ADDRESS_MOST:
+    if key is None:
+        return
+    lately = store.tries(work.tx, key)
+    if lately.since is not None and work.now - lately.since < ADDRESS_WINDOW and lately.count >= ADDRESS_MOST:
         raise TooMany(
             "来自该地址的失败尝试过多，请 15 分钟后再试",
             "too many tries from this address failed; try again in 15 minutes",
@@ -76,19 +79,12 @@ def count_for_address(work: Work, client: Client) -> None:
     """Count a failure for the address that it came from."""
     key = _of_address(client)
     if key is not None:
-        before = _lately(work, key)
-        store.keep_tries(work.tx, key, Tries(before.count + 1, before.since or work.now, None))
+        store.count_try(work.tx, key, work.now - ADDRESS_WINDOW, work.now)
 
 
 def forget_tries(work: Work) -> int:
     """Drop what was counted so long ago that it counts no more; return how many rows."""
     return store.drop_tries(work.tx, work.now - timedelta(days=1))
-
-
-def _lately(work: Work, key: str) -> Tries:
-    found = store.tries(work.tx, key)
-    stale = found.since is None or work.now - found.since > ADDRESS_WINDOW
-    return Tries() if stale else found
 
 
 def _of_address(client: Client) -> str | None:

@@ -16,9 +16,12 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    case,
     delete,
+    literal,
     select,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from accounts.model import ACTIVE, Account, PersonToken, Session, Tries
 from core.administrators import ADMINISTRATORS
@@ -189,9 +192,24 @@ def tries(tx: Connection, key: str) -> Tries:
 
 def keep_tries(tx: Connection, key: str, now_are: Tries) -> None:
     """Keep how the tries under `key` went."""
-    c, values = failed_tries.c, {"count": now_are.count, "since": now_are.since, "until": now_are.until}
-    if tx.execute(failed_tries.update().where(c.key == key).values(**values)).rowcount == 0:
-        tx.execute(failed_tries.insert().values(key=key, **values))
+    values = {"count": now_are.count, "since": now_are.since, "until": now_are.until}
+    kept = _insert(tx)(failed_tries).values(key=key, **values)
+    tx.execute(kept.on_conflict_do_update(index_elements=[failed_tries.c.key], set_=values))
+
+
+def count_try(tx: Connection, key: str, stale: datetime, now: datetime) -> None:
+    """Count one more failure under `key` in one statement; what began by `stale` begins anew."""
+    c = failed_tries.c
+    again = {
+        "count": case((c.since <= stale, 1), else_=c.count + 1),
+        "since": case((c.since <= stale, literal(now, Instant)), else_=c.since),
+    }
+    first = _insert(tx)(failed_tries).values(key=key, count=1, since=now)
+    tx.execute(first.on_conflict_do_update(index_elements=[c.key], set_=again))
+
+
+def _insert(tx: Connection) -> Any:
+    return {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[tx.dialect.name]
 
 
 def forget_tries(tx: Connection, key: str) -> None:
