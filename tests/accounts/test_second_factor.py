@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+import schemas
 from accounts.factors.keeping import factors_at_terminal, remove_all_factors
 from accounts.factors.proving import complete_sign_in, read_proof
 from accounts.factors.store import factors, recovery_codes
@@ -247,3 +248,12 @@ def test_the_last_sign_in_is_told_once_it_is_complete(world: Any, app: App) -> N
     assert "上次登录" not in other.get(STEP).text
     other.send(STEP, confirm_code=app.code())
     assert "上次登录" in other.get("/").text
+
+
+def test_a_role_that_nobody_can_have_is_no_role_to_demand_a_factor_of() -> None:
+    [fault] = schemas.errors("config/security", {"second_factor": ["platform_manger"]})
+    assert fault.pointer == "/second_factor/0"
+    known = schemas.schema("config/accounts")["properties"]["accounts"]["items"]["properties"]["roles"]
+    demanded = schemas.schema("config/security")["properties"]["second_factor"]
+    assert demanded["items"]["enum"] == known["items"]["enum"]
+    assert set(demanded["items"]["enum"]) >= COMMANDING
