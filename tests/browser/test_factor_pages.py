@@ -109,7 +109,7 @@ def test_an_app_is_set_up_and_used_without_scripts(city: World, chromium: Any) -
     page.context.close()
 
 
-def test_a_passkey_is_made_and_used_and_every_page_on_the_way_is_accessible(city: World, chromium: Any) -> None:
+def test_a_passkey_is_made_and_used_on_pages_that_are_accessible(city: World, chromium: Any) -> None:
     page = opened(city, chromium)
     devices = page.context.new_cdp_session(page)
     devices.send("WebAuthn.enable")
