@@ -32,7 +32,7 @@ err = Console(stderr=True, highlight=False)
 
 
 class Place(Protocol):
-    """Where a command works; `cli.Place` is the one there is."""
+    """Where a command works; `commands.place.Place` is the one there is."""
 
     data: Path
 
