@@ -11,8 +11,8 @@ STAMP := $(VENV)/installed-$(EXTRAS)
 PIP_QUIET := --quiet --disable-pip-version-check
 CHECKS := $(VENV)/checks
 # What the product consists of, for tools that look through it.
-PRODUCT := core schemas rules web audit notices cases accounts catalog gateway matters supervision hotline commands demo \
-	ties.py app.py permissions.py setup_deployment.py serve.py cli.py wsgi.py
+PRODUCT := core schemas rules web audit notices cases accounts catalog gateway matters supervision hotline demo \
+	$(wildcard *.py)
 SEMGREP := $(CHECKS)/bin/semgrep scan --metrics=off --disable-version-check
 
 help: ## Print what can be made.

@@ -16,6 +16,7 @@ from checks.audit_dependencies import of_npm, of_pip, told
 from checks.bandit_findings import KNOWN, differences, known
 from checks.needed import needed, plain
 from tests.tools import missing
+from tests.whole.test_layers import LAYERS
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "checks" / "semgrep"
@@ -47,6 +48,12 @@ def test_every_finding_that_stays_has_a_reason() -> None:
     text = KNOWN.read_text(encoding="utf-8")
     assert len(known(text)) == text.count("[[known]]")
     assert all((ROOT / file).exists() for file, _ in known(text))
+
+
+def test_the_scanners_look_at_every_package_of_the_product() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    product = makefile[makefile.index("PRODUCT := ") :].split("\nSEMGREP")[0].split()
+    assert {*LAYERS, "demo", "$(wildcard", "*.py)"} <= set(product)
 
 
 # --- semgrep ----------------------------------------------------------------------------------------
