@@ -11,7 +11,7 @@ STAMP := $(VENV)/installed-$(EXTRAS)
 PIP_QUIET := --quiet --disable-pip-version-check
 CHECKS := $(VENV)/checks
 # What the product consists of, for tools that look through it.
-PRODUCT := core schemas rules web audit notices cases accounts catalog gateway matters supervision hotline demo \
+PRODUCT := core schemas rules web audit notices cases accounts catalog gateway matters supervision hotline commands demo \
 	$(wildcard *.py)
 SEMGREP := $(CHECKS)/bin/semgrep scan --metrics=off --disable-version-check
 
