@@ -181,10 +181,10 @@ def _gaps(seen: Coverage) -> tuple[Text, ...]:
 
 
 def _expression(asked: Asked) -> Any:
-    from audit.questions import expressions  # Ibis takes half a second to load
+    from audit.questions.expressions import expression_of  # Ibis takes half a second to load
 
     now = {"now": asked.now} if asked.question.as_of_now else {}
-    return getattr(expressions, asked.question.code)(**asked.values, **now)
+    return expression_of(asked.question.code, **asked.values, **now)
 
 
 def put_on_record(work: Work, asked: Asked, rows: int, form: str | None = None) -> None:

@@ -211,7 +211,7 @@ def _until(said: Mapping[str, str], now: datetime) -> datetime:
 
 
 def _count(work: Work, asked: Asked) -> int:
-    from audit.questions import expressions  # Ibis takes half a second to load
+    from audit.questions.expressions import expression_of  # Ibis takes half a second to load
 
-    counted = expressions.find_records(**asked.values).count().as_table()
+    counted = expression_of(asked.question.code, **asked.values).count().as_table()
     return int(engine_of(work.settings).run(counted, work.tx).column(0)[0].as_py())

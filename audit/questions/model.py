@@ -21,7 +21,7 @@ GRANTS, WORKTIME = "grants", "worktime"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A saved question; the function of the same name in `expressions` is what it asks."""
+    """A saved question; the function of the same name that `expressions` knows is what it asks."""
 
     code: str
     title: Text

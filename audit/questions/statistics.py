@@ -74,23 +74,24 @@ def read_statistics(work: Work, query: Mapping[str, str]) -> Statistics:
 def _worked_out(
     work: Work, period: Period, narrowed: Mapping[str, str], engine: Engine, logs: Logs
 ) -> Statistics:
-    from audit.questions import expressions as ex
+    from audit.questions import sums
+    from audit.questions.parts import Span
 
     def lines(expression: Any, most: int) -> tuple[Line, ...]:
         return _lines(engine.select(sql_of(expression.limit(most)), logs), expression)
 
-    now: dict[str, Any] = {"since": period.start_at, "until": period.end_at, **narrowed}
-    then: dict[str, Any] = {"since": period.previous.start_at, "until": period.previous.end_at, **narrowed}
+    now = Span(period.start_at, period.end_at, **narrowed)
+    then = Span(period.previous.start_at, period.previous.end_at, **narrowed)
     return Statistics(
         period,
         narrowed,
         work.now,
-        lines(ex.totals(**now), 1)[0],
-        lines(ex.totals(**then), 1)[0],
-        lines(ex.calls_per_day(**now), (period.end - period.first).days),
-        lines(ex.top_consumers(by="consumer", **now), TOP),
-        lines(ex.top_consumers(by="dataset", **now), TOP),
-        lines(ex.refusals_by_reason(**now), TOP),
+        lines(sums.totals(now), 1)[0],
+        lines(sums.totals(then), 1)[0],
+        lines(sums.calls_per_day(now), (period.end - period.first).days),
+        lines(sums.top_consumers(now, "consumer"), TOP),
+        lines(sums.top_consumers(now, "dataset"), TOP),
+        lines(sums.refusals_by_reason(now), TOP),
         coverage(engine, logs, period.start_at, period.end_at),
     )
 

@@ -123,8 +123,8 @@ def read_usage(work: Work, asked: Wanted, *, limit: int, cursor: str | None = No
 
 def _usage(work: Work, asked: Wanted, engine: Engine, logs: Logs, page: tuple[int, int]) -> Usage:
     """Sum up the calls that some logs hold; `page` is where it begins and how long it is at most."""
-    from audit.questions import expressions as ex
-    from audit.usage.expressions import usage_lines
+    from audit.questions import sums
+    from audit.questions.parts import Span
 
     def rows(expression: Any) -> list[Line]:
         return _shown(engine.select(sql_of(expression), logs), expression)
@@ -132,14 +132,14 @@ def _usage(work: Work, asked: Wanted, engine: Engine, logs: Logs, page: tuple[in
     offset, limit = page
     now, then = asked.period, asked.period.previous
     own = {asked.side: asked.department}
-    lines = usage_lines(asked.side, asked.department, now.start_at, now.end_at, asked.by)
-    found = rows(lines.limit(limit + 1, offset=offset))
+    calls, before = Span(now.start_at, now.end_at, **own), Span(then.start_at, then.end_at, **own)
+    found = rows(sums.top_consumers(calls, asked.by).limit(limit + 1, offset=offset))
     return Usage(
         asked,
         work.now,
-        rows(ex.totals(now.start_at, now.end_at, **own))[0],
-        rows(ex.totals(then.start_at, then.end_at, **own))[0],
-        tuple(rows(ex.calls_per_day(now.start_at, now.end_at, **own))),
+        rows(sums.totals(calls))[0],
+        rows(sums.totals(before))[0],
+        tuple(rows(sums.calls_per_day(calls))),
         tuple(found[:limit]),
         str(offset + limit) if len(found) > limit else None,
         coverage(engine, logs, now.start_at, now.end_at),
@@ -153,12 +153,13 @@ def read_calls(
 
     It is on record before the answer leaves. Raises Invalid and Unavailable.
     """
+    from audit.questions.parts import Span
     from audit.usage.expressions import own_calls
 
     narrowed = _narrowed(query)
     period = asked.period
-    calls = own_calls(asked.side, asked.department, period.start_at, period.end_at, narrowed, _before(cursor))
-    found = _rows(work, calls.limit(limit + 1))
+    span = Span(period.start_at, period.end_at, **{asked.side: asked.department})
+    found = _rows(work, own_calls(span, narrowed, _before(cursor)).limit(limit + 1))
     _put_on_record(work, asked, narrowed, len(found[:limit]))
     more = str(found[limit - 1]["id"]) if len(found) > limit else None
     return CallsPage(asked, narrowed, tuple(found[:limit]), more)

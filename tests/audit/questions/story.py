@@ -14,7 +14,7 @@ from audit.columns.engine import Engine
 from audit.columns.hot import Waiting
 from audit.columns.schema import unsealed_table
 from audit.columns.tail import Logs, Snapshot
-from audit.questions import expressions
+from audit.questions.expressions import expression_of
 from audit.questions.grants import InForce
 from audit.record import Record, make_record
 from core.times import SHANGHAI
@@ -71,7 +71,7 @@ class Story:
         self, name: str, given: dict[str, pa.Table] | None = None, **parameters: Any
     ) -> list[dict[str, Any]]:
         """The rows of a question, instants in Shanghai time."""
-        expression = getattr(expressions, name)(**parameters)
+        expression = expression_of(name, **parameters)
         with self.log.database.read() as tx:
             rows = self.engine.run(expression, tx, given=given or {})
         return [
@@ -81,7 +81,7 @@ class Story:
 
     def of(self, records: Sequence[Record], name: str, **parameters: Any) -> list[dict[str, Any]]:
         """The rows of a question asked of these records alone."""
-        expression = getattr(expressions, name)(**parameters)
+        expression = expression_of(name, **parameters)
         rows = unsealed_table([(record.envelope, record.body) for record in records])
         return self.engine.select(ibis.to_sql(expression, dialect="duckdb"), _only(rows)).to_pylist()
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from audit.columns.engine import Engine
-from audit.questions import expressions
 from audit.questions.catalogue import QUESTIONS
+from audit.questions.expressions import expression_of
 from audit.questions.given import grants_table, worktime_table
 from audit.questions.model import GRANTS, WORKTIME
 from audit.questions.spark import SparkEngine, spark_engine
@@ -143,7 +143,7 @@ def test_every_question_is_asked_here() -> None:
 def test_both_engines_give_the_same_answer(question: str, log: Log, duck: Engine, spark: SparkEngine) -> None:
     needs = QUESTIONS[question].needs if question in QUESTIONS else ()
     given = {name: TABLES[name]() for name in needs}
-    expression = getattr(expressions, question)(**ASKED[question]).limit(PAGE)
+    expression = expression_of(question, **ASKED[question]).limit(PAGE)
     schema = expression.schema().to_pyarrow()
     with log.database.read() as tx:
         ours = duck.ask(expression, tx, given=given)
