@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from audit.bodies import PER_FILE, Line, bodies_path, read_bodies
@@ -17,7 +17,7 @@ from audit.files import tile_reader
 from audit.tiles import ENTRIES, WIDTH, decode_bundle
 from audit.verify_spelled import Sealed, in_doubt
 
-_ROWS = 4_096
+_ROWS = PER_FILE
 """Rows that are compared at a time."""
 _MOST_BYTES = 1 << 31
 """What places of 32 bits are enough for."""
@@ -54,25 +54,27 @@ class _Comparison:
         if not indexes or None in indexes:
             return not indexes
         first, self._next = self._next, max(self._next, indexes[-1] + 1)
-        sealed = self._sealed(first) if indexes == list(range(first, self._next)) else None
-        if sealed is None:
-            return self._fit(rows, indexes, list(read_bodies(self._folder / "bodies", first, self._next)))
-        doubtful = in_doubt(sealed, rows)
-        lines = [sealed.line(i) for i in doubtful]
-        return not doubtful or self._fit(rows.take(pa.array(doubtful)), [line.at for line in lines], lines)
+        sealed = self._sealed(first, rows) if indexes == list(range(first, self._next)) else None
+        doubtful = None if sealed is None else in_doubt(sealed, rows)
+        if doubtful == []:
+            return True
+        lines = list(read_bodies(self._folder / "bodies", first, self._next))
+        if doubtful is not None and len(lines) == len(rows):
+            rows, lines = rows.take(pa.array(doubtful)), [lines[i] for i in doubtful]
+            indexes = [line.at for line in lines]
+        return self._fit(rows, indexes, lines)
 
     def is_over(self) -> bool:
         """Tell whether no body is left that should have a row."""
         rest = read_bodies(self._folder / "bodies", self._next, self._block.end)
         return all(self._is_gone(line.at) for line in rest)
 
-    def _sealed(self, first: int) -> Sealed | None:
-        """Return the records from `first` up to the next, None when not all of their bodies are there."""
+    def _sealed(self, first: int, rows: pa.RecordBatch) -> Sealed | None:
+        """Return the records of these rows, None when their bodies are not where the rows say."""
         if self._file.first != first // PER_FILE * PER_FILE:
             self._file = _File(self._folder, first)
-        begin, count = first - self._file.first, self._next - first
-        offsets = self._file.offsets[begin : begin + count + 1]
-        if len(offsets) <= count:
+        offsets = self._file.offsets(first - self._file.first, rows)
+        if offsets is None:
             return None
         return Sealed(first, self._file.raw, offsets, _entries(self._folder, first, self._next, self._size))
 
@@ -100,8 +102,23 @@ class _File:
         path = bodies_path(folder / "bodies", index)
         self.first = index // PER_FILE * PER_FILE
         self.raw = path.read_bytes() if path.exists() and path.stat().st_size < _MOST_BYTES else b""
-        lines = self.raw.split(b"\n")[:-1]
-        self.offsets = pa.array([0, *accumulate([len(line) + 1 for line in lines])], pa.int32())
+
+    def offsets(self, begin: int, rows: pa.RecordBatch) -> pa.Array | None:
+        """Return where lines begin and the last one ends, as the rows say; None when line `begin` does not.
+
+        To look for line ends costs far more. Whether there are others between is for the caller to see.
+        """
+        starts = rows["offset"]
+        said = pa.concat_arrays(
+            [starts[:1], pc.add(pc.add(starts, rows["length"]), pa.scalar(1, pa.int64()))]
+        )
+        if said.null_count or not said[:-1].equals(starts) or not pc.all(pc.less(starts, said[1:])).as_py():
+            return None
+        first, last = said[0].as_py(), said[-1].as_py()
+        if first < 0 or last > len(self.raw) or self.raw.count(b"\n", 0, first) != begin:
+            return None
+        ends = bytes([self.raw[place - 1] for place in said[first == 0 :].to_pylist()])
+        return said.cast(pa.int32()) if ends.count(b"\n") == len(ends) else None
 
 
 def _entries(folder: Path, first: int, end: int, size: int) -> list[bytes]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import groupby
 from typing import Any
 
@@ -37,8 +37,8 @@ _VALUE = rf"(?:{_TEXT}|0|[1-9][0-9]*|null|true|false|\[(?:{_TEXT}(?:,{_TEXT})*)?
 _FIELD = rf'(?:"%s":{_VALUE},)?'
 _LAST, _END = "v", f'"v":{VERSION}}}\n'
 """The last field of a body by its name, which is the same in all of them."""
-_HEAD, _DIGEST_END = b'{"b":"', 50
-"""How an envelope begins, and where the digest in it ends."""
+_DIGEST = slice(6, 50)
+"""Where the digest lies in an envelope."""
 _DIGITS = b"0123456789"
 
 
@@ -50,7 +50,7 @@ class Sealed:
     raw: bytes
     """The file that holds their bodies, one a line."""
     offsets: pa.Array
-    """Where in it each line begins, and where the last one ends (int32)."""
+    """Where in it each line begins, and where the last one ends (int32); each ends with a line feed."""
     entries: Sequence[bytes]
 
     def line(self, number: int) -> Line:
@@ -95,29 +95,43 @@ def _is_plain(sealed: Sealed, rows: pa.RecordBatch) -> bool:
         lines.decode()
     except UnicodeDecodeError:
         return False
-    if not _needs_no_escape(lines.replace(b"\n", b"")):  # a line has no other than its last byte
+    texts = lines.replace(b"\n", b"")
+    if len(lines) - len(texts) != len(rows) or not _needs_no_escape(texts):
         return False
-    texts = (column.buffers()[2] for column in rows.columns if pa.types.is_string(column.type))
-    raw = b"".join([text.to_pybytes() for text in texts if text is not None])
+    columns = (column.buffers()[2] for column in rows.columns if pa.types.is_string(column.type))
+    raw = b"".join([text for text in columns if text is not None])
     return b'"' not in raw and _needs_no_escape(raw)
 
 
 def _needs_no_escape(text: bytes) -> bool:
     codes = pa.Array.from_buffers(pa.uint8(), len(text), [None, pa.py_buffer(text)])
-    return b"\\" not in text and pc.min(codes).as_py() >= ord(" ")
+    return b"\\" not in text and (not text or pc.min(codes).as_py() >= ord(" "))
 
 
 def _misplaced(sealed: Sealed, rows: pa.RecordBatch) -> list[int]:
     """Return the rows that do not say where their bodies lie, or not what their envelopes do."""
-    entries, starts, ends = sealed.entries, sealed.offsets[:-1], sealed.offsets[1:]
-    digests = b"".join([entry[len(_HEAD) : _DIGEST_END] for entry in entries])
-    if b'"' in digests or b"\\" in digests or {entry[: len(_HEAD)] for entry in entries} != {_HEAD}:
+    entries = pa.array(sealed.entries, pa.binary())
+    starts, ends = sealed.offsets[:-1], sealed.offsets[1:]
+    digests = pc.binary_slice(entries, _DIGEST.start, _DIGEST.stop)
+    if any(mark in digests.buffers()[2].to_pybytes() for mark in (b'"', b"\\")):
         return list(range(len(rows)))
-    tails = _joined(['","k":"', rows["kind"], '","s":"', rows["source"], '","t":', _text(rows, "at"), "}"])
+    envelopes = _joined(
+        [
+            '{"b":"',
+            digests,
+            '","k":"',
+            rows["kind"],
+            '","s":"',
+            rows["source"],
+            '","t":',
+            _text(rows, "at"),
+            "}",
+        ]
+    )
     fits = (
         pc.equal(rows["offset"], starts),
         pc.equal(rows["length"], pc.subtract(pc.subtract(ends, starts), 1)),
-        pc.equal(tails, pa.array([entry[_DIGEST_END:] for entry in entries], pa.binary())),
+        pc.equal(envelopes, entries),
         pc.invert(rows["erased"]),
     )
     return _false_in(reduce(pc.and_, fits))
@@ -143,9 +157,9 @@ class _Apart:
     pattern: re.Pattern[bytes]
     """What they may be in any body."""
 
-    def are_all(self, pieces: Sequence[bytes]) -> bool:
+    def are_all(self, pieces: pa.Array) -> bool:
         """Tell whether what was cut out of bodies without escapes is the like of the sample each time."""
-        joined, width, count = b"".join(pieces), len(self.sample), len(pieces)
+        joined, width, count = pieces.buffers()[2].to_pybytes(), len(self.sample), len(pieces)
         return (
             len(joined) == count * width
             and joined.count(b'"') == count * self.sample.count(b'"')
@@ -217,37 +231,59 @@ def _unlike(
     sealed: Sealed, bodies: pa.Array, rows: pa.RecordBatch, left: Sequence[int], shape: _Shape
 ) -> list[int]:
     """Return those of the rows `left` that do not give their bodies when they are spelled in this shape."""
-    starts = sealed.offsets[:-1]
+    starts, ends = sealed.offsets[:-1], sealed.offsets[1:]
     if len(left) < len(rows):
         wanted = pa.array(left)
-        rows, bodies, starts = rows.take(wanted), bodies.take(wanted), starts.take(wanted)
-    spelled = _spell(sealed.raw, starts, rows, shape)
+        rows, bodies = rows.take(wanted), bodies.take(wanted)
+        starts, ends = starts.take(wanted), ends.take(wanted)
+    spelled = _spell(sealed.raw, starts, ends, rows, shape)
     return [left[i] for i in _false_in(pc.equal(spelled, bodies))]
 
 
-def _spell(raw: bytes, starts: pa.Array, rows: pa.RecordBatch, shape: _Shape) -> pa.Array:
-    """Return the lines that begin at `starts` as the rows would have them."""
-    at, done, run = starts, list[Any](), list[Any](["{"])
+def _spell(raw: bytes, starts: pa.Array, ends: pa.Array, rows: pa.RecordBatch, shape: _Shape) -> pa.Array:
+    """Return the lines that lie between `starts` and `ends` as the rows would have them."""
+    at, pieces = pc.add(starts, 1), list[Any](["{"])
     for part in shape.parts:
-        if isinstance(part, str):
-            run += _field(part, rows, shape)
-            continue
-        known = _joined(run)
-        at = pc.add(at, pc.binary_length(known))
-        taken = pa.array(_taken(part, raw, at.to_pylist()), pa.binary())
-        at = pc.add(at, pc.binary_length(taken))
-        done, run = [*done, known, taken], []
-    return _joined([*done, *run, _END])
+        fresh = _field(part, rows, shape) if isinstance(part, str) else [_taken(part, raw, at, ends)]
+        at = reduce(pc.add, map(_length, fresh), at)
+        pieces += fresh
+    return _joined([*pieces, _END])
 
 
-def _taken(apart: _Apart, raw: bytes, places: Sequence[int]) -> list[bytes]:
-    """Return what the bodies hold at these places of fields that are in no column."""
-    width = len(apart.sample)
-    pieces = [raw[at : at + width] for at in places]
+def _length(piece: Any) -> Any:
+    return len(piece) if isinstance(piece, str) else pc.binary_length(piece)
+
+
+def _taken(apart: _Apart, raw: bytes, places: pa.Array, ends: pa.Array) -> pa.Array:
+    """Return what the bodies that end at `ends` hold, at these places, of fields that are in no column."""
+    pieces = _cut(raw, pc.min_element_wise(places, ends), ends, len(apart.sample))
     if apart.are_all(pieces):
         return pieces
     match = apart.pattern.match
-    return [found[0] if (found := match(raw, at)) else b"" for at in places]
+    found = [match(raw, at) for at in places.to_pylist()]
+    return pa.array([b"" if one is None else one[0] for one in found], pa.binary())
+
+
+def _cut(raw: bytes, places: pa.Array, ends: pa.Array, width: int) -> pa.Array:
+    """Return `width` bytes from each place on, fewer where an end comes first; all are in order."""
+    count = len(places)
+    both = pa.concat_arrays([places, pc.min_element_wise(pc.add(places, width), ends)])
+    in_turn = both.take(_in_turn(count)).cast(pa.int32())
+    # Pieces and what lies between them follow each other; every other one of all these is asked for.
+    all_of_it = pa.Array.from_buffers(
+        pa.binary(), 2 * count - 1, [None, in_turn.buffers()[1], pa.py_buffer(raw)]
+    )
+    return all_of_it.take(_every_other(count))
+
+
+@lru_cache(maxsize=4)
+def _in_turn(count: int) -> pa.Array:
+    return pa.array([place for i in range(count) for place in (i, count + i)], pa.int32())
+
+
+@lru_cache(maxsize=4)
+def _every_other(count: int) -> pa.Array:
+    return pa.array(range(0, 2 * count, 2), pa.int32())
 
 
 def _field(name: str, rows: pa.RecordBatch, shape: _Shape) -> list[Any]:
