@@ -6,16 +6,15 @@ What everybody may see is in audit/public.py, what a department used and gave in
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from audit.keeping.finding import folder_of
 from audit.keeping.gone import refuse_erased
 from audit.place import log_folder
-from audit.proofs import entry_at, not_sealed_yet, prove_inclusion
+from audit.proofs import entry_at
 from audit.query import Found
 from audit.reading import open_record, search_records
 from audit.searching import read_filters
-from audit.usage.parties import PARTIES, place_as_party
+from audit.usage.parties import PARTIES, prove_as_party, read_id
 from core.errors import Conflict, NotFound
 from core.text import Text
 from core.times import local_iso
@@ -90,21 +89,9 @@ def proof(work: Work, call: Call, record_id: str) -> Reply:
     Auditors get that of any record, its body gone or not; departments those of calls that they made or
     answered; 404 for others. That is put on record.
     """
-    record_id = read_id(record_id)
-    folder, index = place_as_party(work, record_id)
-    if index is None:
-        raise not_sealed_yet()
-    text = prove_inclusion(folder, index)
-    name = f'attachment; filename="{record_id}.tlog-proof"'
-    return Reply(text, media_type="text/plain; charset=utf-8", headers={"Content-Disposition": name})
-
-
-def read_id(text: str) -> str:
-    """Return the id of a record as it is written. Raises NotFound for what is none."""
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise NotFound("没有这条记录", "no such record") from None
+    name, text = prove_as_party(work, record_id)
+    saved = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Reply(text, media_type="text/plain; charset=utf-8", headers=saved)
 
 
 def record_view(found: Found, below: str = "/api/audit/records") -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 from flask import current_app
 
-from audit.api import read_id
 from audit.calls import records_of_call
 from audit.checking.evidence import Step, examine
 from audit.columns.coverage import coverage
@@ -28,7 +27,7 @@ from audit.sealer import HEARTBEAT
 from audit.searching import read_filters, shortcuts
 from audit.signing import log_signers
 from audit.stamping.stamps import read_authority
-from audit.usage.parties import place_as_party
+from audit.usage.parties import prove_as_party
 from audit.witness.policy import policy_of
 from audit.wording import DECISIONS, FIELDS, KINDS, NAMES, REASONS, TONES, told
 from core.errors import ConfigError, Conflict, Gone, Invalid, NotFound
@@ -242,12 +241,8 @@ def _evidence(work: Work, found: Found) -> dict[str, Any]:
 )
 def save_proof(work: Work, seen: Seen, id: str) -> File:
     """Save the record's C2SP tlog-proof, its body gone or not; that is put on record."""
-    record_id = read_id(id)
-    folder, index = place_as_party(work, record_id)
-    if index is None:
-        raise not_sealed_yet()
-    text = prove_inclusion(folder, index)
-    return File(f"{record_id}.tlog-proof", "text/plain; charset=utf-8", text.encode())
+    name, text = prove_as_party(work, id)
+    return File(name, "text/plain; charset=utf-8", text.encode())
 
 
 @pages.show("/records/<id>/body", who=AUDITOR, summary=Text("下载正文", "Save the body of one record"))

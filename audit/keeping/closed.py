@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from audit.api import AUDITOR, FILTERS, read_id, record_view
+from audit.api import AUDITOR, FILTERS, record_view
 from audit.columns.engine import engine_of
 from audit.keeping.gone import refuse_erased, refuse_pruned
 from audit.keeping.ids import kept_index
@@ -16,6 +16,7 @@ from audit.public import tile_file
 from audit.query import find_records, record_by_id
 from audit.reading import QUERY
 from audit.searching import read_filters
+from audit.usage.parties import read_id
 from core.errors import invalid
 from core.text import Text
 from core.whole import whole

@@ -7,11 +7,9 @@ from typing import Any
 from flask import current_app
 from markupsafe import Markup
 
-from audit.api import read_id
 from audit.console import names_of
-from audit.proofs import not_sealed_yet, prove_inclusion
 from audit.questions.present import coverage_words
-from audit.usage.parties import PARTIES, place_as_party
+from audit.usage.parties import PARTIES, prove_as_party
 from audit.usage.reading import (
     CONSUMER,
     OUTCOMES,
@@ -82,12 +80,8 @@ def calls(work: Work, seen: Seen) -> Page:
 )
 def save_proof(work: Work, seen: Seen, id: str) -> File:
     """Save the proof that the record of one's own call is in the log; that is put on record."""
-    record_id = read_id(id)
-    folder, index = place_as_party(work, record_id)
-    if index is None:
-        raise not_sealed_yet()
-    text = prove_inclusion(folder, index)
-    return File(f"{record_id}.tlog-proof", "text/plain; charset=utf-8", text.encode())
+    name, text = prove_as_party(work, id)
+    return File(name, "text/plain; charset=utf-8", text.encode())
 
 
 def _context(work: Work) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import UUID
 
 from audit.keeping.finding import find_anywhere, folder_of, place_of
 from audit.keeping.ids import kept_index
 from audit.keeping.past import past_logs
 from audit.log import record
 from audit.place import log_folder
+from audit.proofs import not_sealed_yet, prove_inclusion
 from audit.query import Found
 from audit.reading import QUERY, open_record
 from core.errors import Gone, NotFound
@@ -77,6 +79,26 @@ def place_as_party(work: Work, record_id: str) -> tuple[Path, int | None]:
     place = place_of(work.tx, folder, record_id)
     _put_on_record(work, record_id)
     return place
+
+
+def prove_as_party(work: Work, text: str) -> tuple[str, str]:
+    """Return the name of a file and the C2SP tlog-proof that it holds, for an auditor or a party to a record.
+
+    That is put on record. Raises as `open_as_party`, and Conflict until the record is sealed.
+    """
+    record_id = read_id(text)
+    folder, index = place_as_party(work, record_id)
+    if index is None:
+        raise not_sealed_yet()
+    return f"{record_id}.tlog-proof", prove_inclusion(folder, index)
+
+
+def read_id(text: str) -> str:
+    """Return the id of a record as it is written. Raises NotFound for what is none."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise NotFound("没有这条记录", "no such record") from None
 
 
 def _put_on_record(work: Work, record_id: str) -> None:
