@@ -30,9 +30,18 @@ WORDS = (
     (Text("时限", "clock"), "a duty's time, started and stopped by recorded events"),
     (Text("暂定", "provisional"), "a due instant in a year whose holidays nobody has published"),
     (Text("记录", "record"), "what the log keeps of one act or call: an envelope and a body"),
-    (Text("访问日志", "access log"), "the records of all calls and steps, sealed in order: the product's one log"),
-    (Text("信封", "envelope"), "the public half of a record, the entry of the log: digest of the body, kind, source, time"),
-    (Text("正文", "body"), "the other half, which auditors read and which may be erased; no proof breaks by that"),
+    (
+        Text("访问日志", "access log"),
+        "the records of all calls and steps, sealed in order: the product's one log",
+    ),
+    (
+        Text("信封", "envelope"),
+        "the public half of a record, the entry of the log: digest of the body, kind, source, time",
+    ),
+    (
+        Text("正文", "body"),
+        "the other half, which auditors read and which may be erased; no proof breaks by that",
+    ),
     (Text("日记段", "journal segment"), "where the data plane writes records before the log takes them in"),
     (
         Text("存证树", "tree, leaf, checkpoint"),
