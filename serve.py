@@ -1,6 +1,6 @@
 """`shuxiang serve`: starts the processes of a deployment, watches them, and stops them in order.
 
-    control plane   granian serving wsgi:app
+    control plane   the console and what scripts ask, behind a server of our own
     data plane      one process per gateway worker, sharing one port
     sealer          turns journals and outbox into the signed log
     sweeper         puts on record what fell due
@@ -78,31 +78,14 @@ def _die_with_parent() -> None:
 
 def children(settings: Settings) -> list[Child]:
     """Return the processes of a deployment, not started yet."""
-    host, port = settings.platform.control_listen
     environment = {"SHUXIANG_CONFIG": str(settings.folder), "SHUXIANG_DATA": str(settings.data)}
-    control = [
-        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)),
-        *(
-            "--workers",
-            "1",
-            "--blocking-threads",
-            "32",
-            "--backpressure",
-            "128",
-            "--no-ws",
-            "--log-level",
-            "warning",
-        ),
-        *("--workers-kill-timeout", str(int(GRACE_SECONDS)), "--respawn-failed-workers", "wsgi:app"),
-    ]
-    own = [f"gateway-{i}" for i in range(settings.platform.gateway_workers)]
+    own = ["control", *(f"gateway-{i}" for i in range(settings.platform.gateway_workers))]
     own += ["sealer", "sweeper", "notifier", "statistics", "quality"]
     if "hotline" in settings.platform.rulebooks:
         own.append("importer")
     if settings.platform.demo:
         own.insert(0, "workday-service")
     return [
-        Child("control", control, environment=environment),
         *(Child(name, _run(name), environment=environment) for name in own),
         *(_witnesses(settings, environment) if settings.platform.demo else ()),
     ]

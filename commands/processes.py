@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from urllib.parse import urlsplit
 
 import click
@@ -18,6 +19,20 @@ def run() -> None:
     from core.logs import install
 
     install()
+
+
+@run.command("control")
+@place_of
+@explained
+def run_control(place: Place) -> None:
+    """The control plane; the place is handed on by the environment, as to any server of `wsgi:app`."""
+    from control import serve_control
+
+    settings = place.settings()
+    os.environ |= {"SHUXIANG_CONFIG": str(settings.folder), "SHUXIANG_DATA": str(settings.data)}
+    from wsgi import app
+
+    serve_control(app, *settings.platform.control_listen, app.config["MAX_CONTENT_LENGTH"])
 
 
 @run.command("gateway")

@@ -21,6 +21,7 @@ import httptools
 
 from gateway.messages import (
     BODY_TOO_LARGE,
+    BUSY,
     HEAD_BYTES,
     HEAD_LINES,
     HEAD_TOO_LARGE,
@@ -35,6 +36,7 @@ from gateway.messages import (
     read_head,
 )
 from gateway.reply import Reply
+from gateway.room import Room
 
 PIPELINED = 32
 """Requests that may wait on one connection."""
@@ -79,6 +81,7 @@ class Server:
         self.max_body = max_body
         self.max_connections = max_connections
         self.patience = patience
+        self.room = Room()
         self.connections: set[ServerConnection] = set()
         self.draining = False
 
@@ -234,6 +237,9 @@ class ServerConnection(asyncio.Protocol):
         if len(request.body) + len(part) > self._server.max_body:
             self._deaf = True
             self._spoil_body(BODY_TOO_LARGE)
+        elif not self._server.room.take(self._peer, len(part)):
+            self._deaf = True
+            self._spoil_body(BUSY)
         else:
             request.body += part
 
@@ -305,8 +311,11 @@ class ServerConnection(asyncio.Protocol):
             request = self._queue.popleft()
             reply = Reply(self, request)
             await self._handle(request, reply)
+            self._forget(request)
             whole = reply.keep_alive
         self._task = None
+        while self._queue:
+            self._forget(self._queue.popleft())
         if not whole or self._deaf or self.draining:
             self._hang_up()
         else:
@@ -314,6 +323,12 @@ class ServerConnection(asyncio.Protocol):
                 self._patience.head if self._in_head else self._patience.idle
             )
             self._resume_reading()
+
+    def _forget(self, request: Request) -> None:
+        """Give the room of a body back; what still comes of it is not kept."""
+        if self._incoming is request:
+            self._incoming = None
+        self._server.room.give(self._peer, len(request.body))
 
     async def _handle(self, request: Request, reply: Reply) -> None:
         try:

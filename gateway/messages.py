@@ -41,6 +41,7 @@ TRAILER_TOO_LARGE = _fault(
 )
 BAD_METHOD = _fault(501, "unknown_method", "不支持这种方法", "the method is not known here")
 BAD_CODING = _fault(501, "bad_coding", "传输编码只支持 chunked", "chunked is the only transfer coding here")
+BUSY = _fault(503, "busy", "请求过多，请稍后再试", "too much is under way; try again in a moment")
 BAD_VERSION = _fault(
     505, "bad_version", "只支持 HTTP/1.0 和 HTTP/1.1", "only HTTP/1.0 and HTTP/1.1 are spoken here"
 )

@@ -84,7 +84,7 @@ def test_what_was_acknowledged_outlives_every_kill(deployment: Deployment, tmp_p
     callers = calling(deployment, out, 240)
     try:
         wait_for_tickets(out, 100)
-        kill(processes_of(deployment.data), "granian")  # the control plane; it comes back by itself
+        kill(processes_of(deployment.data), "run control")  # the control plane; it comes back by itself
         wait_for_tickets(out, 100)
         supervisor.kill()
         kill(processes_of(deployment.data))

@@ -26,7 +26,7 @@ LAYERS = [
     "supervision",
     "hotline",
 ]
-COMPOSITION = ["ties", "app", "permissions", "setup_deployment", "serve", "wsgi", "commands", "cli"]
+COMPOSITION = ["ties", "app", "permissions", "setup_deployment", "serve", "wsgi", "control", "commands", "cli"]
 """What puts packages together, in the order in which these may import each other."""
 WITH_DEMO = {"commands", "cli"}
 OURS = {*LAYERS, *COMPOSITION, "demo", "tests"}
@@ -57,7 +57,7 @@ PROVIDERS_TABLES = {
 TO_OTHERS = {
     "gateway/upstream.py": "the outgoing client of the data plane",
     "gateway/wire.py": "reads what it receives",
-    "gateway/http1.py": "the server of the data plane",
+    "gateway/http1.py": "the server of both planes (docs/decisions/0036)",
     "catalog/selfcheck/addresses.py": "tells whether a provider's address answers",
     "audit/checking/fetch.py": "asks a platform's public log for a proof (docs/decisions/0026)",
     "notices/smtp.py": "hands e-mail to the deployment's mail server (docs/decisions/0013)",
