@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-PINS = ("constraints.txt", "checks/requirements.txt")
+PINS = ("constraints.txt", "checks/requirements.txt", "tests/clients/systems/requirements.txt")
 
 
 class Answer(NamedTuple):

@@ -18,10 +18,12 @@ from typing import NoReturn
 import pytest
 
 APT = {
+    "/usr/sbin/nginx": "nginx-light",
     "/usr/bin/chromium-headless-shell": "chromium-headless-shell fonts-noto-cjk",
     "/usr/share/gocode/src/golang.org/x/mod": "golang-golang-x-mod-dev",
     "go": "golang-go",
     "java": "openjdk-17-jre-headless",
+    "curl": "curl",
     "openssl": "openssl",
     "postgres": "postgresql",
     "strace": "strace",
@@ -62,6 +64,25 @@ def need_npm(folder: str = "") -> Path:
             command = (npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(place))
             subprocess.run(command, check=True, env={**os.environ, "PATH": path}, timeout=300)
     return place
+
+
+def need_venv(folder: str) -> str:
+    """Return the Python of a venv with what the requirements.txt below `CLIENTS` names; CI makes it once."""
+    place = CLIENTS / folder / ".venv"
+    wanted, installed = place.parent / "requirements.txt", place / "installed.txt"
+    current = installed.exists() and installed.read_bytes() == wanted.read_bytes()
+    if not current and not os.environ.get("CI"):
+        make = f"{sys.executable} -m venv {place} && {place}/bin/pip install -r {wanted}"
+        missing(f"the packages are missing: {make} && cp {wanted} {installed}")
+    with wanted.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # tests run side by side
+        if not (installed.exists() and installed.read_bytes() == wanted.read_bytes()):
+            subprocess.run((sys.executable, "-m", "venv", "--without-pip", str(place)), check=True)
+            pip = (sys.executable, "-m", "pip", "--python", str(place / "bin" / "python"))
+            options = ("--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile")
+            subprocess.run((*pip, "install", *options, "-r", str(wanted)), check=True, timeout=300)
+            installed.write_bytes(wanted.read_bytes())
+    return str(place / "bin" / "python")
 
 
 def missing(reason: str) -> NoReturn:
