@@ -107,6 +107,16 @@ def put_aside(journals: Path, row: store.OutboxRow, reason: str, now: datetime) 
     return said
 
 
+def delete_refused(journals: Path, before: datetime) -> None:
+    """Delete what was put aside before an instant; the log keeps the record that says so.
+
+    Call it for times long past: a row that still waits is known by its file.
+    """
+    for path in (journals / "refused").glob("*.json"):
+        if instant_of(int(path.stat().st_mtime * 1000)) < before:
+            path.unlink()
+
+
 # --- what is sealed -------------------------------------------------------------------------------
 
 

@@ -10,7 +10,8 @@ from contextlib import closing
 from datetime import datetime
 
 from audit import store
-from audit.columns.maker import making
+from audit.columns.maker import Maker, announcing, making
+from audit.columns.renewal import requests
 from audit.copier import attached, copying
 from audit.files import Inconsistent
 from audit.keeping.keeper import keeping_up
@@ -117,6 +118,17 @@ def _step_until(stop: threading.Event, step: Callable[[], bool], seconds: float)
     except Exception:
         _log.exception("a step of the sealer failed; the log is read again from its files")
         stop.wait(_RETRY_SECONDS)
+
+
+def renew_once(settings: Settings, database: Database, now: datetime) -> None:
+    """Make the blocks of columns again in which bodies are gone, as the running sealer does by itself.
+
+    Raises Unavailable while another process seals, Inconsistent when the log must not be continued.
+    """
+    folder = log_folder(settings)
+    if requests(folder):
+        with closing(open_sealer(settings, database, now)):
+            Maker(folder, announcing(database, lambda: now)).step()
 
 
 def seal_once(

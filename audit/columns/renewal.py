@@ -34,6 +34,11 @@ def requests(folder: Path) -> list[Range]:
     return sorted((int(first), int(last)) for first, last in names)
 
 
+def is_awaited(folder: Path, first: int, last: int) -> bool:
+    """Tell whether a block may still hold what the bodies from `first` to `last` held."""
+    return any(begin <= last and first <= end for begin, end in requests(folder))
+
+
 def asked_since(folder: Path) -> float | None:
     """Return the time, in seconds since 1970, of the oldest request that nobody has seen to; None without."""
     times = []

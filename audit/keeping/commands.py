@@ -82,7 +82,8 @@ def retention(place: Place, dry_run: bool, as_json: bool) -> None:
     title = "到期的正文 / bodies whose time is over"
     print_facts(facts, as_json, lambda: facts_table(title, columns, rows))
     if done.get("waits"):
-        err.print("等待检查点，平台运行时会继续 / waits for a checkpoint; the running platform goes on")
+        waits = "waits for a checkpoint or for columns; the running platform goes on"
+        err.print(f"等待检查点或列文件，平台运行时会继续 / {waits}")
 
 
 @click.command("rotate")
@@ -164,11 +165,14 @@ def _prune_shown(keeping: Keeping, files: list[Mapping[str, Any]], *, quiet: boo
 
 
 def _prune(keeping: Keeping, progress: Callable[[int], object]) -> dict[str, Any]:
-    """Delete step by step and tell how many bodies went; records are sealed here or by a running sealer."""
+    """Delete step by step and tell how many bodies went.
+
+    Records are sealed and blocks of columns made again here, or by a running sealer.
+    """
     import time
 
     from audit.columns.blocks import kept_from
-    from audit.keeping.keeper import prune_step
+    from audit.keeping.keeper import prune_step, renew_columns
     from audit.keeping.retention import pruning
     from core.times import utc_now
 
@@ -182,16 +186,20 @@ def _prune(keeping: Keeping, progress: Callable[[int], object]) -> dict[str, Any
         elif not (waits := any(pruning(log) is not None for log in logs)) or time.monotonic() > until:
             return {"deleted": deleted, "waits": waits}
         _seal(keeping)
+        for log in logs:
+            renew_columns(log, utc_now())
 
 
 def _seal(keeping: Keeping) -> None:
     import time
 
-    from audit.sealer import seal_once
+    from audit.sealer import renew_once, seal_once
     from core.errors import Unavailable
+    from core.times import utc_now
 
     try:
         seal_once(keeping.settings, keeping.database)
+        renew_once(keeping.settings, keeping.database, utc_now())
     except Unavailable:  # the running sealer does it
         time.sleep(0.5)
 

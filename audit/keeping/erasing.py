@@ -19,7 +19,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from audit.bodies import PER_FILE
-from audit.columns.renewal import ask_renewal, requests
+from audit.columns.renewal import ask_renewal, is_awaited
 from audit.files import Inconsistent
 from audit.keeping import store
 from audit.keeping.covered import Covered, Keeping, all_logs, covered
@@ -142,17 +142,14 @@ def _overwrite(keeping: Keeping, logs: Logs, erasure: Erasure) -> bool:
 def _finish(keeping: Keeping, logs: Logs, erasure: Erasure, now: datetime) -> bool:
     """Note that it was done; wait while a block may still hold what the bodies held."""
     targets = list(_stated(erasure))
-    if any(_is_in_blocks(logs[target.log].folder, target.log_index or 0) for target in targets):
+    places = ((logs[target.log].folder, target.log_index or 0) for target in targets)
+    if any(is_awaited(folder, index, index) for folder, index in places):
         return False
     units = units_holding(_places(logs, targets))
     with keeping.database.begin() as tx:
         store.finish(tx, erasure.id, now, {"bodies": len(targets), "units": units})
         insert_outbox(tx, carried_out(erasure.id, len(targets), units, now))
     return True
-
-
-def _is_in_blocks(folder: Path, index: int) -> bool:
-    return any(first <= index <= last for first, last in requests(folder))
 
 
 def _erase_one(keeping: Keeping, index: int, record_id: str, statement: str) -> None:

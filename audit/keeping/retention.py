@@ -5,16 +5,17 @@
     2  `retention.pruned` goes into the log that runs: what will be deleted, its digest, by what rule
     3  once a checkpoint that counts covers that record, ids and log indexes are put aside, so that proofs are
        still found, and the files go, here and in the second copy
+    4  once the blocks of columns that held them were made again, it is over
 
 Of several logs the oldest comes first: nothing goes from one while those before it have any bodies. Between
-2 and 3 a small file says what is under way; whoever comes next goes on from there.
+2 and 4 a small file says what is under way; whoever comes next goes on from there.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 import orjson
 
 from audit.bodies import PER_FILE, bodies_path
-from audit.columns.renewal import ask_renewal
+from audit.columns.renewal import ask_renewal, is_awaited
 from audit.files import Inconsistent, tile_reader, write_file
 from audit.frames import read_journal
 from audit.keeping.covered import Covered, Keeping, all_logs, files_of
@@ -30,6 +31,7 @@ from audit.keeping.ids import keep_ids
 from audit.keeping.kinds import PRUNED, pruned
 from audit.keeping.stated import stated
 from audit.keeping.units import member
+from audit.outbox import delete_refused
 from audit.segments import segments_in, sync_folder
 from audit.store import insert_outbox
 from audit.tiles import ENTRIES, WIDTH, decode_bundle, tiles_of
@@ -61,6 +63,8 @@ class Job:
     last: int
     until: str
     statement: str
+    deleted: bool = False
+    """Whether the files are gone and only blocks of columns may still hold what was in them."""
 
 
 def cutoff(keeping: Keeping, reach: Covered, now: datetime) -> datetime | None:
@@ -162,11 +166,13 @@ def pruning(keeping: Keeping) -> Job | None:
 
 
 def go_on_pruning(keeping: Keeping, job: Job, reach: Covered) -> bool:
-    """Delete what `job` says if the log says so by now; tell whether the job is over.
+    """Delete what `job` says if the log says so by now, and see it to its end; tell whether anything moved.
 
-    One whose record is nowhere, as after a crash before it was written, is over as well: nothing was deleted.
-    Raises Inconsistent when its record says something else.
+    One whose record is nowhere, as after a crash before it was written, is over: nothing was deleted. Raises
+    Inconsistent when its record says something else.
     """
+    if job.deleted:
+        return _end(keeping, job)
     try:
         with keeping.database.read() as tx:
             said = stated(tx, keeping.root, job.statement, PRUNED, reach.said)
@@ -179,8 +185,18 @@ def go_on_pruning(keeping: Keeping, job: Job, reach: Covered) -> bool:
     keep_ids(keeping.folders, job.since, job.last)
     for folder in keeping.folders:
         _delete(folder / "bodies", job)
-    _delete_torn(keeping.folder / "journal" / "torn", parse_instant(said["until"]))
+    until = parse_instant(said["until"])
+    _delete_torn(keeping.folder / "journal" / "torn", until)
+    delete_refused(keeping.folder / "journal", until)
     ask_renewal(keeping.folder, job.since, job.last)
+    write_file(_job_path(keeping.folder), orjson.dumps(asdict(replace(job, deleted=True))))
+    return True
+
+
+def _end(keeping: Keeping, job: Job) -> bool:
+    """Forget the job once no block holds what is gone; tell whether that is so."""
+    if is_awaited(keeping.folder, job.since, job.last):
+        return False
     _job_path(keeping.folder).unlink(missing_ok=True)
     return True
 

@@ -70,6 +70,8 @@ def terminal(old_town: Town, tmp_path: Path) -> Terminal:
     keys = old_town.settings.key_file("")
     for name, signer in (("log", SIGNER), ("log-mldsa", LASTING)):
         (keys / f"{name}.vkey").write_text(f"{signer.verifier}\n")
+    for folder in (old_town.settings.data, keys):
+        folder.chmod(0o700)
     old_town.database.close()
     return Terminal(tmp_path / "config", old_town.settings.data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -27,6 +28,8 @@ from audit.keeping.retention import cutoff, old_files, pruning
 from audit.keeping.units import member
 from audit.proofs import check_inclusion, entry_at, prove_inclusion
 from audit.query import Filters, find_records
+from audit.record import Record
+from audit.store import insert_outbox
 from core.errors import Conflict, Gone, NotFound, Unavailable
 from core.ids import new_id
 from tests.audit.keeping.blocks import make_blocks
@@ -43,9 +46,10 @@ def names(folder: Path) -> list[str]:
 
 
 def prune(town: Town, rounds: int = 4) -> None:
-    """Seal and prune by turns, as the running sealer does."""
+    """Seal, prune and make blocks by turns, as the running sealer does."""
     for _ in range(rounds):
         prune_step(town.keeping, town.now)
+        make_blocks(town.folder, town.database, town.now)
         town.seal()
 
 
@@ -197,6 +201,37 @@ def test_what_is_younger_or_not_covered_or_kept_for_ever_stays(old_town: Town) -
     uncovered = old_town.with_audit(retention=RULE)
     assert not prune_step(uncovered.keeping, old_town.now)
     assert names(old_town.folder / "bodies") == before
+
+
+@pytest.mark.long
+def test_a_deletion_is_under_way_until_no_block_holds_what_is_gone(old_town: Town) -> None:
+    town = old_town.with_audit(retention=RULE)
+    make_blocks(town.folder, town.database, town.now)
+    assert prune_step(town.keeping, town.now)
+    town.seal()
+    assert prune_step(town.keeping, town.now)
+    assert names(town.folder / "bodies") == [f"{FILES * PER_FILE:012d}.jsonl"]
+    for _ in range(2):  # as after a restart, nothing is done twice
+        assert not prune_step(town.keeping, town.now)
+        assert pruning(town.keeping) is not None
+    make_blocks(town.folder, town.database, town.now)
+    assert prune_step(town.keeping, town.now)
+    assert (pruning(town.keeping), requests(town.folder)) == (None, [])
+
+
+def test_rows_that_were_put_aside_go_with_the_bodies_of_their_time(old_town: Town) -> None:
+    town = old_town.with_audit(retention=RULE)
+    for body in (b"[]", b"{}"):
+        with town.database.begin() as tx:
+            insert_outbox(tx, Record(new_id(), "none", town.now, b"no envelope", body))
+    town.seal()
+    old, young = sorted((town.folder / "journal" / "refused").iterdir())
+    long_ago = (town.now - timedelta(days=RULE.bodies_days + 1)).timestamp()
+    os.utime(old, (long_ago, long_ago))
+    os.utime(young, (START.timestamp(), START.timestamp()))
+    prune(town)
+    assert names(town.folder / "bodies") == [f"{FILES * PER_FILE:012d}.jsonl"]
+    assert list((town.folder / "journal" / "refused").iterdir()) == [young]
 
 
 @pytest.mark.long
