@@ -19,6 +19,7 @@ from audit.keeping.archive import make_unit, missing_units
 from audit.keeping.covered import Keeping, all_logs, covered
 from audit.keeping.erasing import carry_out
 from audit.keeping.retention import begin_pruning, go_on_pruning, pruning
+from audit.keeping.second import complete_copy
 from audit.keeping.trouble import tell_trouble
 from core.db import Database
 from core.errors import Unavailable
@@ -57,6 +58,8 @@ class Keeper:
                 return False
             if any(archive_step(log, now) or prune_step(log, now) for log in logs):
                 return True
+            for log in logs:
+                complete_copy(log)
             if all(pruning(log) is None for log in logs):
                 self._attended = today
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -341,6 +342,24 @@ def test_the_second_copy_of_a_closed_log_loses_the_body_too(
     assert [path.name for path in (copied / "ids").iterdir()] == [
         path.name for path in (past(later) / "ids").iterdir()
     ]
+
+
+def test_the_second_copy_of_a_closed_log_stands_alone_with_its_keys_and_ids(
+    town: Town, records: list[str], tmp_path: Path
+) -> None:
+    town = town.with_audit(copy_to=tmp_path / "copy")
+    later = closed(town)
+    keep(later)
+    copied = tmp_path / "copy" / "past" / SLUG
+    report = verify(copied, vkeys(copied / "keys"))
+    assert (report.faults, report.is_copy) == ([], True)
+    later.now += LATER
+    keep(later.with_audit(retention=RULE))
+    ids = {path.name: path.read_bytes() for path in (past(later) / "ids").iterdir()}
+    shutil.rmtree(copied / "ids")  # as where the bodies went before there was a copy
+    keep(later.with_audit(retention=RULE))
+    assert ids
+    assert {path.name: path.read_bytes() for path in (copied / "ids").iterdir()} == ids
 
 
 # --- cut off ----------------------------------------------------------------------------------------
