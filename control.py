@@ -70,9 +70,9 @@ class Control:
         self, app: WSGIApplication, host: str, port: int, max_body: int, patience: Patience = PATIENCE
     ) -> None:
         self._app = app
-        self._address = (host, port)
+        self.address = (host, port)
         self._max_body = max_body
-        self._server = Server(self.answer, max_body=max_body, patience=patience)
+        self.server = Server(self.answer, max_body=max_body, patience=patience)
         self._threads = ThreadPoolExecutor(THREADS, "control")
         self._waiting = 0
         self._listening: asyncio.Server | None = None
@@ -81,7 +81,7 @@ class Control:
     async def start(self) -> None:
         """Listen."""
         self._listening = await asyncio.get_running_loop().create_server(
-            self._server, *self._address, backlog=1024
+            self.server, *self.address, backlog=1024
         )
         self._sweep = asyncio.create_task(self._sweeping())
 
@@ -89,14 +89,14 @@ class Control:
         """Take no more requests, finish those under way, and close."""
         if self._listening is not None and self._sweep is not None:
             self._listening.close()
-            await self._server.drain(DRAIN_SECONDS)
+            await self.server.drain(DRAIN_SECONDS)
             self._sweep.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _sweeping(self) -> None:
         while True:
             await asyncio.sleep(1.0)
-            self._server.sweep(asyncio.get_running_loop().time())
+            self.server.sweep(asyncio.get_running_loop().time())
 
     async def answer(self, request: Request, reply: Reply, line: ServerConnection) -> None:
         """Answer one request. Raises ClientGone."""
@@ -112,7 +112,7 @@ class Control:
         if fault is not None:
             _refuse(request, reply, fault)
             return
-        await self._call(environment(request, body, self._address), request, reply)
+        await self._call(environment(request, body, self.address), request, reply)
 
     async def _call(self, environ: WSGIEnvironment, request: Request, reply: Reply) -> None:
         call = Call(self._app, environ)

@@ -160,8 +160,8 @@ def test_37_no_answer_names_the_host_that_a_caller_names(
     head = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-Host: {host}\r\nConnection: close\r\n\r\n"
     answer = said(plane, head.encode())
     assert statuses(answer)
-    head, _, _ = answer.partition(b"\r\n\r\n")
-    assert b"evil" not in head.lower(), head
+    fields, _, _ = answer.partition(b"\r\n\r\n")
+    assert b"evil" not in fields.lower(), fields
     assert b"//evil" not in answer.lower() or target == "//evil.example"
 
 
