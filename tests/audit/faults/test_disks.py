@@ -117,6 +117,20 @@ def test_records_of_a_live_segment_that_was_removed_or_renamed_are_not_lost_sile
     assert log.verify().gaps == [0, 1]
 
 
+def test_segments_that_changed_places_lose_nothing_and_the_log_says_so(log: Log) -> None:
+    records = [access() for _ in range(250)]
+    log.journal(records)
+    first, second, *_ = segments_in(log.journals)
+    aside = first.with_name("aside")
+    first.rename(aside)
+    second.rename(first)
+    aside.rename(second)
+    log.seal()
+    assert {record.id for record in records} <= set(sealed_ids(log.folder))
+    report = log.verify()
+    assert (report.sound, len(report.gaps)) == (True, 2)
+
+
 def test_a_spare_that_failed_half_way_is_no_obstacle_for_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""A flipped bit in any file of the log, and a file that is gone, are named with their place."""
+"""A flipped bit in any file of the log, a file that is gone and files in each other's place are named."""
 
 from __future__ import annotations
 
@@ -103,6 +103,26 @@ def test_a_file_that_is_gone_is_named(folder: Path, kind: str) -> None:
         assert verify(folder, VKEY).sound  # it can be made again
     else:
         _is_named(folder, name, "gone")
+
+
+SWAPPED = [
+    ("bodies/000000000000.jsonl", f"bodies/{PER_FILE:012d}.jsonl"),
+    ("log/tile/entries/007", "log/tile/entries/008"),
+    ("log/tile/0/007", "log/tile/0/008"),
+    ("log/tile/0/007", "log/tile/entries/007"),
+    (f"log/tile/0/065.p/{WIDTH}", "log/tile/1/000.p/65"),
+    ("columns/4096/000000000000.parquet", "columns/4096/000000004096.parquet"),
+]
+
+
+@pytest.mark.parametrize("names", SWAPPED, ids=" and ".join)
+def test_two_files_that_changed_places_are_named(folder: Path, names: tuple[str, str]) -> None:
+    here, there = (folder / name for name in names)
+    one, other = here.read_bytes(), there.read_bytes()
+    here.write_bytes(other)
+    there.write_bytes(one)
+    for name in names:
+        _is_named(folder, name.removeprefix("log/"), "swapped")
 
 
 def _name(kind: str) -> str:
