@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.errors import Invalid
 from gateway.asking import complete, decide, share_class
-from gateway.model import Client, Offer
+from gateway.model import Authentication, Client, Offer
 
 NAMES = ["code", "name", "phone", "secret"]
 VALUES = ["1", "2", "3"]
@@ -33,7 +33,10 @@ OFFER = Offer(
     required_materials=(),
     distributions={"table": {"kind": "table", "table": "t"}},
 )
-CLIENT = Client("c", "系统", "health", "active", ("10.0.0.0/8",), datetime(2026, 1, 1, tzinfo=UTC), "carol")
+SECRET = Authentication("client_secret")
+CLIENT = Client(
+    "c", "系统", "health", "active", ("10.0.0.0/8",), datetime(2026, 1, 1, tzinfo=UTC), "carol", SECRET
+)
 
 subsets = st.lists(st.sampled_from(NAMES[:3]), min_size=1, unique=True)
 filters = st.dictionaries(
