@@ -117,8 +117,9 @@ class _File:
         first, last = said[0].as_py(), said[-1].as_py()
         if first < 0 or last > len(self.raw) or self.raw.count(b"\n", 0, first) != begin:
             return None
-        ends = bytes([self.raw[place - 1] for place in said[first == 0 :].to_pylist()])
-        return said.cast(pa.int32()) if ends.count(b"\n") == len(ends) else None
+        codes = pa.Array.from_buffers(pa.uint8(), len(self.raw), [None, pa.py_buffer(self.raw)])
+        ends = codes.take(pc.subtract(said[first == 0 :], 1))
+        return said.cast(pa.int32()) if pc.all(pc.equal(ends, ord("\n"))).as_py() else None
 
 
 def _entries(folder: Path, first: int, end: int, size: int) -> list[bytes]:

@@ -92,7 +92,8 @@ def _is_plain(sealed: Sealed, rows: pa.RecordBatch) -> bool:
     """Tell whether no text needs an escape, so that what is spelled can be read in one way only."""
     lines = sealed.raw[sealed.offsets[0].as_py() : sealed.offsets[-1].as_py()]
     try:
-        lines.decode()
+        if not lines.isascii():
+            lines.decode()
     except UnicodeDecodeError:
         return False
     texts = lines.replace(b"\n", b"")

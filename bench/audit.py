@@ -79,6 +79,7 @@ def main(records: int, folder: Path, peers: bool, json_wanted: bool) -> None:
         seal(log, database, signers(log))
         measure_sealing(figures, folder / "sealing")
         measure_blocks(figures, log, database)
+        seal(log, database, signers(log))  # else the digests of the blocks are not on record yet
         _size(figures, log, records)
         engine = Engine(log, MEMORY_MB)
         measure_searches(figures, log, database, engine)
