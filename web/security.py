@@ -52,4 +52,6 @@ def protect(app: Flask, csrf: CSRFProtect, settings: Settings) -> None:
             response.headers["Cache-Control"] = "public, max-age=3600"
         elif response.mimetype == "text/html":
             response.headers["Cache-Control"] = "no-store"
+        elif response.status_code >= 400:  # a 404 may be kept without being asked to (RFC 9111 section 4.2.2)
+            response.headers.setdefault("Cache-Control", "no-store")
         return response
