@@ -20,6 +20,8 @@ from core.work import SYSTEM, Actor
 from tests.accounts.browser import PASSWORD, Browser, bodies
 from tests.cast import adam, alice, bill, bob, carol, dave, sally
 
+pytestmark = pytest.mark.long
+
 SECOND = Actor("second", "Second", "bigdata", frozenset({"security_admin"}), "pseudonym-of-second")
 EVE = {"login": "eve", "name": "Eve", "department": "audit"}
 

@@ -26,6 +26,8 @@ from gateway.store import clients
 from tests.gateway.plane_kit import API, Access, Kit, url
 from tests.gateway.providers import http, json_answer, silence
 
+pytestmark = pytest.mark.long
+
 ITEM = {"code": "1", "name": "甲", "level": 3, "secret": "s"}
 ONE = url("api", "call/one?item=a")
 ROWS = url("table", "rows?limit=1")

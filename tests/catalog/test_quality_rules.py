@@ -19,6 +19,8 @@ from core.patterns import matches_whole
 from core.text import Text
 from tests.catalog.quality_kit import attribute, broken, checked, counts, resident_id
 
+pytestmark = pytest.mark.long
+
 GOOD_ID = resident_id("42900519900228001")
 
 

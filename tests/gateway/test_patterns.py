@@ -10,6 +10,8 @@ import schemas
 from core.patterns import LONGEST, fault, matches_whole
 from tests.gateway.plane_kit import Kit, url
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ["tests.gateway.plane_fixtures"]
 
 

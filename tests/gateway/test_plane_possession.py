@@ -28,6 +28,8 @@ from tests.gateway.plane_kit import Access, Kit, Response, url
 from tests.gateway.proofs import Prover, b64, ec_prover, ed_prover, rsa_prover
 from tests.gateway.providers import json_answer
 
+pytestmark = pytest.mark.long
+
 ITEM = {"code": "1", "name": "甲", "level": 3}
 PROVER = ec_prover()
 ONE = url("api", "call/one?item=a")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.gateway.plane_kit import Kit, url
+
+pytestmark = pytest.mark.long
 
 pytest_plugins = ["tests.gateway.plane_fixtures"]
 

@@ -19,6 +19,8 @@ from tests.hotline.conftest import make_city
 from tests.hotline.kit import classified, seen, taken
 from tests.hotline.walking import BAD, does, emits, goes_on, stepped
 
+pytestmark = pytest.mark.long
+
 PLACES = sorted(path.stem for path in (SHIPPED / "hotline").glob("*.yaml"))
 
 

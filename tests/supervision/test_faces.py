@@ -18,6 +18,8 @@ from tests.cast import alice, bob, carol, dave, stella
 from tests.catalog.entries import WITHHELD
 from tests.stories import active_grant, offered
 
+pytestmark = pytest.mark.long
+
 FEBRUARY = "period=month&from=2026-02"
 
 

@@ -21,6 +21,8 @@ from tests.accounts.oidc.conftest import trust
 from tests.accounts.oidc.issuer import CLIENT, SECRET, Issuer
 from tests.cast import alice
 
+pytestmark = pytest.mark.long
+
 
 def there(browser: Browser, page: str = "/datasets", name: str = "city") -> str:
     """Go to the provider; return the address there."""

@@ -14,6 +14,8 @@ from tests.audit.questions.test_asking import put
 from tests.cast import dave
 from tests.conftest import World
 
+pytestmark = pytest.mark.long
+
 
 def check(world: World, folder: Path, question: str) -> int:
     path = folder / "answer.zip"

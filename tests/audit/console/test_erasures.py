@@ -7,6 +7,8 @@ import zipfile
 from datetime import timedelta
 from typing import IO, Any
 
+import pytest
+
 from audit.keeping.covered import Keeping
 from audit.keeping.erasing import carry_out
 from audit.keeping.telling import tell_done
@@ -16,6 +18,8 @@ from notices.inbox import list_notices
 from tests.audit.console.calls import MORNING, Calls, call, send, text_of
 from tests.audit.keeping.blocks import make_blocks
 from tests.cast import bob, dave
+
+pytestmark = pytest.mark.long
 
 LAW = "《个人信息保护法》第四十七条"
 

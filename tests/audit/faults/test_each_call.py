@@ -15,6 +15,8 @@ from audit import files
 from tests.audit.faults.story import NOW, Town
 from tests.audit.logs import Log
 
+pytestmark = pytest.mark.long
+
 CALLS = (
     *("open", "write", "fdatasync", "fsync", "rename", "replace", "link", "unlink", "truncate", "mkdir"),
     *("rmdir", "utime", "stat"),

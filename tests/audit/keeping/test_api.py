@@ -24,6 +24,8 @@ from tests.audit.logs import access
 from tests.cast import bob, carol, dave
 from tests.conftest import World
 
+pytestmark = pytest.mark.long
+
 ASK = {"basis": "《个人信息保护法》第四十七条", "document": "审字〔2026〕7号"}
 dana = replace(dave, login="dana", pseudonym="pseudonym-of-dana")
 

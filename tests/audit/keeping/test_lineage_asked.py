@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
+
 from audit.columns.coverage import coverage_now
 from audit.keeping.finding import find_anywhere
 from audit.query import Filters, search_all
 from tests.audit.keeping.test_closed import ORIGIN, SLUG, later, records  # noqa: F401
 from tests.audit.keeping.town import Town
 from tests.audit.logs import START, access
+
+pytestmark = pytest.mark.long
 
 
 def test_questions_see_the_calls_of_closed_logs(later: Town, records: list[str]) -> None:  # noqa: F811

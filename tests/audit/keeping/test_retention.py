@@ -38,6 +38,8 @@ from tests.audit.keeping.town import FILES, REST, RULE, Town
 from tests.audit.logs import LASTING, SIGNER, START
 from tests.cast import dave
 
+pytestmark = pytest.mark.long
+
 SIZE = FILES * PER_FILE + REST
 
 

@@ -6,6 +6,8 @@ import re
 from html import unescape
 from typing import Any
 
+import pytest
+
 from tests.cast import carol
 from tests.hotline.knowledge.kit import (
     CARD,
@@ -20,6 +22,8 @@ from tests.hotline.knowledge.kit import (
     vera,
     written,
 )
+
+pytestmark = pytest.mark.long
 
 
 def words(answer: Any) -> str:

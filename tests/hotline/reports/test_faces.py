@@ -27,6 +27,8 @@ from tests.hotline.reports.city import (
     sue,
 )
 
+pytestmark = pytest.mark.long
+
 FEBRUARY = "period=month&at=2026-02"
 
 
