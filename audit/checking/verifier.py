@@ -10,6 +10,8 @@ This one file is all there is: copy it, read it, run it. It needs Python 3.9 and
 keys that it is given: get those by another way than the files.
 
 What it reads is public: C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof; RFC 6962.
+To be read in chapters: 1 keys and checkpoints, 2 trees, 3 a record, 4 what was shown earlier, 5 archive
+units, 6 exports, 7 reading, 8 the command line; what is checked stands in the functions `check_...`.
 Exit status: 0 everything holds, 1 something does not, 2 a file cannot be read or an option is wrong.
 """
 
@@ -90,7 +92,7 @@ class Report:
             self.steps.append(Step(name, False, str(fault)))
 
 
-# --- keys and checkpoints (C2SP signed-note, tlog-checkpoint, tlog-cosignature) --------------------
+# --- 1. keys and checkpoints (C2SP signed-note, tlog-checkpoint, tlog-cosignature) -----------------
 
 
 @dataclass(frozen=True)
@@ -244,7 +246,7 @@ def _signers(found: dict[Key, int]) -> str:
     return "; ".join(f"{key} {instant(at)}".rstrip() for key, at in found.items())
 
 
-# --- trees (RFC 6962 section 2.1), by the recursive definitions of the text ------------------------
+# --- 2. trees (RFC 6962 section 2.1), by the recursive definitions of the text ---------------------
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -301,7 +303,7 @@ def roots_by_path(old: int, new: int, known: bytes | None, path: Sequence[bytes]
     return node_hash(last, before), node_hash(last, after)
 
 
-# --- a record is in the log (C2SP tlog-proof), its body and its receipt ----------------------------
+# --- 3. a record is in the log (C2SP tlog-proof), its body and its receipt -------------------------
 
 
 @dataclass(frozen=True)
@@ -384,7 +386,7 @@ def check_receipt(value: str, trust: Trust, origin: str, leaf: bytes) -> str:
     return f"{parts[2]}, {instant(whole_number(parts[3]) / 1000)}"
 
 
-# --- nothing that was shown earlier has gone -------------------------------------------------------
+# --- 4. nothing that was shown earlier has gone ----------------------------------------------------
 
 
 def check_consistency(text: str, kept: str, trust: Trust, report: Report) -> None:
@@ -411,7 +413,7 @@ def _consistent(claimed: int, old: Checkpoint, new: Checkpoint, path: Sequence[b
     return f"{old.size} -> {new.size}"
 
 
-# --- archive units: 16,384 records that stand alone ------------------------------------------------
+# --- 5. archive units: 16,384 records that stand alone ---------------------------------------------
 
 
 def check_unit(unit: zipfile.ZipFile, trust: Trust, report: Report) -> None:
@@ -547,7 +549,7 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         raise Unreadable("归档已损坏 / the archive is damaged") from None
 
 
-# --- exports: an answer to an auditor's question, with the records behind it -----------------------
+# --- 6. exports: an answer to an auditor's question, with the records behind it --------------------
 
 
 def check_export(export: zipfile.ZipFile, trust: Trust, report: Report) -> None:
@@ -600,7 +602,7 @@ def _export_proven(export: zipfile.ZipFile, names: list[str], trust: Trust) -> s
     return proven + _claimed([claim[1].decode() for claim in odd if claim])
 
 
-# --- reading ---------------------------------------------------------------------------------------
+# --- 7. reading ------------------------------------------------------------------------------------
 
 
 def digest(data: bytes) -> str:
@@ -658,7 +660,7 @@ def to_text(raw: bytes) -> str:
         raise Unreadable("不是 UTF-8 文本 / not UTF-8") from None
 
 
-# --- the command line ------------------------------------------------------------------------------
+# --- 8. the command line ---------------------------------------------------------------------------
 
 
 def check_file(path: Path, trust: Trust, given: Given) -> Report:
