@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from audit.frames import Frame, read_journal
+from audit.frames import Frame, is_vouched, journal_key, read_journal
 from audit.segments import is_abandoned, journal_of, segments_in
 from audit.state import Place
 
@@ -45,16 +45,20 @@ def find_journals(folder: Path) -> dict[str, dict[int, Path]]:
 
 
 def drain_journal(
-    journal: str, place: Place, segments: Mapping[int, Path], most: int, most_bytes: int
+    journal: str, place: Place, segments: Mapping[int, Path], secret: bytes, most: int, most_bytes: int
 ) -> Drained:
-    """Read the frames of `journal` behind `place`, about `most` records or `most_bytes` bytes of them."""
+    """Read the frames of `journal` behind `place`, about `most` records or `most_bytes` bytes of them.
+
+    Only those count that its writer, who knew `secret`, vouches for: reading stops at any other.
+    """
+    key = journal_key(secret, journal)
     result = Drained(place)
     while not result.more:
         path = segments.get(result.place.segment)
         if path is None:
             if not _skip_missing(journal, segments, result):
                 return result
-        elif not _drain_segment(journal, path, segments, result, most, most_bytes):
+        elif not _drain_segment(journal, path, segments, result, key, most, most_bytes):
             return result
     return result
 
@@ -73,13 +77,21 @@ def _skip_missing(journal: str, segments: Mapping[int, Path], result: Drained) -
 
 
 def _drain_segment(
-    journal: str, path: Path, segments: Mapping[int, Path], result: Drained, most: int, most_bytes: int
+    journal: str,
+    path: Path,
+    segments: Mapping[int, Path],
+    result: Drained,
+    key: bytes,
+    most: int,
+    most_bytes: int,
 ) -> bool:
     """Read one segment; tell whether the writer has finished with it and reading goes on in the next."""
     # Asked before reading: what is read from a segment without a writer is all that it will ever hold.
     finished = is_abandoned(path)
     segment, offset, seq = result.place.segment, result.place.offset, result.place.seq
     for frame in read_journal(path, offset, seq):
+        if not is_vouched(frame, key):
+            break
         if offset == 0 and frame.seq != seq + 1 and not _is_told(result, seq):
             result.gaps.append(Gap(journal, "records missing", segment, seq))
         offset, seq = frame.end, frame.seq

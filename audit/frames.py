@@ -1,8 +1,12 @@
 """How records lie in a journal segment: a header, then frames, then zeros.
 
-    header   magic "SXJ1", first seq u64, crc32 u32 of the seq
+    header   magic "SXJ2", first seq u64, crc32 u32 of the seq
     frame    magic 0x5846 u16, payload length u32, crc32 u32 over (seq || payload), seq u64, payload
-    payload  envelope length u16, envelope, body
+    payload  envelope length u16, envelope, body, tag of 16 bytes
+
+The tag is HMAC-SHA-256, cut, over the seq and what of the payload is before it, under a key of this
+journal. Whoever seals asks for it, so that nobody without the platform's keys puts a record into the log by
+way of a journal; whoever only looks does not.
 
 All numbers are big-endian. A frame counts only if its magic, length, checksum and sequence (one more than
 the frame before) are right; reading stops at the first that is not, because whatever follows it was never
@@ -11,6 +15,7 @@ acknowledged.
 
 from __future__ import annotations
 
+import hmac
 import os
 import struct
 import zlib
@@ -18,8 +23,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+SECRET = "pseudonym.key"
+"""The platform's key file that the keys of journals are derived from."""
 _MAGIC = 0x5846
-_HEADER_MAGIC = b"SXJ1"
+_HEADER_MAGIC = b"SXJ2"
 _HEADER = struct.Struct(">4sQI")
 _FRAME = struct.Struct(">HIIQ")
 _U16 = struct.Struct(">H")
@@ -29,8 +36,13 @@ _SUMMED = 10
 _PIECE = 1024 * 1024
 """What is read of a segment at a time."""
 
+_TAG_BYTES = 16
+_NOBODY = bytes(_TAG_BYTES)
+_LEAST = _U16.size + _TAG_BYTES
+"""Bytes of a payload with nothing in it."""
+
 HEADER_BYTES = _HEADER.size
-FRAME_BYTES = _FRAME.size + _U16.size
+FRAME_BYTES = _FRAME.size + _U16.size + _TAG_BYTES
 """What a frame adds to envelope and body."""
 ENVELOPE_MAX = 65_535
 """An entry of the log holds at most this many bytes (C2SP tlog-tiles, entry bundles)."""
@@ -43,6 +55,12 @@ class Frame(NamedTuple):
     end: int
     envelope: bytes
     body: bytes
+    tag: bytes
+
+
+def journal_key(secret: bytes, journal: str) -> bytes:
+    """Return the key by which the writer of a journal vouches for its frames; `secret` is the platform's."""
+    return hmac.digest(secret, b"journal\0" + journal.encode(), "sha256")
 
 
 def encode_header(first_seq: int) -> bytes:
@@ -50,13 +68,27 @@ def encode_header(first_seq: int) -> bytes:
     return _HEADER.pack(_HEADER_MAGIC, first_seq, zlib.crc32(_U64.pack(first_seq)))
 
 
-def encode_frame(seq: int, envelope: bytes, body: bytes) -> bytes:
-    """Return the frame of one record. Raises ValueError when the envelope is too long for the log."""
+def encode_frame(seq: int, envelope: bytes, body: bytes, key: bytes | None) -> bytes:
+    """Return the frame of one record. Without the journal's key nobody vouches for it and it is never sealed.
+
+    Raises ValueError when the envelope is too long for the log.
+    """
     if len(envelope) > ENVELOPE_MAX:
         raise ValueError("the envelope is longer than an entry of the log may be")
-    payload = b"".join((_U16.pack(len(envelope)), envelope, body))
+    said = b"".join((_U16.pack(len(envelope)), envelope, body))
+    payload = said + (_NOBODY if key is None else _tag(key, seq, said))
     checksum = zlib.crc32(payload, zlib.crc32(_U64.pack(seq)))
     return _FRAME.pack(_MAGIC, len(payload), checksum, seq) + payload
+
+
+def is_vouched(frame: Frame, key: bytes) -> bool:
+    """Tell whether the writer of the journal with this key made the frame."""
+    said = b"".join((_U16.pack(len(frame.envelope)), frame.envelope, frame.body))
+    return hmac.compare_digest(frame.tag, _tag(key, frame.seq, said))
+
+
+def _tag(key: bytes, seq: int, said: bytes) -> bytes:
+    return hmac.digest(key, _U64.pack(seq) + said, "sha256")[:_TAG_BYTES]
 
 
 def first_seq(path: Path) -> int | None:
@@ -88,7 +120,7 @@ def _frames(file: BinaryIO, offset: int, seq: int) -> Iterator[Frame]:
         if end <= len(piece):
             magic, length, checksum, number = _FRAME.unpack_from(piece, at)
             end += length
-            if magic != _MAGIC or number != seq + 1 or length < _U16.size or offset + end > size:
+            if magic != _MAGIC or number != seq + 1 or length < _LEAST or offset + end > size:
                 return
         if end > len(piece):
             offset, fresh = offset + at, _read_at(file, offset + at, max(_PIECE, end - at))
@@ -97,9 +129,11 @@ def _frames(file: BinaryIO, offset: int, seq: int) -> Iterator[Frame]:
             piece, at = fresh, 0
             continue
         split = end - length + _U16.size + _U16.unpack_from(piece, end - length)[0]
-        if split > end or zlib.crc32(piece[at + _SUMMED : end]) != checksum:
+        tag = end - _TAG_BYTES
+        if split > tag or zlib.crc32(piece[at + _SUMMED : end]) != checksum:
             return
-        yield Frame(number, offset + end, piece[end - length + _U16.size : split], piece[split:end])
+        envelope = piece[end - length + _U16.size : split]
+        yield Frame(number, offset + end, envelope, piece[split:tag], piece[tag:end])
         at, seq = end, number
 
 

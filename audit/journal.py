@@ -27,6 +27,7 @@ from audit.frames import (
     Frame,
     encode_frame,
     encode_header,
+    journal_key,
     read_journal,
 )
 from audit.record import Record
@@ -76,9 +77,10 @@ _Waiting = tuple[Record, "asyncio.Future[int]"]
 class Journal:
     """One writer, one process. `name` is unique to this opening; records should carry it as their source."""
 
-    def __init__(self, name: str, active: Segment, spare: Segment, reserve: int) -> None:
+    def __init__(self, name: str, key: bytes, active: Segment, spare: Segment, reserve: int) -> None:
         """Use `Journal.open`."""
         self.name = name
+        self._key = key
         self._folder = active.path.parent
         self._active = active
         self._spare: Segment | None = spare
@@ -105,6 +107,7 @@ class Journal:
         folder: Path,
         name: str,
         *,
+        secret: bytes,
         segment_bytes: int,
         reserve_bytes: int,
         lag: Callable[[], float] | None = None,
@@ -112,7 +115,8 @@ class Journal:
     ) -> Journal:
         """Open a new journal in `folder` with one segment to write and one to spare.
 
-        `reserve_bytes` stay free on the disk; `lag` tells the seconds that the sealer is behind. Raises
+        By `secret`, a key of the platform, the sealer knows that the records are ours. `reserve_bytes` stay
+        free on the disk; `lag` tells the seconds that the sealer is behind. Raises
         JournalFailed when the segments cannot be made, ValueError for a name with other than ASCII letters,
         digits, hyphen and underscore.
         """
@@ -123,7 +127,7 @@ class Journal:
             active, spare = await asyncio.to_thread(_first_two, folder, unique, segment_bytes, reserve_bytes)
         except OSError as wrong:
             raise JournalFailed(f"no segment: {wrong}") from wrong
-        journal = cls(unique, active, spare, reserve_bytes)
+        journal = cls(unique, journal_key(secret, unique), active, spare, reserve_bytes)
         journal._lag = lag
         journal._writer.start()
         journal._filler.start()
@@ -248,7 +252,7 @@ class Journal:
         pending: list[bytes] = []
         seq, room = self._seq, self._active.free()
         for record, _ in batch:
-            frame = encode_frame(seq + 1, record.envelope, record.body)
+            frame = encode_frame(seq + 1, record.envelope, record.body, self._key)
             if len(frame) + HEADER_BYTES > room:
                 self._flush(pending, seq)
                 self._rotate()

@@ -73,9 +73,16 @@ class Sealer:
     """The holder of the log's lock. After an exception of `step`, close it and make a new one."""
 
     def __init__(
-        self, folder: Path, database: Database, signers: LogSigners, origin: str, now: datetime | None = None
+        self,
+        folder: Path,
+        database: Database,
+        signers: LogSigners,
+        origin: str,
+        now: datetime | None = None,
+        *,
+        secret: bytes,
     ) -> None:
-        """Take over the log in the audit folder and bring it in order.
+        """Take over the log in the audit folder and bring it in order; `secret` is that of the journals.
 
         Raises Unavailable when another process holds it, Inconsistent when its files contradict each other
         or when it is older than what was signed or anchored before.
@@ -85,6 +92,7 @@ class Sealer:
         self._database = database
         self._signers = signers
         self._origin = origin
+        self._secret = secret
         (self._log / ".state").mkdir(mode=0o755, parents=True, exist_ok=True)
         for private in ("bodies", "columns", "journal"):
             (folder / private).mkdir(mode=0o700, exist_ok=True)
@@ -144,7 +152,9 @@ class Sealer:
         names = sorted(found.keys() | places.keys())
         most, most_bytes = STEP_RECORDS // max(1, len(names)) + 1, STEP_BYTES // max(1, len(names))
         return {
-            name: drain_journal(name, places.get(name, Place()), found.get(name, {}), most, most_bytes)
+            name: drain_journal(
+                name, places.get(name, Place()), found.get(name, {}), self._secret, most, most_bytes
+            )
             for name in names
         }
 

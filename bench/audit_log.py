@@ -21,7 +21,7 @@ from pathlib import Path
 
 from audit import store
 from audit.bodies import PER_FILE, bodies_path
-from audit.frames import encode_frame, encode_header
+from audit.frames import encode_frame, encode_header, journal_key
 from audit.keys import Cosigner, NoteSigner
 from audit.record import make_envelope
 from audit.sealing import Sealer
@@ -34,6 +34,8 @@ from core.db import Database, metadata
 from core.times import millis
 
 ORIGIN = "audit.bench.example/log"
+SECRET = bytes(32)
+"""Of the journals."""
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 365
 WORKERS = 2
@@ -161,7 +163,9 @@ def write_journals(folder: Path, total: int, per_segment: int = 65_536) -> None:
     (folder / "journal").mkdir(parents=True, exist_ok=True)
     for number, first in enumerate(range(0, total, per_segment), 1):
         made = enumerate(records(first, min(total, first + per_segment), total), first + 1)
-        frames = [encode_frame(seq, envelope, body) for seq, (envelope, body) in made]
+        frames = [
+            encode_frame(seq, envelope, body, journal_key(SECRET, "gw.1")) for seq, (envelope, body) in made
+        ]
         data = encode_header(first + 1) + b"".join(frames)
         segment_path(folder / "journal", "gw.1", number).write_bytes(data)
 
@@ -187,7 +191,7 @@ def open_database(folder: Path) -> Database:
 def seal(folder: Path, database: Database, keys: LogSigners) -> tuple[int, float, float]:
     """Seal all that the journals hold; return the log's size, the seconds and the CPU seconds it took."""
     began, cpu = time.perf_counter(), time.process_time()
-    with closing(Sealer(folder, database, keys, ORIGIN, START)) as sealer:
+    with closing(Sealer(folder, database, keys, ORIGIN, START, secret=SECRET)) as sealer:
         while sealer.step(START).more:
             pass
         size = sealer.size

@@ -38,6 +38,7 @@ from bench.audit_log import (
     DAYS,
     ORIGIN,
     RARE,
+    SECRET,
     START,
     open_database,
     signers,
@@ -105,7 +106,7 @@ def measure_sealing(figures: Figures, place: Path) -> None:
 
 
 def _steps(folder: Path, database: Database) -> Iterator[float]:
-    with closing(Sealer(folder, database, signers(folder), ORIGIN, START)) as sealer:
+    with closing(Sealer(folder, database, signers(folder), ORIGIN, START, secret=SECRET)) as sealer:
         more = True
         while more:
             began = time.perf_counter()

@@ -19,6 +19,7 @@ import orjson
 import uvloop
 
 from audit.beat import lag_of
+from audit.frames import SECRET
 from audit.journal import Journal, JournalFailed
 from audit.note import NoteSigner
 from audit.place import check_name, log_folder
@@ -81,6 +82,7 @@ class Worker:
         self._permits = Permits(database, self._counter, platform.control_url, ticket_open)
         self._together = Together(database)
         signer = NoteSigner.parse(settings.key("receipt.key").decode())
+        self._journal_secret = settings.key(SECRET)
         self._recorder = Recorder(signer, platform.log_origin, utc_now)
         metadata = f"{platform.control_url}/.well-known/oauth-protected-resource"
         self._delivery = Delivery(self._recorder, self._permits, self._metrics, metadata)
@@ -154,6 +156,7 @@ class Worker:
             opened = await Journal.open(
                 folder / "journal",
                 f"gw{self._index}-{os.getpid()}",
+                secret=self._journal_secret,
                 segment_bytes=platform.journal_segment_bytes,
                 reserve_bytes=platform.disk_reserve_bytes,
                 lag=lag_of(folder),

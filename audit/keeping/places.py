@@ -66,7 +66,7 @@ def _erase_frame(path: Path, record_id: str, statement: str, envelope: bytes) ->
     except FileNotFoundError:  # sealed and deleted meanwhile
         return
     if frame is not None and not is_erased(frame.body):
-        new = encode_frame(frame.seq, envelope, erased_line(len(frame.body), statement, record_id))
+        new = encode_frame(frame.seq, envelope, erased_line(len(frame.body), statement, record_id), None)
         _overwrite(path, frame.end - len(new), new)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from audit import store
+from audit import frames, store
 from audit.journal import Journal
 from audit.note import Cosigner, NoteSigner
 from audit.record import Record, make_record
@@ -27,6 +27,8 @@ SIGNERS = LogSigners(SIGNER, LASTING)
 VKEY = str(SIGNER.verifier)
 START = datetime(2026, 2, 10, 2, 0, tzinfo=UTC)
 SEGMENT = 64 * 1024
+SECRET = b"0" * 32
+"""Of the journals."""
 
 
 def access(at: datetime = START, source: str = "w", **body: object) -> Record:
@@ -51,6 +53,8 @@ def settings_of(folder: Path) -> Settings:
     for name, signer in (("log.key", SIGNER), ("log-mldsa.key", LASTING)):
         (keys / name).touch(0o600)
         (keys / name).write_text(signer.export())
+    (keys / frames.SECRET).touch(0o600)
+    (keys / frames.SECRET).write_bytes(SECRET)
     settings = demo_settings(folder.parent)
     return replace(settings, platform=replace(settings.platform, log_origin=ORIGIN, seal_seconds=0.01))
 
@@ -77,7 +81,7 @@ class Log:
 
     def sealer(self) -> Sealer:
         """The sealer, to be closed."""
-        return Sealer(self.folder, self.database, self.signers, ORIGIN, self.now)
+        return Sealer(self.folder, self.database, self.signers, ORIGIN, self.now, secret=SECRET)
 
     def seal(self) -> Sealed:
         """Seal all that is durable."""
@@ -94,7 +98,7 @@ class Log:
 
         async def write() -> None:
             journal = await Journal.open(
-                self.journals, name, segment_bytes=SEGMENT, reserve_bytes=0, now=self.now
+                self.journals, name, secret=SECRET, segment_bytes=SEGMENT, reserve_bytes=0, now=self.now
             )
             await asyncio.gather(*(journal.append(record) for record in records))
             await journal.close()

@@ -16,17 +16,18 @@ from pathlib import Path
 import pytest
 
 from audit.beat import beat, lag_of
-from audit.frames import encode_frame, encode_header, read_journal
+from audit.frames import encode_frame, encode_header, journal_key, read_journal
 from audit.journal import Journal, JournalFailed
 from audit.segments import segments_in
-from tests.audit.logs import SEGMENT, START, access
+from tests.audit.logs import SECRET, SEGMENT, START, access
 
 HERE = Path(__file__).parent.parent.parent
+KEY = journal_key(SECRET, "w")
 
 
 @asynccontextmanager
 async def opened(folder: Path, **options: object) -> AsyncIterator[Journal]:
-    usual = {"segment_bytes": SEGMENT, "reserve_bytes": 0, "now": START}
+    usual = {"secret": SECRET, "segment_bytes": SEGMENT, "reserve_bytes": 0, "now": START}
     journal = await Journal.open(folder, "w", **{**usual, **options})  # type: ignore[arg-type]
     try:
         yield journal
@@ -166,10 +167,10 @@ import asyncio, os, resource, sys
 from pathlib import Path
 from audit.journal import Journal, JournalFailed
 from audit.segments import segments_in
-from tests.audit.logs import SEGMENT, access
+from tests.audit.logs import SECRET, SEGMENT, access
 
 async def story(folder):
-    journal = await Journal.open(folder, "w", segment_bytes=SEGMENT, reserve_bytes=0)
+    journal = await Journal.open(folder, "w", secret=SECRET, segment_bytes=SEGMENT, reserve_bytes=0)
     done = [await journal.append(access()) for _ in range(10)]
     # From here on nothing beyond the first 8 KiB of any file can be written.
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
@@ -224,7 +225,7 @@ def test_a_spare_that_cannot_be_made_is_trouble_and_the_journal_stops_at_the_end
 def test_a_reader_stops_at_exactly_the_right_frame_whatever_happened_to_the_tail(tmp_path: Path) -> None:
     path = tmp_path / "j"
     chance = random.Random(7)
-    frames = [encode_frame(i + 1, b"e%d" % i, b"b" * chance.randrange(200)) for i in range(20)]
+    frames = [encode_frame(i + 1, b"e%d" % i, b"b" * chance.randrange(200), KEY) for i in range(20)]
     ends = [len(encode_header(1))]
     for frame in frames:
         ends.append(ends[-1] + len(frame))
@@ -248,7 +249,7 @@ def test_a_reader_stops_at_exactly_the_right_frame_whatever_happened_to_the_tail
 
 def test_reading_goes_on_where_it_stopped(tmp_path: Path) -> None:
     path = tmp_path / "j"
-    frames = [encode_frame(i, b"e", b"%d" % i) for i in range(40, 50)]
+    frames = [encode_frame(i, b"e", b"%d" % i, KEY) for i in range(40, 50)]
     path.write_bytes(encode_header(40) + b"".join(frames) + bytes(100))
     first = list(read_journal(path))[:4]
     rest = list(read_journal(path, first[-1].end, first[-1].seq))

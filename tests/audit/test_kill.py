@@ -31,7 +31,7 @@ WRITER = """
 import asyncio, os, sys
 from pathlib import Path
 from audit.journal import Journal
-from tests.audit.logs import access
+from tests.audit.logs import SECRET, access
 from core.times import utc_now
 
 async def client(journal):
@@ -42,7 +42,7 @@ async def client(journal):
         await asyncio.sleep(0.005)
 
 async def main(folder):
-    journal = await Journal.open(folder, "w", segment_bytes=1 << 18, reserve_bytes=0)
+    journal = await Journal.open(folder, "w", secret=SECRET, segment_bytes=1 << 18, reserve_bytes=0)
     await asyncio.gather(*(client(journal) for _ in range(8)))
 
 asyncio.run(main(Path(sys.argv[1])))

@@ -21,7 +21,7 @@ from audit.query import Filters, FoundPage, find_records, record_by_id
 from audit.record import Record
 from core.errors import Conflict, Invalid, NotFound
 from tests.audit.columns.story import make_all, small_blocks
-from tests.audit.logs import SEGMENT, SIGNER, START, Log, access
+from tests.audit.logs import SECRET, SEGMENT, SIGNER, START, Log, access
 
 
 def find(log: Log, limit: int = 50, cursor: str | None = None, **filters: Any) -> FoundPage:
@@ -38,7 +38,7 @@ def test_a_record_is_found_from_its_acknowledgement_on(log: Log) -> None:
     call, act = access(START), access(START + timedelta(seconds=1))
 
     async def story() -> None:
-        journal = await Journal.open(log.journals, "w", segment_bytes=SEGMENT, reserve_bytes=0)
+        journal = await Journal.open(log.journals, "w", secret=SECRET, segment_bytes=SEGMENT, reserve_bytes=0)
         await journal.append(call)
         log.put([act])
         page = await asyncio.to_thread(find, log)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import zlib
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from audit import sealing, store
 from audit.beat import beat_path
 from audit.bodies import read_bodies
 from audit.files import Inconsistent, tile_reader, write_files
-from audit.frames import encode_frame, encode_header
+from audit.frames import encode_frame, encode_header, journal_key, read_journal
 from audit.journal import Journal
 from audit.note import Checkpoint, NoteSigner, open_note
 from audit.record import Record
@@ -27,7 +28,7 @@ from audit.segments import segment_path, segments_in
 from audit.state import load_state, save_state
 from audit.tiles import ENTRIES, decode_bundle
 from core.errors import Unavailable
-from tests.audit.logs import ORIGIN, SEGMENT, SIGNER, START, Log, access, settings_of
+from tests.audit.logs import ORIGIN, SECRET, SEGMENT, SIGNER, START, Log, access, settings_of
 
 
 def checkpoint(log: Log) -> Checkpoint:
@@ -88,7 +89,9 @@ def test_partial_tiles_go_when_the_full_one_is_there(log: Log) -> None:
 
 def test_a_drained_journal_of_a_dead_worker_is_deleted_and_a_live_one_is_not(log: Log) -> None:
     async def story() -> None:
-        journal = await Journal.open(log.journals, "live", segment_bytes=SEGMENT, reserve_bytes=0)
+        journal = await Journal.open(
+            log.journals, "live", secret=SECRET, segment_bytes=SEGMENT, reserve_bytes=0
+        )
         await journal.append(access())
         await asyncio.to_thread(log.journal, [access()], "dead")
         await asyncio.to_thread(log.seal)
@@ -318,10 +321,40 @@ def kinds(log: Log) -> list[tuple[str, str | None]]:
 
 def write_segment(log: Log, number: int, first: int, records: list[Record], tail: bytes = b"") -> None:
     log.journals.mkdir(exist_ok=True)
-    frames = [encode_frame(first + i, r.envelope, r.body) for i, r in enumerate(records)]
+    frames = [
+        encode_frame(first + i, r.envelope, r.body, journal_key(SECRET, "w.1")) for i, r in enumerate(records)
+    ]
     segment_path(log.journals, "w.1", number).write_bytes(
         encode_header(first) + b"".join(frames) + tail + bytes(500)
     )
+
+
+def forged(sort: str, records: list[Record]) -> bytes:
+    """A segment of which somebody who lacks the key made the second frame, with a right checksum."""
+    key, keys = journal_key(SECRET, "w.1"), {"another key": bytes(32), "another journal": b"", "no key": None}
+    keys["another journal"] = journal_key(SECRET, "w.2")
+    frames = [encode_frame(i + 1, r.envelope, r.body, key) for i, r in enumerate(records)]
+    if sort == "another body":
+        body = records[1].body.replace(b"permit", b"refuse")
+        tag = frames[1][-16:]
+        made = encode_frame(2, records[1].envelope, body, None)
+        payload = made[18:-16] + tag
+        checksum = zlib.crc32(payload, zlib.crc32((2).to_bytes(8, "big")))
+        frames[1] = made[:6] + checksum.to_bytes(4, "big") + made[10:18] + payload
+    else:
+        frames[1] = encode_frame(2, records[1].envelope, records[1].body, keys[sort])
+    return encode_header(1) + b"".join(frames) + bytes(500)
+
+
+@pytest.mark.parametrize("sort", ["another key", "another journal", "no key", "another body"])
+def test_what_the_writer_of_a_journal_did_not_vouch_for_is_not_sealed_and_named(log: Log, sort: str) -> None:
+    log.journals.mkdir()
+    path = segment_path(log.journals, "w.1", 1)
+    path.write_bytes(forged(sort, [access(), access(), access()]))
+    assert len(list(read_journal(path))) == 3  # every checksum is right
+    log.seal()
+    assert kinds(log) == [("access", None), ("journal.gap", "torn tail")]
+    assert [kept.name for kept in segments_in(log.journals / "torn")] == [path.name]
 
 
 def test_a_segment_that_vanished_before_it_was_sealed_is_put_on_record(log: Log) -> None:
@@ -360,7 +393,9 @@ def test_frames_missing_between_two_segments_are_put_on_record(log: Log) -> None
 
 def test_the_last_segment_of_a_dead_worker_that_vanished_is_put_on_record(log: Log) -> None:
     async def story() -> None:
-        journal = await Journal.open(log.journals, "w", segment_bytes=SEGMENT, reserve_bytes=0, now=START)
+        journal = await Journal.open(
+            log.journals, "w", secret=SECRET, segment_bytes=SEGMENT, reserve_bytes=0, now=START
+        )
         await journal.append(access())
         await asyncio.to_thread(log.seal)
         for path in segments_in(log.journals):

@@ -13,6 +13,7 @@ from accounts.oidc.identities import link_for
 from accounts.people import ensure_account
 from accounts.roles.proposing import open_proposal_for
 from audit.columns.engine import engine_of
+from audit.frames import SECRET
 from audit.journal import Journal
 from audit.keeping.erasure import request_erasure
 from audit.query import Filters, search_all
@@ -154,10 +155,12 @@ def _calls(world: Any, grant: Any) -> None:
 
     async def write() -> None:
         platform = world.settings.platform
-        sizes = {"segment_bytes": platform.journal_segment_bytes, "reserve_bytes": 0}
+        sizes: Any = {"segment_bytes": platform.journal_segment_bytes, "reserve_bytes": 0}
         folder = world.settings.data / "audit" / "journal"
         folder.mkdir(parents=True, exist_ok=True)
-        journal = await Journal.open(folder, "worker-1", **sizes, now=world.now)
+        journal = await Journal.open(
+            folder, "worker-1", **sizes, secret=world.settings.key(SECRET), now=world.now
+        )
         for outcome in outcomes:
             await journal.append(make_record("access", world.now, journal.name, {**about, **outcome}))
         await journal.close()
@@ -181,7 +184,8 @@ def _sealed_record(world: Any) -> str:
     settings: Settings = world.settings
     folder = settings.data / "audit"
     origin = settings.platform.log_origin
-    sealer = Sealer(folder, world.database, log_signers(settings), origin, world.now)
+    secret = settings.key(SECRET)
+    sealer = Sealer(folder, world.database, log_signers(settings), origin, world.now, secret=secret)
     sealer.step(world.now)
     sealer.close()
     with world.database.read() as tx:

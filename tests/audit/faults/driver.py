@@ -18,7 +18,7 @@ from pathlib import Path
 from audit import files
 from audit.journal import Journal, JournalFailed
 from tests.audit.faults.story import NOW
-from tests.audit.logs import Log, access
+from tests.audit.logs import SECRET, Log, access
 
 RECORDS = 60
 
@@ -58,7 +58,9 @@ def write(folder: Path) -> None:
 
 async def _write(folder: Path) -> None:
     acknowledged = os.open(folder / "acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    journal = await Journal.open(folder / "journal", "w", segment_bytes=8192, reserve_bytes=0, now=NOW)
+    journal = await Journal.open(
+        folder / "journal", "w", secret=SECRET, segment_bytes=8192, reserve_bytes=0, now=NOW
+    )
 
     async def append() -> None:
         record = access(NOW, journal.name)

@@ -11,7 +11,7 @@ import orjson
 
 from audit.bodies import read_bodies
 from audit.files import tile_reader
-from audit.frames import encode_frame, encode_header
+from audit.frames import encode_frame, encode_header, journal_key
 from audit.merkle import root
 from audit.note import Checkpoint, open_note
 from audit.record import Record
@@ -19,7 +19,7 @@ from audit.segments import segment_path
 from audit.state import load_state
 from audit.tiles import hash_reader
 from audit.verify import verify
-from tests.audit.logs import SIGNER, START, VKEY, Log, access
+from tests.audit.logs import SECRET, SIGNER, START, VKEY, Log, access
 
 SEALED, ACTS, CALLS = 250, 4, 36
 
@@ -96,7 +96,10 @@ def _segment(
     log: Log, journal: str, number: int, first: int, records: Sequence[Record], tail: bytes = b""
 ) -> None:
     log.journals.mkdir(exist_ok=True)
-    frames = [encode_frame(first + i, r.envelope, r.body) for i, r in enumerate(records)]
+    frames = [
+        encode_frame(first + i, r.envelope, r.body, journal_key(SECRET, journal))
+        for i, r in enumerate(records)
+    ]
     content = encode_header(first) + b"".join(frames) + tail + bytes(500)
     segment_path(log.journals, journal, number).write_bytes(content)
 

@@ -19,13 +19,13 @@ import pytest
 from audit.beat import beat_path
 from audit.bodies import read_bodies
 from audit.files import Inconsistent
-from audit.frames import encode_frame, encode_header, read_journal
+from audit.frames import encode_frame, encode_header, journal_key, read_journal
 from audit.journal import Journal, JournalFailed
 from audit.segments import create_segment, segment_path, segments_in
 from audit.state import load_state
 from core.errors import Unavailable
 from tests.audit.faults.story import check_log, checkpoint_in, sealed_ids
-from tests.audit.logs import SEGMENT, START, Log, access
+from tests.audit.logs import SECRET, SEGMENT, START, Log, access
 
 HERE = Path(__file__).parent.parent.parent.parent
 
@@ -83,7 +83,9 @@ def test_a_small_disk_stops_the_journal_before_it_is_full_and_the_sealer_goes_on
 async def _until_full(log: Log) -> int:
     """Write until the disk's reserve is reached; return how many records were acknowledged."""
     reserve = 1_300_000
-    journal = await Journal.open(log.journals, "w", segment_bytes=SEGMENT, reserve_bytes=reserve)
+    journal = await Journal.open(
+        log.journals, "w", secret=SECRET, segment_bytes=SEGMENT, reserve_bytes=reserve
+    )
     done = 0
     while journal.trouble() is None:
         answers = await asyncio.gather(*(journal.append(access()) for _ in range(20)), return_exceptions=True)
@@ -96,7 +98,9 @@ async def _until_full(log: Log) -> int:
 
 def test_records_of_a_live_segment_that_was_removed_or_renamed_are_not_lost_silently(log: Log) -> None:
     async def story(damage: str) -> None:
-        journal = await Journal.open(log.journals, damage, segment_bytes=SEGMENT, reserve_bytes=0)
+        journal = await Journal.open(
+            log.journals, damage, secret=SECRET, segment_bytes=SEGMENT, reserve_bytes=0
+        )
         await journal.append(access())
         live = segments_in(log.journals)[0]
         if damage == "removed":
@@ -207,7 +211,10 @@ def test_torn_tails_cost_no_record_before_them(log: Log) -> None:
     expected: list[str] = []
     for number in range(300):
         records = [access() for _ in range(3)]
-        frames = [encode_frame(i + 1, r.envelope, r.body) for i, r in enumerate(records)]
+        frames = [
+            encode_frame(i + 1, r.envelope, r.body, journal_key(SECRET, f"w{number:03d}.1"))
+            for i, r in enumerate(records)
+        ]
         whole = encode_header(1) + b"".join(frames)
         at = chance.randrange(len(whole))
         damaged = bytearray(whole + bytes(200))

@@ -32,7 +32,7 @@ from core.errors import Conflict, Invalid, NotPermitted
 from core.ids import new_id
 from tests.audit.keeping.blocks import make_blocks
 from tests.audit.keeping.town import Town
-from tests.audit.logs import SIGNER, access
+from tests.audit.logs import SECRET, SIGNER, access
 from tests.cast import adam, bob, carol, dave
 from tests.conftest import START
 
@@ -275,7 +275,7 @@ def test_a_request_names_each_record_that_cannot_be_erased(town: Town, records: 
 def test_a_journal_that_is_still_written_loses_the_body_and_goes_on(town: Town) -> None:
     async def story() -> None:
         journal = await Journal.open(
-            town.folder / "journal", "w", segment_bytes=64 * 1024, reserve_bytes=0, now=START
+            town.folder / "journal", "w", secret=SECRET, segment_bytes=64 * 1024, reserve_bytes=0, now=START
         )
         first, *rest = [make_record("access", START, journal.name, {"purpose": f"for-{i}"}) for i in range(4)]
         for record in (first, *rest[:2]):

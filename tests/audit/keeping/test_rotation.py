@@ -30,7 +30,7 @@ from audit.verify import verify
 from core.errors import ConfigError, Conflict, Unavailable
 from gateway.plane import Worker
 from tests.audit.keeping.town import Town
-from tests.audit.logs import LASTING, ORIGIN, SIGNER, START, access
+from tests.audit.logs import LASTING, ORIGIN, SECRET, SIGNER, START, access
 from tests.warm import opened
 
 NEXT = "audit.example.cn/log-2027"
@@ -152,7 +152,9 @@ def journaled(town: Town) -> Record:
     made = access(town.now, purpose="in between")
 
     async def write() -> None:
-        journal = await Journal.open(town.folder / "journal", "gw0", segment_bytes=65_536, reserve_bytes=0)
+        journal = await Journal.open(
+            town.folder / "journal", "gw0", secret=SECRET, segment_bytes=65_536, reserve_bytes=0
+        )
         await journal.append(made)
         await journal.close()
 

@@ -23,7 +23,7 @@ from tests.audit.keeping.blocks import make_blocks
 from tests.audit.keeping.test_erasing import granted
 from tests.audit.keeping.test_rotation import renamed
 from tests.audit.keeping.town import RULE, Town
-from tests.audit.logs import LASTING, SIGNER, START, access
+from tests.audit.logs import LASTING, SECRET, SIGNER, START, access
 
 WITNESS = Cosigner("bureau.example/w", "ed25519", bytes(range(64, 96)))
 OTHER = Cosigner("other.example/w", "ed25519", bytes(range(96, 128)))
@@ -99,7 +99,7 @@ def test_an_erasure_waits_for_the_witness_too(town: Town) -> None:
 def test_a_log_that_is_closed_leaves_no_bodies_in_journals(town: Town) -> None:
     async def write() -> None:
         journal = await Journal.open(
-            town.folder / "journal", "w", segment_bytes=64 * 1024, reserve_bytes=0, now=START
+            town.folder / "journal", "w", secret=SECRET, segment_bytes=64 * 1024, reserve_bytes=0, now=START
         )
         await journal.append(make_record("access", START, journal.name, {"purpose": "secret"}))
         await journal.close()
