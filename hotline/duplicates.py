@@ -8,11 +8,11 @@ from typing import Any
 
 from audit.log import record
 from cases.store import cases_by_id
-from core.errors import invalid
+from core.errors import TooMany, invalid
 from core.times import local_iso
 from core.work import Work
 from hotline import store
-from hotline.callers import phone_index, plain_phone
+from hotline.callers import keyed, phone_index, plain_phone
 from hotline.masking import masked_text
 from hotline.model import Held, Hint, Ticket
 from hotline.people import DESK
@@ -29,6 +29,9 @@ LOOKED_AT = 60
 ALIKE = 0.4
 """From which likeness of summaries on (0 to 1) they may say the same."""
 SHORTEST_PHONE, MOST_OF_PHONE = 5, 50
+HOUR = timedelta(hours=1)
+NUMBERS_AN_HOUR = 500
+"""Different numbers that one person may ask after: more than anybody takes calls, fewer than one tries."""
 WEIGHTS = {"phone": 0.5, "place": 0.3}
 """How much one reason says by itself."""
 
@@ -50,7 +53,7 @@ def hints(work: Work, draft: Mapping[str, Any]) -> list[Hint]:
 
     if plain_phone(str(draft.get("phone") or "")) and not DESK.isdisjoint(work.actor.roles):
         number = phone_index(work.settings, str(draft["phone"]))
-        note(index.with_phone(work.tx, viewer, number, MOST), "phone")
+        note(index.with_phone(work.tx, viewer, number, MOST) if _may_ask(work, number) else [], "phone")
     if draft.get("place") and draft.get("category"):
         place, category = str(draft["place"]), str(draft["category"])
         note(index.in_place(work.tx, viewer, place, category, since, LOOKED_AT), "place")
@@ -92,12 +95,32 @@ def repeat_of(work: Work, book: Rulebook, ticket: Ticket) -> dict[str, Any]:
 def tickets_of_phone(work: Work, phone: str) -> list[Held]:
     """Return the tickets of whoever called from a number, the newest first, on record without the number.
 
-    Raises Invalid for what is no number.
+    Raises Invalid for what is no number, TooMany for one number too many within the hour.
     """
     if len(plain_phone(phone)) < SHORTEST_PHONE:
         raise invalid("/phone", "不是有效的电话号码", "is no phone number", code="format")
     number = phone_index(work.settings, phone)
+    if not _may_ask(work, number):
+        raise TooMany(
+            "查询的电话号码过多，请稍后再试",
+            "too many different phone numbers; try again later",
+            retry_after=int(HOUR.total_seconds()),
+        )
     found = index.with_phone(work.tx, viewer_of(work), number, MOST_OF_PHONE)
     record(work, "ticket.looked_up", {"found": len(found)})
     cases = cases_by_id(work.tx, [ticket.id for ticket in found])
     return [Held(ticket, cases[ticket.id]) for ticket in found]
+
+
+def _may_ask(work: Work, number: str) -> bool:
+    """Count a number that a person asks after; False beyond the bound. One asked before costs nothing."""
+    since = work.now - HOUR
+    person = f"asked|{work.actor.login}"
+    one, all_of_them = keyed(work.settings, f"{person}|{number}"), keyed(work.settings, person)
+    if store.guesses(work.tx, one, since):
+        return True
+    if store.guesses(work.tx, all_of_them, since) >= NUMBERS_AN_HOUR:
+        return False
+    for key in (one, all_of_them):
+        store.count_guess(work.tx, key, since, work.now)
+    return True

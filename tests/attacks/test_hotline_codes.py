@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from hotline.duplicates import hints
+from hotline.duplicates import NUMBERS_AN_HOUR, hints, tickets_of_phone
 from tests.cast import dora, otto, sue
 from tests.conftest import World
 from tests.hotline.conftest import make_city
@@ -51,3 +52,29 @@ def test_no_word_of_an_address_gets_into_the_record(city: World) -> None:
     city.database.close()
     raw = b"".join(path.read_bytes() for path in city.settings.data.rglob("*") if path.is_file())
     assert "13987654321" not in raw.decode(errors="replace")
+
+
+@pytest.mark.long
+def test_70_nobody_tries_the_numbers_of_a_town(city: World) -> None:
+    """Each look-up is on record, and there is an end to them; what was asked before may be asked again."""
+    answered_ticket(city)
+    with city.work(otto) as work:
+        for last in range(NUMBERS_AN_HOUR - 1):
+            tickets_of_phone(work, f"1380000{last:04}")
+    client = city.client(otto)
+    assert client.post("/api/tickets/lookup", json={"phone": WANG["phone"]}).get_json()["items"]
+    assert client.post("/api/tickets/lookup", json={"phone": WANG["phone"]}).get_json()["items"]
+    stopped = client.post("/api/tickets/lookup", json={"phone": "13900000000"})
+    assert (stopped.status_code, stopped.headers["Retry-After"]) == (429, "3600")
+    with city.work(otto) as work:
+        assert all("phone" not in hint.why for hint in hints(work, {"phone": "13900000001"}))
+    assert city.client(dora).post("/api/tickets/lookup", json={"phone": WANG["phone"]}).status_code == 200
+    city.now += timedelta(hours=1, seconds=1)
+    assert client.post("/api/tickets/lookup", json={"phone": "13900000000"}).status_code == 200
+
+
+@pytest.mark.parametrize("phone", ["138%", "1380000____", "*", "'; --", "1380", "%%%%%%%%%%%"])
+def test_70_no_wildcard_finds_anybody(city: World, phone: str) -> None:
+    answered_ticket(city)
+    answer = city.client(otto).post("/api/tickets/lookup", json={"phone": phone})
+    assert answer.status_code == 400 or answer.get_json()["items"] == []
