@@ -38,7 +38,7 @@ _KEYS = ("log.vkey", "log-mldsa.vkey", "receipt.vkey")
     who=PUBLIC,
     response="response/audit_past",
     paged=True,
-    summary=Text("已封存的日志", "The logs that were closed"),
+    summary=Text("已关闭的日志", "The logs that were closed"),
 )
 def closed_logs(work: Work, call: Call) -> Reply:
     """List the logs that were closed, by name, with the keys that verify them."""

@@ -123,7 +123,7 @@ def _logs(keeping: Keeping, slug: str | None = None, *, running: bool = False) -
         return [keeping] if running else all_logs(keeping)
     found = [log for log in all_logs(keeping) if log.closed is not None and log.closed.slug == slug]
     if not found:
-        raise Told(f"没有封存的日志 {slug} / no closed log is called {slug}")
+        raise Told(f"没有已关闭的日志 {slug} / no closed log is called {slug}")
     return found
 
 

@@ -53,7 +53,7 @@ def past_log(folder: Path, slug: str) -> PastLog:
     """Return one closed log. Raises NotFound."""
     found = next((log for log in past_logs(folder) if log.slug == slug), None)
     if found is None:
-        raise NotFound("没有这个已封存的日志", "no such closed log")
+        raise NotFound("没有这个已关闭的日志", "no such closed log")
     return found
 
 

@@ -19,7 +19,7 @@ FEW = 3
 """How many examples stand on the page."""
 ASKED = ("volume_spikes", "off_hours", "new_addresses", "orphan_intents", "silent_periods")
 WARNINGS = {
-    "journal.gap": Text("日记缺段", "Gap in a journal"),
+    "journal.gap": Text("日记段缺失", "Gap in a journal"),
     "outbox.refused": Text("剔除的非记录数据", "A row that was no record"),
     "witness.refused": Text("见证人拒绝共签", "A witness refused"),
 }
