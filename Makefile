@@ -10,6 +10,7 @@ EXTRAS := dev$(if $(CI),$(COMMA)oracles$(COMMA)spark)
 STAMP := $(VENV)/installed-$(EXTRAS)
 PIP_QUIET := --quiet --disable-pip-version-check
 CHECKS := $(VENV)/checks
+RUNNING := $(VENV)/running
 # What the product consists of, for tools that look through it.
 PRODUCT := core schemas rules web audit notices cases accounts catalog gateway matters supervision hotline commands demo \
 	$(wildcard *.py)
@@ -52,6 +53,14 @@ scan: $(CHECKS)/installed ## Look for weaknesses: bandit, and rules of our own f
 	PATH="$(CHECKS)/bin:$$PATH" $(SEMGREP) --test --quiet checks/semgrep
 	PATH="$(CHECKS)/bin:$$PATH" $(SEMGREP) --error --quiet --config checks/semgrep/rules.yaml $(PRODUCT)
 
+$(RUNNING)/installed: checks/running.txt
+	@test -x $(RUNNING)/bin/python || $(PYTHON) -m venv $(RUNNING)
+	$(RUNNING)/bin/python -m pip install $(PIP_QUIET) --no-compile --no-deps -r checks/running.txt
+	@touch $@
+
+scan-running: $(STAMP) $(RUNNING)/installed ## Attack the running product: testssl.sh, sqlmap, wapiti (ten minutes).
+	$(BIN)/python -m checks.scan_running
+
 sbom: $(STAMP) $(CHECKS)/installed ## Write sbom.cdx.json: everything that is installed (CycloneDX 1.6).
 	$(CHECKS)/bin/python checks/sbom.py $(BIN)/python sbom.cdx.json
 
@@ -79,4 +88,4 @@ clean: ## Remove the demo's state and everything built.
 	rm -rf var build dist sbom.cdx.json *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help install run test test-all lint scan sbom audit-dependencies fuzz check bench constraints clean
+.PHONY: help install run test test-all lint scan scan-running sbom audit-dependencies fuzz check bench constraints clean

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import subprocess
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -156,6 +159,35 @@ def test_fields_that_a_caller_writes_never_get_past_the_front(town: Town, vouche
     past += f":{town.place.settings.platform.control_listen[1]}"
     status, said = curl(town, *forged, *ask(past, *asked))
     assert (status, said["error"]) == (400, "invalid_request"), "nobody but the front may write them"
+
+
+def test_the_front_speaks_nothing_that_fapi2_does_not_name(town: Town) -> None:
+    """Versions, and every suite of TLS 1.2 that this OpenSSL knows, one by one (section 5.2.2)."""
+    for port in (town.front.people, town.front.systems, town.front.data):
+        assert handshake(town, port, ssl.TLSVersion.TLSv1_3) is not None
+        assert handshake(town, port, ssl.TLSVersion.TLSv1_1) is None
+        assert handshake(town, port, ssl.TLSVersion.TLSv1) is None
+    known = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    known.set_ciphers("ALL:@SECLEVEL=0")
+    suites = {c["name"] for c in known.get_ciphers() if c["protocol"] != "TLSv1.3"}
+    assert len(suites) > 50
+    taken = {s for s in suites if handshake(town, town.front.data, ssl.TLSVersion.TLSv1_2, s) is not None}
+    assert taken == {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"}
+
+
+def handshake(town: Town, port: int, version: ssl.TLSVersion, suites: str = "ALL") -> str | None:
+    """Return the version that was agreed on, None for none."""
+    context = ssl.create_default_context(cafile=str(town.authority.file))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # old versions are what is tried
+        context.minimum_version = context.maximum_version = version
+    context.set_ciphers(f"{suites}:@SECLEVEL=0")
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        try:
+            with context.wrap_socket(plain, server_hostname="localhost") as agreed:
+                return agreed.version()
+        except (ssl.SSLError, ConnectionResetError):
+            return None
 
 
 def test_a_name_that_is_not_ours_gets_no_answer(town: Town) -> None:

@@ -66,6 +66,8 @@ class Town:
         self.front = Front(front, self.authority)
         self.issuer, self.gateway = self.front.url(self.front.people), self.front.url(self.front.data)
         self._configure(profile)
+        self.passwords: dict[str, str] = {}
+        """The one-time passwords of people, by their logins."""
         self.code = ""
         self.systems: dict[str, System] = {}
 
@@ -93,7 +95,7 @@ class Town:
 
     def start(self) -> None:
         """Start everything, and publish a dataset that systems may have."""
-        self.place.run("init", "--json")
+        self.passwords = json.loads(self.place.run("init", "--json"))
         prepare(self.place.settings)
         self.place.start("serve")
         self.front.start(*self._listens)
