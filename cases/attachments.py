@@ -17,6 +17,7 @@ from pathlib import Path
 from audit.log import record
 from cases import store
 from cases.model import Attachment, Case
+from core.archives import lists_more_than
 from core.envelope import open_bytes, open_sealed, rewrap, rewrap_envelope, seal, seal_bytes
 from core.errors import Conflict, NotFound, TooLarge, Unavailable, invalid
 from core.ids import new_id
@@ -26,9 +27,12 @@ from core.work import Work
 
 MOST_BYTES = 10 * 1024 * 1024
 MOST_PER_CASE = 20
+MOST_PARTS = 5000
+"""Parts that an OFD document may have."""
 _MAGIC = ((b"%PDF-", "application/pdf"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
 _ZIP, _OFD = b"PK\x03\x04", "application/ofd"
 ENDINGS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg", _OFD: "ofd"}
+_ALSO = {"image/jpeg": ("jpeg", "jpe")}
 
 
 def add_attachment(
@@ -141,6 +145,8 @@ def sniffed(content: bytes) -> str | None:
 
 def _is_ofd(content: bytes) -> bool:
     """An OFD document (GB/T 33190) is a zip archive with OFD.xml at its root; nothing is unpacked."""
+    if lists_more_than(content, MOST_PARTS):
+        return False
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return "OFD.xml" in archive.namelist()
@@ -149,12 +155,17 @@ def _is_ofd(content: bytes) -> bool:
 
 
 def _plain_name(name: str, media_type: str) -> str:
-    """Return a name to show: the last part of what was sent, without characters that do something."""
+    """Return a name to show: the last part of what was sent, without characters that do something.
+
+    It ends as its content wants it: a file may be a PDF and a page of HTML at once, and whoever opens it
+    where it was saved gets what its name says.
+    """
     last = name.replace("\\", "/").rpartition("/")[2]
     plain = "".join(c for c in last if c.isprintable()).strip(" .")[:200]
     if not plain:
         return f"attachment.{ENDINGS[media_type]}"
-    return plain
+    fitting = (ENDINGS[media_type], *_ALSO.get(media_type, ()))
+    return plain if plain.lower().endswith(tuple(f".{end}" for end in fitting)) else f"{plain}.{fitting[0]}"
 
 
 def _place(settings: Settings, digest: str) -> Path:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
 
+from core.archives import lists_more_than
 from core.errors import Invalid, invalid
 from hotline.imports.model import LONGEST_CELL, MOST_COLUMNS, MOST_ROWS
 
@@ -133,6 +134,8 @@ def _sheet_rows(book: Any) -> Iterator[Cells]:
 
 def _check_archive(content: bytes) -> None:
     """Refuse an archive that would unpack to more than a table of our size needs. Raises Invalid."""
+    if lists_more_than(content, MOST_ENTRIES):
+        raise _unreadable("XLSX 解压后过大", "the XLSX file unpacks to too much", "too_large")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = archive.infolist()
@@ -143,7 +146,7 @@ def _check_archive(content: bytes) -> None:
     swollen = any(
         p.file_size > 1024 * 1024 and p.file_size > MOST_RATIO * max(p.compress_size, 1) for p in parts
     )
-    if swollen or len(parts) > MOST_ENTRIES or sum(p.file_size for p in parts) > MOST_UNPACKED:
+    if swollen or sum(p.file_size for p in parts) > MOST_UNPACKED:
         raise _unreadable("XLSX 解压后过大", "the XLSX file unpacks to too much", "too_large")
     if any(part.flag_bits & 1 for part in parts):
         raise _unreadable("XLSX 文件已加密", "the XLSX file is encrypted")
