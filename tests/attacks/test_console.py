@@ -67,7 +67,7 @@ def poisoned(city: World) -> list[str]:
     code = offered(city, "divisions", **words, attributes=attributes)
     with city.work(carol) as work:
         system = register_client(work, {"name": POISON[:80], "networks": ["127.0.0.1/32"]})
-    wish = {**STATEMENT, **dict.fromkeys(STATEMENT, POISON)}
+    wish: dict[str, Any] = {**STATEMENT, **dict.fromkeys(STATEMENT, POISON)}
     filed = submitted_application(city, code, **wish)
     held = active_grant(city, code, **wish)
     paper = city.client(carol).post(
