@@ -21,6 +21,8 @@ from tests.hotline.kit import WANG, acted, classified, step_doing, step_emitting
 pytestmark = pytest.mark.long
 
 POISON = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{1337*7}}${1337*7}"
+SAID = f"诉求{POISON}"
+"""The same as a caller says it: none of it may lie readable in the database, where the other may."""
 RAW = ("<script>alert", "<img src=x", "9359", "onerror=alert(1)>{")
 hugo = _actor("hugo", "police", "handler")
 """Of the unit that the ticket went away from."""
@@ -39,14 +41,14 @@ def city(tmp_path: Path, template_database: Path) -> Iterator[World]:
 
 def poisoned(world: World) -> tuple[Held, str]:
     """A ticket in which everything is poison, taken back from the police, with a paper and a draft."""
-    words: dict[str, Any] = dict.fromkeys(("description", "location", "accused_person", "recording"), POISON)
+    words: dict[str, Any] = dict.fromkeys(("description", "location", "accused_person", "recording"), SAID)
     held = taken(
         world,
         **words,
         summary=POISON[:200],
         occurred_at=POISON[:60],
         external_id=POISON,
-        caller={**WANG, "name": POISON[:80], "address": POISON, "contact": POISON},
+        caller={**WANG, "name": SAID[:80], "address": SAID, "contact": SAID},
         facts=classified(world),
     ).held
     held = acted(world, dora, held, step_doing(world, held, "dispatch"), unit="police")
