@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from flask import request, session
 
@@ -310,13 +310,18 @@ def _role_names(work: Work) -> list[tuple[str, Text]]:
 
 def own_address(wanted: str | None) -> str:
     """Return `wanted` when it is an address on this site, else the desk: nobody is sent elsewhere."""
-    if not wanted or not wanted.startswith("/") or len(wanted) > 1000:
+    if not wanted or not wanted.startswith("/") or wanted.startswith("//") or len(wanted) > 1000:
         return "/"
     if "\\" in wanted or any(ord(c) < 0x21 or ord(c) == 0x7F for c in wanted):
         return "/"
-    parts = urlsplit(wanted)
-    elsewhere = parts.scheme or parts.netloc or wanted.startswith("//")
-    return "/" if elsewhere or parts.path in ("/sign-in", "/sign-out") else wanted
+    path = unquote(urlsplit(wanted).path)
+    return wanted if _is_plain(path) and path not in ("/sign-in", "/sign-out") else "/"
+
+
+def _is_plain(path: str) -> bool:
+    """Tell whether a path that was decoded is the same one to whoever tidies it up once more."""
+    odd = "//" in path or "\\" in path or not path.isprintable()
+    return not odd and {".", ".."}.isdisjoint(path.split("/"))
 
 
 def mark_name() -> str:
