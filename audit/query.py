@@ -26,7 +26,7 @@ from audit.columns.search import Place, Search, Wanted
 from audit.columns.tail import Logs, Snapshot, next_offset, take, take_all
 from audit.proofs import entry_at
 from audit.state import load_state
-from core.errors import NotFound, invalid
+from core.errors import NotFound, no_cursor
 from core.times import instant_of, millis
 
 PARTIES = ("consumer", "provider", "department")
@@ -178,9 +178,7 @@ def _cursor(cursor: str) -> str:
     try:
         return str(UUID(cursor))
     except ValueError as wrong:
-        raise invalid(
-            "/cursor", "游标无效，请从第一页开始", "not a cursor of this list; start over"
-        ) from wrong
+        raise no_cursor() from wrong
 
 
 # --- bodies ---------------------------------------------------------------------------------------

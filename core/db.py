@@ -39,7 +39,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.types import NullType
 
-from core.errors import Invalid, invalid
+from core.errors import no_cursor
 
 metadata = MetaData(
     naming_convention={
@@ -228,7 +228,7 @@ def _read(key: ColumnElement[Any], value: Any) -> Any:
             return datetime.fromisoformat(value).astimezone(UTC)
     elif isinstance(key.type, NullType) or isinstance(value, str) == isinstance(key.type, String):
         return value
-    raise _no_cursor()
+    raise no_cursor()
 
 
 def _encode_cursor(values: list[Any]) -> str:
@@ -244,12 +244,8 @@ def _decode_cursor(cursor: str, size: int) -> list[Any]:
         if not all(isinstance(v, str | int | float) for v in values):
             raise ValueError
     except (ValueError, binascii.Error) as wrong:
-        raise _no_cursor() from wrong
+        raise no_cursor() from wrong
     return values
-
-
-def _no_cursor() -> Invalid:
-    return invalid("/cursor", "游标无效，请从第一页开始", "not a cursor of this list; start over")
 
 
 # --- schema ---------------------------------------------------------------------------------------

@@ -62,6 +62,11 @@ def invalid(pointer: str, zh: str, en: str, *, code: str = "invalid", cite: str 
     return Invalid([FieldError(pointer, Text(zh, en), code)], cite=cite)
 
 
+def no_cursor() -> Invalid:
+    """Return the refusal of a cursor that is none of the list which it was sent to."""
+    return invalid("/cursor", "游标无效，请从第一页开始", "not a cursor of this list; start over")
+
+
 class Unauthenticated(Refusal):
     """Nobody is signed in, or the credentials are wrong."""
 

@@ -17,7 +17,7 @@ from audit.query import find_records, record_by_id
 from audit.reading import QUERY
 from audit.searching import read_filters
 from audit.usage.parties import read_id
-from core.errors import invalid
+from core.errors import no_cursor
 from core.text import Text
 from core.whole import whole
 from core.work import Work
@@ -45,7 +45,7 @@ def closed_logs(work: Work, call: Call) -> Reply:
     found = past_logs(log_folder(work.settings))
     start = whole(call.cursor or "0", 0, len(found))
     if start is None:
-        raise invalid("/cursor", "游标无效，请从第一页开始", "not a cursor of this list; start over")
+        raise no_cursor()
     rows = [_view(log) for log in found[start : start + call.limit]]
     return listing(rows, str(start + call.limit) if len(found) > start + call.limit else None)
 

@@ -24,7 +24,7 @@ from audit.questions.given import grants_table, worktime_table
 from audit.questions.model import GRANTS, WORKTIME, Answer, Question, columns_of, shown
 from audit.questions.parameters import read_parameters
 from audit.reading import QUERY
-from core.errors import NotFound, invalid
+from core.errors import NotFound, no_cursor
 from core.text import Text
 from core.times import instant_of, millis
 from core.work import Work
@@ -91,7 +91,7 @@ def _place(cursor: str | None, now: datetime) -> tuple[datetime, int]:
         return instant_of(millis(now)), 0
     found = _CURSOR.fullmatch(cursor)
     if found is None or int(found[1]) > millis(now) or int(found[2]) >= ROWS_MOST:
-        raise invalid("/cursor", "游标无效，请从第一页开始", "not a cursor of this list; start over")
+        raise no_cursor()
     return instant_of(int(found[1])), int(found[2])
 
 

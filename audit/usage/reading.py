@@ -24,7 +24,7 @@ from audit.reading import QUERY
 from audit.usage.parties import PARTIES
 from core.cells import Cell
 from core.codes import code_in
-from core.errors import NotPermitted, invalid
+from core.errors import NotPermitted, invalid, no_cursor
 from core.periods import Period, read_period
 from core.text import Text
 from core.whole import whole
@@ -183,7 +183,7 @@ def _narrowed(query: Mapping[str, str]) -> dict[str, str]:
 def _offset(cursor: str | None) -> int:
     offset = whole(cursor, 0, _LINES_MOST) if cursor else 0
     if offset is None:
-        raise _no_cursor()
+        raise no_cursor()
     return offset
 
 
@@ -191,11 +191,7 @@ def _before(cursor: str | None) -> str | None:
     try:
         return str(UUID(cursor)) if cursor else None
     except ValueError:
-        raise _no_cursor() from None
-
-
-def _no_cursor() -> Exception:
-    return invalid("/cursor", "游标无效，请从第一页开始", "not a cursor of this list; start over")
+        raise no_cursor() from None
 
 
 def _rows(work: Work, expression: Any) -> list[Line]:
