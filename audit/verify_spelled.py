@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from audit.bodies import Line, is_erased
-from audit.columns.schema import NUMBERS, TEXTS
+from audit.columns.schema import NUMBERS, TEXTS, several_of
 from audit.record import VERSION, canonical
 
 _SHAPES = 8
@@ -134,8 +134,15 @@ def _misplaced(sealed: Sealed, rows: pa.RecordBatch) -> list[int]:
         pc.equal(rows["length"], pc.subtract(pc.subtract(ends, starts), 1)),
         pc.equal(envelopes, entries),
         pc.invert(rows["erased"]),
+        _same(rows["several"], several_of(rows["subject"])),
     )
     return _false_in(reduce(pc.and_, fits))
+
+
+def _same(one: pa.Array, other: pa.Array) -> pa.Array:
+    """Tell row by row whether two texts are equal, or both null."""
+    neither = pc.and_(pc.is_null(one), pc.is_null(other))
+    return pc.or_(pc.fill_null(pc.equal(one, other), False), neither)
 
 
 def _false_in(fits: pa.Array) -> list[int]:

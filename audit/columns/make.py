@@ -34,12 +34,12 @@ _HASH_BYTES = 1024 * 1024
 
 _WHOLE = ("log_index", "at", "offset", "length")
 """Whole numbers that differ little from row to row; they are kept as differences."""
-_PLAIN = ("id", "trace", "case", "ticket", "subject", "intent", *("ms", "bytes"), *_WHOLE)
+_PLAIN = ("id", "trace", "case", "ticket", "subject", "several", "intent", *("ms", "bytes"), *_WHOLE)
 """Columns in which hardly a value comes twice."""
-_QUICK = ("id", "case", "ticket", "subject")
-"""Columns that are looked through for a value and shrink little: to read them costs more than their space."""
 _MANY = ("case", "ticket", "trace", "subject", "actor", "address")
 _FEW = ("grant", "client", "dataset", "operation", "consumer", "provider", "department", "kind", "reason")
+_QUICK = ("id", "case", "ticket", "subject", "several", *_FEW)
+"""Columns that are looked through for a value: to read them costs more than the space of a quick codec."""
 _BLOOM = {
     **{name: {"ndv": GROUP, "fpp": 0.01} for name in _MANY},
     **{name: {"ndv": 2_048, "fpp": 0.01} for name in _FEW},

@@ -17,7 +17,7 @@ import pyarrow.json as pj
 
 from audit.bodies import Line, is_erased
 
-VERSION = b"1"
+VERSION = b"2"
 """Counts up when a column changes; blocks of another version are made again."""
 
 TEXTS = (
@@ -40,6 +40,7 @@ SCHEMA = pa.schema(
         ("at", pa.timestamp("us")),  # UTC, without a zone
         ("source", pa.string()),
         *((name, pa.string()) for name in TEXTS),
+        ("several", pa.string()),  # `subject` where it names several people: see `several_of`
         *NUMBERS.items(),
         ("erased", pa.bool_()),
         ("offset", pa.int64()),  # where the body lies in its file
@@ -76,7 +77,17 @@ def _joined(places: Mapping[str, pa.Array], envelopes: Sequence[bytes], bodies: 
     erased = pa.array([is_erased(body) for body in bodies], pa.bool_())
     at = pc.cast(pc.multiply(stamps.column("t"), 1000), pa.timestamp("us"))
     whole = {**places, **columns, "kind": stamps.column("k"), "at": at, "source": stamps.column("s")}
-    return pa.table({name: {**whole, "erased": erased}[name] for name in SCHEMA.names}, schema=SCHEMA)
+    derived = {"erased": erased, "several": several_of(columns["subject"])}
+    return pa.table({name: {**whole, **derived}[name] for name in SCHEMA.names}, schema=SCHEMA)
+
+
+def several_of(subjects: Any) -> Any:
+    """Return the texts that name several people, null for the others.
+
+    A person who is named alone is found by equality, for which there are filters; only these few texts have
+    to be looked through.
+    """
+    return pc.if_else(pc.match_substring(subjects, ","), subjects, pa.scalar(None, pa.string()))
 
 
 def _read_bodies(bodies: Sequence[bytes]) -> pa.Table:

@@ -33,8 +33,8 @@ AT_ONCE = 2_000
 _LAST = "~"
 """Greater than any id."""
 _TERM = '"{}" = ?'
-_TERMS = {"subject": "contains({0}, ?) AND contains(',' || {0} || ',', ',' || ? || ',')"}
-"""What must hold of a column, where that is not to be equal: a record may name several people."""
+_TERMS = {"several": "contains({0}, ?) AND contains(',' || {0} || ',', ',' || ? || ',')"}
+"""What must hold of a column, where that is not to be equal: a person is one of several."""
 
 
 class Place(NamedTuple):
@@ -67,10 +67,9 @@ class Wanted:
 
     def alternatives(self) -> list[Mapping[str, str]]:
         """Return what must be equal, once for each column of `any_of`: filters help with these only."""
-        if not self.any_of:
-            return [self.equal]
         possible = [name for name in self.any_of if self.equal.get(name, self.value) == self.value]
-        return [{**self.equal, name: self.value} for name in possible]
+        found = [{**self.equal, name: self.value} for name in possible] if self.any_of else [self.equal]
+        return [people for equal in found for people in _alone_or_not(equal)]
 
 
 class Search:
@@ -155,16 +154,14 @@ class Search:
 
     def _select(self, what: str, end: str, low: str, high: str) -> pa.Table:
         first, before = self._wanted.first, self._wanted.before
+        within, bounds = _within(low, high, first, before)
         passed, ends = self._passed_over()
         parts, values = [], []
         for equal in self._wanted.alternatives():
             own = [(_TERMS.get(name, _TERM), name, value) for name, value in equal.items()]
             terms = "".join(f" AND {term.format(name)}" for term, name, _ in own)
-            parts.append(
-                f"(SELECT {what} FROM records WHERE id > ? AND id <= ? AND id >= ? AND id < ?"
-                f"{terms}{passed}{end})"
-            )
-            values += [low, high, first, before]
+            parts.append(f"(SELECT {what} FROM records WHERE {within}{terms}{passed}{end})")
+            values += bounds
             values += [value for term, _, value in own for _ in range(term.count("?"))]
             values += ends
         blocks = tuple(
@@ -186,6 +183,29 @@ class Search:
     def _overlaps(self, block: Block, low: str, high: str) -> bool:
         footer = footer_of(block.path(self._snapshot.folder))
         return footer is None or (footer.least <= high and footer.greatest >= low)
+
+
+def _within(low: str, high: str, first: str, before: str) -> tuple[str, list[str]]:
+    """Return the terms that hold ids in bounds, and their values, without those that say nothing.
+
+    To compare ids all the same, they would have to be read of every row.
+    """
+    bounds = (
+        ("id > ?", low, ""),
+        ("id <= ?", high, _LAST),
+        ("id >= ?", first, ""),
+        ("id < ?", before, _LAST),
+    )
+    said = [(term, value) for term, value, open_end in bounds if value != open_end]
+    return " AND ".join(["id IS NOT NULL", *(term for term, _ in said)]), [value for _, value in said]
+
+
+def _alone_or_not(equal: Mapping[str, str]) -> list[Mapping[str, str]]:
+    """Return what must be equal, once more where it names a person who may be one of several."""
+    if "subject" not in equal:
+        return [equal]
+    others = {name: value for name, value in equal.items() if name != "subject"}
+    return [equal, {**others, "several": equal["subject"]}]
 
 
 def _greatest(group: Group) -> str:

@@ -8,7 +8,7 @@ import ibis
 
 from audit.questions.parts import Span, all_calls, ascending, day, day_number, instant, volume
 from audit.questions.tables import PERMITTED, Expression, grants, worktime
-from core.periods import day_of
+from core.periods import day_of, midnight
 
 _c = ibis._
 HISTORY_DAYS = 28
@@ -49,15 +49,19 @@ def volume_spikes(span: Span, measure: str, deviations: float, least: int) -> Ex
     and at least `least`. A day without calls counts as none, and a grant is judged from the eighth day after
     its first call on.
     """
-    calls = all_calls().filter(_c.grant.notnull(), _c["at"] < instant(span.until)).mutate(day=day(_c.at))
-    daily = calls.group_by("grant", "day").aggregate(value=volume()[measure])
+    calls = all_calls().filter(_c.grant.notnull(), _c["at"] < instant(span.until))
+    # What lies further back matters only in that there was a first call: days are counted of a short time.
+    began = calls.group_by("grant").aggregate(first_call=_c["at"].min())
+    earliest = day_of(span.since) - timedelta(days=HISTORY_DAYS)
+    lately = calls.filter(_c["at"] >= instant(midnight(earliest))).mutate(day=day(_c.at))
+    daily = lately.group_by("grant", "day").aggregate(value=volume()[measure])
     daily = daily.mutate(day_number=day_number(_c.day), size=_c.value.cast("float64"))
     before = ibis.window(group_by="grant", order_by="day_number", range=(-HISTORY_DAYS, -1))
     seen = daily.mutate(
         total=_c["size"].sum().over(before).fill_null(0.0),
         squares=(_c["size"] * _c["size"]).sum().over(before).fill_null(0.0),
-        first_day=_c.day_number.min().over(ibis.window(group_by="grant")),
     )
+    seen = seen.join(began, "grant").mutate(first_day=day_number(day(_c.first_call)))
     known = seen.mutate(history=ibis.least(_c.day_number - _c.first_day, HISTORY_DAYS))
     known = known.filter(_c.history >= LEAST_HISTORY, _c.day >= day_of(span.since), _c.value >= least)
     judged = known.mutate(mean=_c.total / _c.history).mutate(

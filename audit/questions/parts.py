@@ -59,14 +59,15 @@ def all_calls() -> Expression:
     return records.filter(_c.kind.isin(CALLS))
 
 
-def names(subject: str) -> Expression:
-    """Tell whether a record names a subject. Raises ValueError for what is no digest of one.
+def naming(found: Expression, subject: str) -> Expression:
+    """Return the records that name a subject, alone or among several. Raises ValueError for no digest of one.
 
     A record that names several has their digests in a row, all of one length, so none hides in another.
+    Whoever is named alone is found by equality, which engines have filters for.
     """
     if len(subject) != DIGEST_CHARS:
         raise ValueError("not the digest of a subject")
-    return _c.subject.contains(subject)
+    return found.filter(_c.subject == subject).union(found.filter(_c.several.contains(subject)))
 
 
 def day(at: Expression) -> Expression:

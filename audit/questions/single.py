@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import ibis
 
-from audit.questions.parts import Span, instant, listed, names, seconds
+from audit.questions.parts import Span, instant, listed, naming, seconds
 from audit.questions.tables import CALLS, HEARTBEAT, INTENT, QUERY, STREAM_BEGUN, Expression, records
 
 _c = ibis._
@@ -24,13 +24,13 @@ def find_records(span: Span, **equal: str | None) -> Expression:
         found = found.filter(
             (_c.consumer == department) | (_c.provider == department) | (_c.department == department)
         )
-    return listed(found if subject is None else found.filter(names(subject)))
+    return listed(found if subject is None else naming(found, subject))
 
 
 def accesses_of_citizen(span: Span, subject: str) -> Expression:
     """Return every call that asked for the record of one person, by the digest of name and value."""
     calls = span.of(records).filter(_c.kind.isin((*CALLS, INTENT, STREAM_BEGUN)))
-    return listed(calls.filter(names(subject)))
+    return listed(naming(calls, subject))
 
 
 def orphan_intents(span: Span, minutes: int, now: datetime) -> Expression:

@@ -15,7 +15,7 @@ Expression = Any
 INSTANT = "timestamp(6)"
 _STRINGS = (
     "id kind source consumer provider department actor client grant dataset operation method purpose"
-    " decision reason case ticket trace address subject intent log"
+    " decision reason case ticket trace address subject several intent log"
 )
 records = ibis.table(
     {

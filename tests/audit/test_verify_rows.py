@@ -65,6 +65,7 @@ def earlier_end(rows: Rows) -> None:
 WRONG: dict[str, Callable[[Rows], None]] = {
     "another place": lambda rows: rows[4].update(offset=rows[4]["offset"] + 1),
     "another length": lambda rows: rows[-1].update(length=rows[-1]["length"] - 1),
+    "a person among several who is not": lambda rows: rows[4].update(several="a,b"),
     "no place": lambda rows: rows[4].update(offset=None),
     "no length": lambda rows: rows[0].update(length=None),
     "before the file": lambda rows: rows[0].update(offset=-1),

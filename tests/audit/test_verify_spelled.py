@@ -81,7 +81,14 @@ def test_bodies_of_many_shapes_are_spelled_side_by_side() -> None:
 
 @pytest.mark.parametrize("name", SCHEMA.names)
 def test_a_row_with_another_value_in_any_column_is_in_doubt(name: str) -> None:
-    everything = {**dict.fromkeys(TEXTS, "x"), "status": 200, "rows": 2, "bytes": 3, "ms": 4.5}
+    everything = {
+        **dict.fromkeys(TEXTS, "x"),
+        "subject": "x,y",
+        "status": 200,
+        "rows": 2,
+        "bytes": 3,
+        "ms": 4.5,
+    }
     made = [access(START, "gw1.1", **everything) for _ in range(4)]
     log = sealed([one.body for one in made], [one.envelope for one in made])
     rows = rows_of(log).to_pylist()
@@ -91,6 +98,15 @@ def test_a_row_with_another_value_in_any_column_is_in_doubt(name: str) -> None:
             continue  # rows are taken by their log indexes
         changed = rows[2][name].replace(microsecond=1) if name == "at" else value
         assert doubted(log, [*rows[:2], {**rows[2], name: changed}, rows[3]]) == [2], changed
+
+
+@pytest.mark.parametrize("people", [None, "a"])
+@pytest.mark.parametrize("several", ["", "a", "a,b"])
+def test_whoever_is_not_one_of_several_is_not_said_to_be(people: str | None, several: str) -> None:
+    log = sealed([usual_body(subject=people)])
+    row = rows_of(log).to_pylist()[0]
+    assert doubted(log, [row]) == []
+    assert doubted(log, [{**row, "several": several}]) == [0]
 
 
 def usual_body(**fields: Any) -> bytes:

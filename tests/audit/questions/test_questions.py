@@ -84,6 +84,14 @@ def test_a_day_far_over_the_mean_of_the_28_before_is_a_spike(story: Story) -> No
     assert spikes(story, measure="rows", least=1) == [("G-1", 50, 10.0, 0.0, 28)]
 
 
+def test_the_first_day_of_a_period_is_judged_by_the_28_before_it(story: Story) -> None:
+    first = NOON - 10 * DAY
+    steady = [call(first - n * DAY) for n in range(1, 29)]
+    earlier = [call(first - 29 * DAY + i * MINUTE) for i in range(50)]
+    story.happened(*earlier, *steady, *(call(first + i * MINUTE) for i in range(1, 6)))
+    assert spikes(story) == [("G-1", 5, 1.0, 0.0, 28)]
+
+
 def test_days_without_calls_count_as_zero(story: Story) -> None:
     story.happened(
         call(NOON - 30 * DAY), call(NOON - 14 * DAY), *(call(NOON - i * MINUTE) for i in range(1, 8))
