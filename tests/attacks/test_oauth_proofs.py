@@ -112,7 +112,18 @@ def test_14_the_proof_is_for_this_method_and_this_address(city: tuple[World, Cli
         {"jwk": dict(EC.jwk)},
         {"crit": ["exp"]},
     ],
-    ids=str,
+    ids=[
+        "no typ",
+        "another typ",
+        "no signature",
+        "RSA 1.5",
+        "shared key",
+        "no key",
+        "private key",
+        "key that is shared",
+        "key of somebody else",
+        "unknown demand",
+    ],
 )
 def test_14_a_proof_with_another_header_is_refused(
     city: tuple[World, Client], header: dict[str, Any]
