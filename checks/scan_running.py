@@ -44,20 +44,12 @@ SQLMAP = ("--batch", "--technique", "BEUS", "--dbms", "SQLite", "--flush-session
 
 def main() -> int:
     """Run everything; return how much was found."""
-    from tests.clients.town import Town  # the whole product: whoever only reads reports needs none of it
+    from tests.clients.town import running  # the whole product: whoever only reads reports needs none of it
 
-    folder = Path(tempfile.mkdtemp(prefix="scan-"))
-    (folder / "town").mkdir()
-    town = Town(folder, "standard")
-    os.environ["SSL_CERT_FILE"] = str(town.authority.file)
     found: list[str] = []
-    try:
-        town.start()
-        for name, scan in (("testssl", weak_tls), ("sqlmap", injections), ("wapiti", holes)):
-            found += told(name, scan(town, folder))
-    finally:
-        town.stop()
-        shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix="scan-") as name, running(Path(name), "standard") as town:
+        for tool, scan in (("testssl", weak_tls), ("sqlmap", injections), ("wapiti", holes)):
+            found += told(tool, scan(town, Path(name)))
     return len(found)
 
 

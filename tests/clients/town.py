@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 import schemas
@@ -22,7 +24,7 @@ from tests import leaks
 from tests.clients.authority import Authority, Issued
 from tests.clients.front import OWN_ADDRESS, Front
 from tests.servers.conftest import Deployment
-from tests.tools import need, need_npm, need_venv
+from tests.tools import CLIENTS, need, need_npm, need_venv
 
 DRAFT = Path(__file__).parents[2] / "demo" / "data" / "divisions.yaml"
 ASKED = "rows?select=code,name&street_code=eq.429005001&limit=3"
@@ -59,9 +61,10 @@ class Town:
     """One deployment behind its front."""
 
     def __init__(self, folder: Path, profile: str) -> None:
-        self.place = Deployment(folder / "town")
-        front = folder / "front"
+        front, town = folder / "front", folder / "town"
         front.mkdir()
+        town.mkdir()
+        self.place = Deployment(town)
         self.authority = Authority(front)
         self.front = Front(front, self.authority)
         self.issuer, self.gateway = self.front.url(self.front.people), self.front.url(self.front.data)
@@ -171,15 +174,13 @@ class Town:
 
     def do(self, client: str, tasks: Iterable[dict[str, Any]]) -> dict[str, Outcome]:
         """Have somebody else's client do tasks; return what came of each."""
-        script = Path(__file__).parent / "systems" / client
-        is_node = client.endswith(".mjs")
-        if is_node:
-            need_npm("systems")
-        runner = need("node") if is_node else need_venv("systems")
         told = {"issuer": self.issuer, "gateway": self.gateway, "url": self.url, "tasks": list(tasks)}
-        if not is_node:
-            told["ca"] = str(self.authority.file)
-        trusting = dict.fromkeys(TRUST, str(self.authority.file))
+        authority = str(self.authority.file)
+        if client.endswith(".mjs"):
+            runner, script = need("node"), need_npm("systems") / client
+        else:
+            runner, script = need_venv("systems"), CLIENTS / "systems" / client
+            told["ca"] = authority
         done = subprocess.run(
             [runner, str(script)],
             input=json.dumps(told),
@@ -187,10 +188,24 @@ class Town:
             text=True,
             timeout=90,
             check=False,
-            env={**os.environ, **trusting, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, **dict.fromkeys(TRUST, authority), "PYTHONDONTWRITEBYTECODE": "1"},
         )
         assert done.returncode == 0, f"{done.stderr}\n{self.front.log()}\n{self.place.log()}"
         return dict(json.loads(done.stdout))
+
+
+@contextmanager
+def running(folder: Path, profile: str) -> Iterator[Town]:
+    """Yield a town that is stopped in the end; until then this process trusts its authority."""
+    need("/usr/sbin/nginx")
+    town = Town(folder, profile)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(town.authority.file))
+        try:
+            town.start()
+            yield town
+        finally:
+            town.stop()
 
 
 def published(provider: Party) -> str:
