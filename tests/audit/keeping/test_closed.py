@@ -16,7 +16,7 @@ from audit.alarms import alarms
 from audit.bodies import erased_line, is_erased, read_bodies
 from audit.checking import verifier
 from audit.columns.coverage import coverage_now
-from audit.columns.maker import SEALED, Maker, announcing
+from audit.columns.maker import SEALED, Maker, announcing, behind
 from audit.columns.renewal import requests
 from audit.files import Inconsistent
 from audit.keeping import erasing, keeper, retention
@@ -284,6 +284,18 @@ def test_blocks_of_a_closed_log_are_made_again_on_record(later: Town, records: l
     filters = Filters(equal={"consumer": "dept-carol"})
     found = find_records(None, folder, filters, engine=later.engine, limit=50).items
     assert len([one for one in found if not one.erased]) == 19
+
+
+def test_blocks_of_a_closed_log_that_an_earlier_version_made_are_made_again(later: Town) -> None:
+    folder = past(later)
+    made = {path: path.read_bytes() for path in (folder / "columns").glob("*/*.parquet")}
+    for path, raw in made.items():
+        path.write_bytes(raw.replace(b"shuxiang.columns", b"shuxiang.earlier"))
+    assert behind(folder) > 0
+    for _ in made:
+        keep(later)
+    assert behind(folder) == 0
+    assert {path: path.read_bytes() for path in made} == made
 
 
 def test_what_is_said_of_one_log_excuses_nothing_in_another(later: Town, records: list[str]) -> None:
