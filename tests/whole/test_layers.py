@@ -26,7 +26,17 @@ LAYERS = [
     "supervision",
     "hotline",
 ]
-COMPOSITION = ["ties", "app", "permissions", "setup_deployment", "serve", "wsgi", "control", "commands", "cli"]
+COMPOSITION = [
+    "ties",
+    "app",
+    "permissions",
+    "setup_deployment",
+    "serve",
+    "wsgi",
+    "control",
+    "commands",
+    "cli",
+]
 """What puts packages together, in the order in which these may import each other."""
 WITH_DEMO = {"commands", "cli"}
 OURS = {*LAYERS, *COMPOSITION, "demo", "tests"}

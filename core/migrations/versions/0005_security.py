@@ -91,7 +91,9 @@ def _identities() -> None:
         sa.Column("linked_at", sa.String(27), nullable=False),
         sa.Column("linked_by", sa.String(80), nullable=False),
         sa.Column("used_at", sa.String(27), nullable=True),
-        sa.ForeignKeyConstraint(["login"], ["accounts.login"], name=op.f("fk_account_identities_login_accounts")),
+        sa.ForeignKeyConstraint(
+            ["login"], ["accounts.login"], name=op.f("fk_account_identities_login_accounts")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account_identities")),
         sa.UniqueConstraint("issuer", "subject", name=op.f("uq_account_identities_issuer")),
     )
@@ -100,7 +102,9 @@ def _identities() -> None:
 
 def _without_administrators() -> None:
     op.drop_table("role_proposals")
-    rows = op.get_bind().execute(sa.text("SELECT login, admin_role FROM accounts WHERE admin_role IS NOT NULL"))
+    rows = op.get_bind().execute(
+        sa.text("SELECT login, admin_role FROM accounts WHERE admin_role IS NOT NULL")
+    )
     held = {row.login: [row.admin_role] for row in rows}
     op.execute("ALTER TABLE accounts DROP COLUMN admin_role")
     _set_roles(held)
@@ -155,7 +159,14 @@ def _without_calls() -> None:
 
 # --- how systems authenticate ------------------------------------------------------------------------
 
-_OF_SYSTEMS = ("auth_method", "token_binding", "tls_subject", "method_approved_at", "method_approved_by", "change")
+_OF_SYSTEMS = (
+    "auth_method",
+    "token_binding",
+    "tls_subject",
+    "method_approved_at",
+    "method_approved_by",
+    "change",
+)
 
 
 def _systems() -> None:
@@ -231,7 +242,6 @@ def _people() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_recovery_codes")),
     )
     op.create_index(op.f("ix_recovery_codes_login"), "recovery_codes", ["login"])
-
 
     op.create_table(
         "failed_tries",
