@@ -11,7 +11,6 @@ What may hold them, and why, is in `KEEPS`. Nothing else is left out.
 from __future__ import annotations
 
 import base64
-import gzip
 import io
 import json
 import logging
@@ -19,6 +18,7 @@ import re
 import secrets
 import urllib.parse
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -116,13 +116,13 @@ def _files(folders: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
         for path in (p for p in folder.rglob("*") if p.is_file()):
             name = path.relative_to(folder).as_posix()
             if not name.endswith(tuple(KEEPS)) and LEDGER.copies.get(path) != path.stat().st_mtime_ns:
-                yield name, unpacked(LEDGER.news(path.read_bytes().rstrip(b"\0")))
+                yield name, unpacked(LEDGER.news(path.read_bytes()))
 
 
 def unpacked(raw: bytes) -> bytes:
     """Return what a file says, with what is packed in it unpacked: workbooks, archives, columns."""
     if raw.startswith(b"\x1f\x8b"):
-        return gzip.decompress(raw)
+        return zlib.decompressobj(31).decompress(raw)  # what is being written has no end yet
     if raw.startswith(b"PK\3\4"):
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             return b"\n".join(archive.read(name) for name in archive.namelist())
@@ -130,7 +130,7 @@ def unpacked(raw: bytes) -> bytes:
         from pyarrow import parquet
 
         return str(parquet.read_table(io.BytesIO(raw)).to_pylist()).encode()
-    return raw
+    return raw.rstrip(b"\0")
 
 
 def found_in(places: Iterable[tuple[str, bytes]], used: Mapping[str, str]) -> list[str]:

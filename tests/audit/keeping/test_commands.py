@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import shutil
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ def test_deleting_tells_how_far_it_is(old_town: Town, monkeypatch: pytest.Monkey
 
 def test_nothing_is_served_under_the_name_of_a_log_that_does_not_lie_there(terminal: Terminal) -> None:
     terminal.name("audit.example.cn/log-2027")
+    (terminal.data / "keys" / "pseudonym.key").write_bytes(secrets.token_bytes(32))
     place = ["--config", str(terminal.config), "--data", str(terminal.data)]
     done = CliRunner().invoke(cli.main, [*place, "serve"])
     assert done.exit_code == 1

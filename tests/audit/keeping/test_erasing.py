@@ -172,7 +172,7 @@ def test_records_that_lie_in_no_block_are_an_alarm_before_questions_stop(
     assert not any("lie in no block" in alarm.en for alarm in alarms(town.settings, town.now))
 
 
-STEPS = ["insert_outbox", "_erase_one", "ask_renewal", "requests", "units_holding"]
+STEPS = ["insert_outbox", "_erase_one", "ask_renewal", "is_awaited", "units_holding"]
 
 
 @pytest.mark.parametrize("step", STEPS)
