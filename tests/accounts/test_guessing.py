@@ -15,6 +15,8 @@ from core.work import SYSTEM
 from tests.accounts.browser import LOGIN, PASSWORD, WRONG, Browser
 from web.auth import NOBODY
 
+pytestmark = pytest.mark.long
+
 
 def lock_out(world: Any, address: str = "203.0.113.9") -> None:
     """Somebody elsewhere types wrong passwords until the account is locked."""

@@ -15,6 +15,8 @@ from tests.hotline.conftest import make_city
 from tests.hotline.kit import WANG, answered_ticket, taken
 from tests.hotline.test_console import token
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def city(tmp_path: Path, template_database: Path) -> Iterator[World]:

@@ -21,6 +21,8 @@ import schemas
 from tests.conftest import make_world
 from tests.stories import System, active_client, active_grant
 
+pytestmark = pytest.mark.long
+
 FORM = "application/x-www-form-urlencoded"
 FLOW = "grant_type=client_credentials"
 

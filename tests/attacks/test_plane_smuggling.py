@@ -11,6 +11,8 @@ import pytest
 from tests.gateway.plane_kit import Access, Kit, until, url
 from tests.gateway.providers import json_answer
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ["tests.gateway.plane_fixtures"]
 
 CHANGE = url("api", "call/change")

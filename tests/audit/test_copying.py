@@ -26,6 +26,8 @@ from audit.verify import verify
 from core.settings import Settings
 from tests.audit.logs import START, VKEY, Log, access, settings_of
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def second(tmp_path: Path) -> Path:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from audit.merkle import (
     verify_consistency,
     verify_inclusion,
 )
+
+pytestmark = pytest.mark.long
 
 LEAVES = [leaf_hash(i.to_bytes(2, "big")) for i in range(300)]
 ROOTS: dict[tuple[int, int], bytes] = {}

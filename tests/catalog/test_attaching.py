@@ -31,6 +31,8 @@ from tests.catalog.entries import (
     seen_by,
 )
 
+pytestmark = pytest.mark.long
+
 DATE = {"name": "date", "in": "path"}
 LOCAL = (ip_network("127.0.0.1/32"),)
 

@@ -19,6 +19,8 @@ from core.work import SYSTEM, Actor
 from tests.cast import alice, ann, bob, carol
 from tests.catalog.entries import TABLE, acted, entry, objections, registered
 
+pytestmark = pytest.mark.long
+
 PEOPLE = "姓名 公民身份号码 户籍地址 民族 婚姻状况 联系电话"
 
 

@@ -6,6 +6,8 @@ import re
 from html import unescape
 from typing import Any
 
+import pytest
+
 from catalog.forms import DISTRIBUTION, ENTRY, write_form
 from tests.cast import alice, bob, carol
 from tests.catalog.entries import (
@@ -20,6 +22,8 @@ from tests.catalog.entries import (
     registered,
     seen_by,
 )
+
+pytestmark = pytest.mark.long
 
 
 def send(browser: Any, page: str, fields: Any, action: str | None = None) -> Any:

@@ -21,6 +21,8 @@ from tests.gateway.plane_kit import CODES, Access, Kit, Response, url
 from tests.gateway.providers import json_answer
 from tests.gateway.structured import Member, Token, read_list
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ["tests.gateway.plane_fixtures"]
 
 NOW = datetime(2026, 2, 16, 2, 27, 14, tzinfo=UTC)

@@ -13,6 +13,8 @@ from gateway.present import application_view
 from tests.cast import alice, bob, carol
 from tests.stories import CONDITION, OFFERS, active_client, offered, submitted_application
 
+pytestmark = pytest.mark.long
+
 BASIS = {"level": "law", "title": "中华人民共和国数据安全法", "article": "第二十一条"}
 TERM = {"term_days": 30}
 

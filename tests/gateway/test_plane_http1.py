@@ -12,6 +12,8 @@ from gateway.http1 import Patience, Server, ServerConnection
 from gateway.messages import BodyRefused, Request
 from gateway.reply import Reply
 
+pytestmark = pytest.mark.long
+
 QUICK = Patience(head=0.2, body=0.2, idle=0.3, stall=0.3, linger=0.2)
 Story = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

@@ -23,6 +23,8 @@ from gateway.upstream import Provider as Client
 from tests.gateway.plane_kit import Access, Kit, Response, free_port, until, url
 from tests.gateway.providers import drip, http, json_answer, self_signed, silence
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ["tests.gateway.plane_fixtures"]
 
 SECRET = b"internal detail of the provider"

@@ -12,6 +12,8 @@ from gateway.applications import act_on_application, attach, find_application, l
 from tests.cast import alice, bill, bob, carol, mallory
 from tests.stories import STATEMENT, active_client, offered, submitted_application
 
+pytestmark = pytest.mark.long
+
 TERM = {"term_days": 30}
 PDF = b"%PDF-1.7\n% a scan\n"
 

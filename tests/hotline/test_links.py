@@ -26,6 +26,8 @@ from tests.gateway.plane_kit import Kit
 from tests.hotline.kit import dispatched_ticket, step_doing, taken
 from tests.stories import active_client, active_grant, offered, submitted_application
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ["tests.gateway.plane_fixtures"]
 
 desk_system = Actor("desk", "Desk", "hotline_office", frozenset({"consumer"}), "pseudonym-of-desk")

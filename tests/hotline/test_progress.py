@@ -12,6 +12,8 @@ from tests.cast import hans, otto
 from tests.conftest import World
 from tests.hotline.kit import acted, classified, dispatched_ticket, step_doing, step_emitting, taken
 
+pytestmark = pytest.mark.long
+
 
 def asked(world: World, number: str, code: str) -> tuple[int, dict[str, object]]:
     client = world.app.test_client()

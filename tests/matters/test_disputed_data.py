@@ -18,6 +18,8 @@ from matters.opening import open_matter
 from tests.cast import alice, bob, carol, dave
 from tests.stories import active_grant
 
+pytestmark = pytest.mark.long
+
 DOUBT = "张三丰的住址有误，电话 13800138000"
 
 

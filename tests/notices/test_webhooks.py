@@ -25,6 +25,8 @@ from tests.gateway.providers import Provider, drip, http, silence
 from tests.notices.receivers import by_webhook, certified, post, verified
 from tests.notices.sending import killed_while_sending, reason, send, states
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def receiver() -> Iterator[Provider]:

@@ -13,6 +13,8 @@ from tests.rules.books import calendar, shipped
 from tests.sharing.telling import at, end_of_workday
 from tests.sharing.test_table import GANZHOU, QIANJIANG
 
+pytestmark = pytest.mark.long
+
 CONDITIONAL = {"share_class": "conditional"}
 UNCONDITIONAL = {"share_class": "unconditional", "controlled_params": False}
 YEARS = at("2024-01-01T00:00"), at("2026-11-30T00:00")

@@ -19,6 +19,8 @@ from supervision import rollup, store
 from supervision.rollup import last_call, rebuild, roll_up
 from tests.supervision.records import START, parties, record, recount, some_records, stream
 
+pytestmark = pytest.mark.long
+
 ORIGIN = "audit.example.cn/log"
 TABLES = (store.call_days, store.call_months, store.last_calls, store.call_positions)
 

@@ -12,6 +12,8 @@ from cases.decisions import DECISIONS
 from tests.conftest import World
 from web.http import Route
 
+pytestmark = pytest.mark.long
+
 BOOKS = sorted((Path(__file__).parents[2] / "rulebooks").glob("*/*.yaml"))
 DECIDES = re.compile(r"^(approve|refuse|grant|suspend|resume|reclaim|terminate|decide|settle|order)")
 """How the names of steps begin that decide on what others want or hold."""

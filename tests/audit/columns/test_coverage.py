@@ -16,6 +16,8 @@ from audit.state import load_state
 from tests.audit.columns.story import grown, make_all, maker, small_blocks
 from tests.audit.logs import START, Log, access
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:

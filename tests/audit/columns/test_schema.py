@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from audit.bodies import Line, erased_line
 from audit.columns.schema import NUMBERS, SCHEMA, TEXTS, table_of, unsealed_table
 from audit.record import make_envelope
 from tests.audit.logs import START, access
+
+pytestmark = pytest.mark.long
 
 BOUNDS = {"status": 2**31, "rows": 2**63, "bytes": 2**63}
 

@@ -24,6 +24,8 @@ from tests.audit.console.calls import DIVISIONS, MORNING, POISON, Calls, call, s
 from tests.audit.questions.story import event
 from tests.cast import carol, dave
 
+pytestmark = pytest.mark.long
+
 
 def newest_query(calls: Calls) -> Any:
     """What the newest `audit.query` record says."""

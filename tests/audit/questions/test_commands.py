@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 from rich.cells import cell_len
 
@@ -13,6 +14,8 @@ import cli
 from tests.audit.questions.story import DAY, HOUR, call
 from tests.audit.questions.test_asking import put, queries
 from tests.conftest import CONFIG, World
+
+pytestmark = pytest.mark.long
 
 
 def run(world: World, *words: str) -> Result:

@@ -17,6 +17,8 @@ from hotline.imports.model import LONGEST_CELL, MOST_COLUMNS, MOST_ROWS
 from hotline.imports.sheets import MOST_CELLS, MOST_TEXTS, read_table
 from tests.hotline.imports.tables import csv_of, row, xlsx_of
 
+pytestmark = pytest.mark.long
+
 
 def refusal(content: bytes) -> str:
     with pytest.raises(Invalid) as wrong:

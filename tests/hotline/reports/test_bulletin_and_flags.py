@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from hotline.reports.bulletin import read_bulletin
 from hotline.reports.commands import rebuild
 from hotline.reports.console import bulletin_alone
@@ -13,6 +15,8 @@ from hotline.reports.report import read_report, wanted
 from hotline.statistics.publishing import publish_statistics, read_statistics, statistics_file
 from hotline.statistics.store import read_rows
 from tests.hotline.reports.city import ANSWER, act, dispatched, hans, lea, new_ticket, olive
+
+pytestmark = pytest.mark.long
 
 FEBRUARY = {"period": "month", "at": "2026-02"}
 

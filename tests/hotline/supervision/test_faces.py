@@ -23,6 +23,8 @@ from tests.hotline.supervision.people import (
     swept,
 )
 
+pytestmark = pytest.mark.long
+
 ISSUE = {"trigger": "overdue", "notice": "请抓紧办理"}
 
 
