@@ -35,7 +35,7 @@ test: install ## The default test suite (under two minutes).
 	$(BIN)/python -m pytest
 
 test-all: test ## Every test: also the long ones, a browser and the real processes.
-	$(BIN)/python -m pytest --no-loadscope-reorder -m 'long or browser or servers'
+	$(BIN)/python -m pytest -n $$(($$(nproc) + 1)) --no-loadscope-reorder -m 'long or browser or servers'
 
 lint: install ## Style and types.
 	$(BIN)/ruff check .
