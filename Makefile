@@ -35,7 +35,10 @@ test: install ## The default test suite (under two minutes).
 	$(BIN)/python -m pytest
 
 test-all: test ## Every test: also the long ones, a browser and the real processes.
-	$(BIN)/python -m pytest -n $$(($$(nproc) + 1)) --no-loadscope-reorder -m 'long or browser or servers'
+	$(BIN)/python -m pytest -n $$(($$(nproc) + 1)) --no-loadscope-reorder -m '(long or browser or servers) and not night'
+
+test-night: install ## What takes minutes and is in no other suite: kill loops, the whole month, every question on a cluster.
+	$(BIN)/python -m pytest --no-loadscope-reorder -m night
 
 lint: install ## Style and types.
 	$(BIN)/ruff check .
@@ -88,4 +91,4 @@ clean: ## Remove the demo's state and everything built.
 	rm -rf var build dist sbom.cdx.json *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help install run test test-all lint scan scan-running sbom audit-dependencies fuzz check bench constraints clean
+.PHONY: help install run test test-all test-night lint scan scan-running sbom audit-dependencies fuzz check bench constraints clean

@@ -105,7 +105,7 @@ def test_only_what_runs_counts_as_needed() -> None:
     assert "werkzeug" in found["flask"]
 
 
-@pytest.mark.long
+@pytest.mark.night
 def test_the_bill_of_materials_names_what_is_installed(tmp_path: Path) -> None:
     python = ROOT / ".venv" / "checks" / "bin" / "python"
     if not python.exists():

@@ -32,7 +32,7 @@ from tests.servers.conftest import Deployment
 from tests.servers.test_serve import processes_of
 from ties import TIES
 
-pytestmark = [pytest.mark.servers, pytest.mark.long, pytest.mark.takes(40)]
+pytestmark = pytest.mark.night
 ROOT = Path(__file__).parents[2]
 
 

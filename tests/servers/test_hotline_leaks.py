@@ -32,7 +32,7 @@ from tests.hotline.imports.tables import HEAD, csv_of, xlsx_of
 from tests.notices.receivers import mail_server
 from tests.servers.conftest import Deployment
 
-pytestmark = [pytest.mark.servers, pytest.mark.long, pytest.mark.takes(50)]
+pytestmark = pytest.mark.night
 TOPIC = "street_lights"
 
 

@@ -107,8 +107,7 @@ def test_a_small_month_adds_up(city: Any) -> None:
     check(city, play(city, 7, **SMALL), SMALL["applications"])
 
 
-@pytest.mark.long
-@pytest.mark.takes(60)
+@pytest.mark.night
 def test_a_month_of_a_whole_city_adds_up(world: Any) -> None:
     unhurried(world)
     check(world, play(world, 11, **WHOLE), WHOLE["applications"])

@@ -26,7 +26,7 @@ from core.times import utc_now
 from tests.audit.logs import ORIGIN, SIGNERS, Log, access, settings_of
 from tests.audit.witness.stories import Served
 
-pytestmark = [pytest.mark.long, pytest.mark.takes(15)]
+pytestmark = pytest.mark.night
 
 HERE = Path(__file__).parents[3]
 SEALER = """

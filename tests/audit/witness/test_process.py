@@ -129,6 +129,7 @@ def test_two_logs_pressed_by_many_at_once_never_both_win(office: Office) -> None
     assert len(beyond) == 1, sorted(won)
 
 
+@pytest.mark.night
 def test_killed_without_warning_it_never_cosigns_less_or_other_than_before(office: Office) -> None:
     told: list[tuple[int, bool]] = []
     stop = threading.Event()
@@ -155,6 +156,7 @@ def test_killed_without_warning_it_never_cosigns_less_or_other_than_before(offic
     assert len({is_fork for size, is_fork in told if size > 40}) <= 1
 
 
+@pytest.mark.night
 def test_a_whole_deployment_put_back_to_yesterday_is_refused_and_the_witness_named(
     deployment: Deployment, tmp_path: Path
 ) -> None:
