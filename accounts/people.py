@@ -110,8 +110,9 @@ def reset(work: Work, account: Account) -> str:
     """Do what `reset_password` does, for a caller who has checked that the actor may."""
     password = one_time_password()
     _set_password(work, account, hash_password(password), must_change=True)
-    store.end_sessions(work.tx, account.login, work.now)
-    note(work, "password_reset", account)
+    ended = store.end_sessions(work.tx, account.login, work.now)
+    tokens = store.end_tokens(work.tx, account.login, work.now)
+    note(work, "password_reset", account, sessions_ended=ended, tokens_ended=tokens)
     tell_department(work, account.department, RESET)
     return password
 

@@ -77,14 +77,15 @@ def sign_in(work: Work, attempt: Attempt, client: Client = SOMEWHERE) -> str | N
     Failures are counted in this transaction, so attempts made side by side count one by one. A right password
     does not wipe out those of codes. Raises TooMany for an address from which too much failed.
     """
-    must_not_flood(work, client)
     account = store.account(work.tx, attempt.login, lock=True)
+    key = None if account is None else key_of(work.settings, account.login, client)
+    if key is None:  # a browser that is known has a count of its own: no neighbour shuts it out
+        must_not_flood(work, client)
     if account is None:
         count_for_address(work, client)
         record(work, "account.sign_in_failed", {"account": None, "at": "sign_in", "locked": False})
         return None
     fits = attempt.verified and attempt.checked_against == account.password_hash
-    key = key_of(work.settings, account.login, client)
     if not fits or not may_sign_in(work, account, key):
         count_for_address(work, client)
         count_failure(work, account, "sign_in", key)

@@ -60,6 +60,8 @@ def approve_change(work: Work, client_id: str) -> Client:
     store.set_authentication(work.tx, found.id, wanted)
     store.approve_method(work.tx, found.id, (work.now, work.actor.login))
     _end_others(work, found, METHODS[wanted.method].credential)
+    store.revoke_tokens_of(work.tx, found.id)  # those of before are bound to nothing, or to what was given up
+    work.policy_changed(work.tx)
     changed = find_client(work, client_id)
     record(work, "client.authentication_approved", on_record(changed))
     return changed

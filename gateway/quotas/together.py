@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from core.db import Database
 from gateway.objections import DATABASE_UNAVAILABLE, Refused
@@ -55,7 +54,7 @@ class Together:
             steps = [waiting.step for waiting in batch]
             try:
                 results = await loop.run_in_executor(self._thread, self._transact, steps)
-            except SQLAlchemyError as wrong:
+            except Exception as wrong:  # whatever it is, those who wait get an answer and the next a turn
                 log.error("the database could not be written: %s", type(wrong).__name__)
                 for waiting in batch:
                     _settle(waiting.done, None)
