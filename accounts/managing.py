@@ -29,6 +29,8 @@ from schemas import schema
 ACTIONS = ("disable", "enable", "reset")
 OF_PERSONS = frozenset({"administrator", "security_admin"})
 """Roles that are a matter of persons: no department has them as such."""
+OF_UNITS = frozenset({"handler"})
+"""Roles that people of every department have which takes tickets of the hotline."""
 
 
 def policy(work: Work) -> Leaf:
@@ -195,7 +197,8 @@ def _must_fit(work: Work, department: str, roles: frozenset[str]) -> None:
         )
     if not are_apart(roles):
         raise invalid("/roles", APART.zh, APART.en, code="not_together")
-    beyond = sorted(roles - known.roles - OF_PERSONS)
+    of_units = OF_UNITS if known.hotline_unit else frozenset()
+    beyond = sorted(roles - known.roles - OF_PERSONS - of_units)
     if beyond:
         raise invalid(
             "/roles",

@@ -84,6 +84,12 @@ def test_a_person_holds_no_role_that_the_department_lacks(world: Any) -> None:
         allocated(world, ADMIN)
 
 
+def test_a_handler_works_for_a_department_that_takes_tickets(world: Any) -> None:
+    with world.work(ADMIN) as work:
+        allocate_account(work, "new.hand", "新人", "housing", ["handler"])
+        assert find_account(work, "new.hand").roles == {"handler"}
+
+
 def test_roles_count_from_the_next_request(ganzhou: Any) -> None:
     allocated(ganzhou, bob)
     with ganzhou.work(bob) as work:

@@ -21,6 +21,8 @@ from bench.audit_log import record
 from tests.audit.columns.test_schema import text
 from tests.audit.logs import START, access
 
+pytestmark = pytest.mark.long
+
 FIRST = 40
 MS = 1_770_000_000_000
 

@@ -15,6 +15,8 @@ from audit.receipt import check_receipt
 from tests.gateway.plane_kit import Kit, until, url
 from tests.gateway.providers import json_answer
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ["tests.gateway.plane_fixtures"]
 
 ITEM = {"code": "1", "name": "甲", "level": 3, "active": True, "secret": "x", "undeclared": "y"}

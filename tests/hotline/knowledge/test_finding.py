@@ -32,6 +32,8 @@ from tests.hotline.knowledge.kit import (
     written,
 )
 
+pytestmark = pytest.mark.long
+
 HEATING: dict[str, Any] = {
     "question": "供热几点开始",
     "answer": "每年十一月十五日零时开始供热。",

@@ -15,6 +15,8 @@ from schemas import errors, schema
 from tests.rules.books import of_domain
 from tests.rules.hotline.asking import hotline
 
+pytestmark = pytest.mark.long
+
 Document = dict[str, Any]
 
 
