@@ -73,7 +73,7 @@ audit-dependencies: $(STAMP) $(CHECKS)/installed ## Ask whether what we pin is k
 fuzz: $(STAMP) $(CHECKS)/installed ## Ask the running API 5,000 things that it allows or forbids.
 	$(BIN)/python -m pytest -n 0 -s -m fuzz tests/servers/test_fuzz.py
 
-check: lint scan sbom test-all ## Everything that CI checks.
+check: lint scan test-all ## Everything that CI checks.
 	$(BIN)/shuxiang rulebook check
 	$(BIN)/shuxiang check
 

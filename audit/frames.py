@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-SECRET = "pseudonym.key"
+KEY_FILE = "pseudonym.key"
 """The platform's key file that the keys of journals are derived from."""
 _MAGIC = 0x5846
 _HEADER_MAGIC = b"SXJ2"

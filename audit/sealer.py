@@ -14,7 +14,7 @@ from audit.columns.maker import Maker, announcing, making
 from audit.columns.renewal import requests
 from audit.copier import attached, copying
 from audit.files import Inconsistent
-from audit.frames import SECRET
+from audit.frames import KEY_FILE
 from audit.keeping.keeper import keeping_up
 from audit.place import is_rotating, log_folder
 from audit.record import make_record
@@ -55,7 +55,7 @@ def open_sealer(settings: Settings, database: Database, now: datetime) -> Sealer
     origin = settings.platform.log_origin
     if is_rotating(log_folder(settings)):
         raise Inconsistent("a rotation of the log is to be finished first: run shuxiang audit rotate")
-    secret = settings.key(SECRET)
+    secret = settings.key(KEY_FILE)
     return Sealer(log_folder(settings), database, log_signers(settings), origin, now, secret=secret)
 
 

@@ -19,7 +19,7 @@ import orjson
 import uvloop
 
 from audit.beat import lag_of
-from audit.frames import SECRET
+from audit.frames import KEY_FILE
 from audit.journal import Journal, JournalFailed
 from audit.note import NoteSigner
 from audit.place import check_name, log_folder
@@ -82,7 +82,7 @@ class Worker:
         self._permits = Permits(database, self._counter, platform.control_url, ticket_open)
         self._together = Together(database)
         signer = NoteSigner.parse(settings.key("receipt.key").decode())
-        self._journal_secret = settings.key(SECRET)
+        self._journal_secret = settings.key(KEY_FILE)
         self._recorder = Recorder(signer, platform.log_origin, utc_now)
         metadata = f"{platform.control_url}/.well-known/oauth-protected-resource"
         self._delivery = Delivery(self._recorder, self._permits, self._metrics, metadata)

@@ -53,8 +53,8 @@ def settings_of(folder: Path) -> Settings:
     for name, signer in (("log.key", SIGNER), ("log-mldsa.key", LASTING)):
         (keys / name).touch(0o600)
         (keys / name).write_text(signer.export())
-    (keys / frames.SECRET).touch(0o600)
-    (keys / frames.SECRET).write_bytes(SECRET)
+    (keys / frames.KEY_FILE).touch(0o600)
+    (keys / frames.KEY_FILE).write_bytes(SECRET)
     settings = demo_settings(folder.parent)
     return replace(settings, platform=replace(settings.platform, log_origin=ORIGIN, seal_seconds=0.01))
 

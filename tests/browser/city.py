@@ -13,7 +13,7 @@ from accounts.oidc.identities import link_for
 from accounts.people import ensure_account
 from accounts.roles.proposing import open_proposal_for
 from audit.columns.engine import engine_of
-from audit.frames import SECRET
+from audit.frames import KEY_FILE
 from audit.journal import Journal
 from audit.keeping.erasure import request_erasure
 from audit.query import Filters, search_all
@@ -159,7 +159,7 @@ def _calls(world: Any, grant: Any) -> None:
         folder = world.settings.data / "audit" / "journal"
         folder.mkdir(parents=True, exist_ok=True)
         journal = await Journal.open(
-            folder, "worker-1", **sizes, secret=world.settings.key(SECRET), now=world.now
+            folder, "worker-1", **sizes, secret=world.settings.key(KEY_FILE), now=world.now
         )
         for outcome in outcomes:
             await journal.append(make_record("access", world.now, journal.name, {**about, **outcome}))
@@ -184,7 +184,7 @@ def _sealed_record(world: Any) -> str:
     settings: Settings = world.settings
     folder = settings.data / "audit"
     origin = settings.platform.log_origin
-    secret = settings.key(SECRET)
+    secret = settings.key(KEY_FILE)
     sealer = Sealer(folder, world.database, log_signers(settings), origin, world.now, secret=secret)
     sealer.step(world.now)
     sealer.close()
