@@ -1,9 +1,11 @@
 """The journal of one gateway worker: a record is acknowledged only when it is on the disk.
 
-Records that arrive within one turn of the event loop are handed over together and written by a thread with
-one O_DSYNC write (group commit). The first write that fails poisons the journal for good, since nobody can
-tell what the disk holds afterwards (a failed fsync must not be tried again); the worker then refuses calls
-until it could open a new journal in new files.
+Records that arrive while a write is under way go out together with the next one (group commit): the event
+loop owns everything and spells the frames, a thread does nothing but one O_DSYNC write after the other, and
+the next begins before those who wait for the last are told. While the disk works, the loop signs the run's
+receipts. The first write that fails poisons the journal for good, since nobody can tell what the disk holds
+afterwards (a failed fsync must not be tried again); the worker then refuses calls until it could open a new
+journal in new files.
 """
 
 from __future__ import annotations
@@ -11,12 +13,12 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import zip_longest
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from audit import segments
 from audit.beat import LAG_BOUND
@@ -40,6 +42,8 @@ __all__ = ["Frame", "Journal", "JournalFailed", "Position", "read_journal"]
 _FILL_PAUSE = 0.005
 _RETRY_SECONDS = 1.0
 _ROTATE_SECONDS = 10.0
+RUN_MOST = 256
+"""Records that one write takes, so that a receipt's path stays short."""
 _CLOCK_TOLERANCE = timedelta(seconds=5)
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
@@ -56,10 +60,11 @@ class JournalFailed(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a durable record lies."""
+    """Where a durable record lies, and the promise that goes with it."""
 
     journal: str
     seq: int
+    receipt: str = ""
 
     @property
     def source(self) -> str:
@@ -67,20 +72,36 @@ class Position:
         return f"{self.journal}/{self.seq}"
 
 
-class _NoSpare(Exception):
-    """The segment is full and there is no next one."""
+_Waiting = tuple[Record, "asyncio.Future[Position]"]
+
+Promise = Callable[[str, int, Sequence[Record]], Sequence[str]]
+"""Gives the receipts of a run: of the journal of a name, from a sequence number on, of these records."""
 
 
-_Waiting = tuple[Record, "asyncio.Future[int]"]
+def no_promise(journal: str, first: int, records: Sequence[Record]) -> Sequence[str]:
+    """Promise nothing."""
+    return [""] * len(records)
+
+
+@dataclass(slots=True)
+class _Run:
+    """The records of one write."""
+
+    first: int
+    waiting: list[_Waiting]
+    receipts: Sequence[str] = ()
 
 
 class Journal:
     """One writer, one process. `name` is unique to this opening; records should carry it as their source."""
 
-    def __init__(self, name: str, key: bytes, active: Segment, spare: Segment, reserve: int) -> None:
+    def __init__(
+        self, name: str, key: bytes, active: Segment, spare: Segment, reserve: int, promise: Promise
+    ) -> None:
         """Use `Journal.open`."""
         self.name = name
         self._key = key
+        self._promise = promise
         self._folder = active.path.parent
         self._active = active
         self._spare: Segment | None = spare
@@ -90,15 +111,17 @@ class Journal:
         self._latest: datetime | None = None
         self._failure: str | None = None
         self._spare_error: str | None = None
-        self._closing = False
+        self._closing = self._ended = False
         self._lag: Callable[[], float] | None = None
-        self._tick: list[_Waiting] = []
-        self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
+        self._waiting: deque[_Waiting] = deque()
+        self._run: _Run | None = None
+        self._patience: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._writes: SimpleQueue[tuple[Segment, bytes] | None] = SimpleQueue()
         self._spare_wanted = threading.Event()
-        self._spare_made = threading.Event()
-        self._spare_made.set()
         self._loop = asyncio.get_running_loop()
-        self._writer = threading.Thread(target=self._write_batches, name="journal-writer", daemon=True)
+        self._writer = threading.Thread(target=self._write, name="journal-writer", daemon=True)
         self._filler = threading.Thread(target=self._make_spares, name="journal-filler", daemon=True)
 
     @classmethod
@@ -111,14 +134,15 @@ class Journal:
         segment_bytes: int,
         reserve_bytes: int,
         lag: Callable[[], float] | None = None,
+        promise: Promise = no_promise,
         now: datetime | None = None,
     ) -> Journal:
         """Open a new journal in `folder` with one segment to write and one to spare.
 
         By `secret`, a key of the platform, the sealer knows that the records are ours. `reserve_bytes` stay
-        free on the disk; `lag` tells the seconds that the sealer is behind. Raises
-        JournalFailed when the segments cannot be made, ValueError for a name with other than ASCII letters,
-        digits, hyphen and underscore.
+        free on the disk; `lag` tells the seconds that the sealer is behind; `promise` makes the receipts.
+        Raises JournalFailed when the segments cannot be made, ValueError for a name with other than ASCII
+        letters, digits, hyphen and underscore.
         """
         if not _NAME.fullmatch(name):
             raise ValueError(f"not a journal name: {name!r}")
@@ -127,7 +151,7 @@ class Journal:
             active, spare = await asyncio.to_thread(_first_two, folder, unique, segment_bytes, reserve_bytes)
         except OSError as wrong:
             raise JournalFailed(f"no segment: {wrong}") from wrong
-        journal = cls(unique, journal_key(secret, unique), active, spare, reserve_bytes)
+        journal = cls(unique, journal_key(secret, unique), active, spare, reserve_bytes, promise)
         journal._lag = lag
         journal._writer.start()
         journal._filler.start()
@@ -137,15 +161,17 @@ class Journal:
         """Write `record` and return once it is durable. Raises JournalFailed when that is not certain."""
         if self._failure is not None or self._closing:
             raise JournalFailed(self._failure or "closed")
-        size = FRAME_BYTES + len(record.envelope) + len(record.body)
+        size = _size(record)
         if size > self._active.size - HEADER_BYTES or len(record.envelope) > ENVELOPE_MAX:
             raise JournalFailed(f"a record of {size} bytes does not fit into a segment")
-        self._latest = max(self._latest or record.at, record.at)
-        done = self._loop.create_future()
-        if not self._tick:
-            self._loop.call_soon(self._hand_over)
-        self._tick.append((record, done))
-        return Position(self.name, await done)
+        if self._latest is None or record.at > self._latest:
+            self._latest = record.at
+        done: asyncio.Future[Position] = self._loop.create_future()
+        if self._run is None and not self._waiting:
+            self._idle.clear()
+            self._loop.call_soon(self._begin)
+        self._waiting.append((record, done))
+        return await done
 
     def trouble(self, now: datetime | None = None) -> str | None:
         """Return why no record should be trusted to this journal, or None. Costs a few system calls.
@@ -169,9 +195,10 @@ class Journal:
         """
         if self._closing:
             return
-        self._hand_over()
         self._closing = True
-        self._queue.put(None)
+        await self._idle.wait()
+        self._ended = True
+        self._writes.put(None)
         self._spare_wanted.set()
         await asyncio.to_thread(self._writer.join)
         await asyncio.to_thread(self._filler.join)
@@ -184,20 +211,80 @@ class Journal:
 
     # --- in the event loop ------------------------------------------------------------------------
 
-    def _hand_over(self) -> None:
-        if self._tick:
-            self._queue.put(self._tick)
-            self._tick = []
+    def _begin(self) -> None:
+        """Hand what waits to the writer, unless it is at work or there is no room; then sign the receipts."""
+        if self._run is not None or not self._waiting or not self._has_room():
+            return
+        run = self._run = _Run(self._seq + 1, [])
+        self._writes.put((self._active, self._take(run)))
+        records = [record for record, _ in run.waiting]
+        run.receipts = self._promise(self.name, run.first, records)
 
-    def _settle(self, batch: Sequence[_Waiting], durable: Sequence[int], reason: str) -> None:
-        """Tell the callers whose records got the numbers `durable`, and the rest why theirs got none."""
-        for (_, done), seq in zip_longest(batch, durable):
-            if done.done():  # a caller that was cancelled has its record all the same
-                continue
-            if seq is not None:
-                done.set_result(seq)
-            else:
+    def _has_room(self) -> bool:
+        """Tell whether the next record fits, after taking the spare when it must be."""
+        if self._fits(self._waiting[0][0], self._active.free()):
+            return True
+        if self._spare is not None:
+            self._active.close()
+            self._active, self._spare = self._spare, None
+            self._spare_wanted.set()
+            return True
+        if self._spare_error is not None:  # nothing was written, so nothing is in doubt
+            self._refuse(f"no spare segment: {self._spare_error}")
+        elif self._patience is None:
+            self._patience = self._loop.call_later(
+                _ROTATE_SECONDS, self._refuse, "no spare segment: not ready in time"
+            )
+        return False
+
+    def _fits(self, record: Record, free: int) -> bool:
+        return _size(record) + HEADER_BYTES <= free
+
+    def _take(self, run: _Run) -> bytes:
+        """Move what fits into one write from those that wait into `run`, and return it as frames."""
+        free = self._active.free()
+        pieces = [] if self._active.offset else [encode_header(run.first)]
+        while self._waiting and len(run.waiting) < RUN_MOST:
+            record = self._waiting[0][0]
+            if not self._fits(record, free):
+                break
+            frame = encode_frame(run.first + len(run.waiting), record.envelope, record.body, self._key)
+            pieces.append(frame)
+            free -= len(frame)
+            run.waiting.append(self._waiting.popleft())
+        return b"".join(pieces)
+
+    def _written(self, failure: str | None) -> None:
+        """Begin the next run, then tell those who wait for this one."""
+        run, self._run = self._run, None
+        if run is None:
+            return
+        if failure is not None:  # whatever it was, nothing after it may be acknowledged
+            self._failure = failure
+            self._waiting.extendleft(reversed(run.waiting))
+            self._refuse(failure)
+            return
+        self._seq += len(run.waiting)
+        self._begin()
+        for seq, ((_, done), receipt) in enumerate(zip(run.waiting, run.receipts, strict=True), run.first):
+            if not done.done():  # a caller that was cancelled has its record all the same
+                done.set_result(Position(self.name, seq, receipt))
+        self._rest()
+
+    def _refuse(self, reason: str) -> None:
+        """Tell those who wait that their records are not known to be durable."""
+        while self._waiting:
+            _, done = self._waiting.popleft()
+            if not done.done():
                 done.set_exception(JournalFailed(reason))
+        self._rest()
+
+    def _rest(self) -> None:
+        if self._patience is not None and not self._waiting:
+            self._patience.cancel()
+            self._patience = None
+        if self._run is None and not self._waiting:
+            self._idle.set()
 
     def _disk_trouble(self) -> str | None:
         active = self._active
@@ -218,85 +305,47 @@ class Journal:
             return f"the sealer is more than {LAG_BOUND:.0f} s behind"
         return None
 
-    # --- in the writer thread ---------------------------------------------------------------------
+    # --- in the threads ---------------------------------------------------------------------------
 
-    def _write_batches(self) -> None:
-        while (batch := self._next_batch()) is not None:
-            before, reason = self._seq, self._failure or ""
+    def _write(self) -> None:
+        while (write := self._writes.get()) is not None:
+            segment, data = write
+            failure = None
             try:
-                if self._failure is None:
-                    self._write(batch)
-            except _NoSpare as wrong:  # nothing was written, so nothing is in doubt
-                reason = str(wrong)
-            except Exception as wrong:  # whatever it was, nothing after it may be acknowledged
-                reason = self._failure = f"a write failed: {wrong}"
-            try:
-                self._loop.call_soon_threadsafe(self._settle, batch, range(before + 1, self._seq + 1), reason)
-            except RuntimeError:  # the loop is closed: nobody waits any more
+                segment.write(data)
+            except Exception as wrong:
+                failure = f"a write failed: {wrong}"
+            if not self._tell(self._written, failure):
                 return
-
-    def _next_batch(self) -> list[_Waiting] | None:
-        batch = self._queue.get()
-        while batch is not None:
-            try:
-                more = self._queue.get_nowait()
-            except Empty:
-                break
-            if more is None:
-                self._queue.put(None)
-                break
-            batch += more
-        return batch
-
-    def _write(self, batch: Sequence[_Waiting]) -> None:
-        pending: list[bytes] = []
-        seq, room = self._seq, self._active.free()
-        for record, _ in batch:
-            frame = encode_frame(seq + 1, record.envelope, record.body, self._key)
-            if len(frame) + HEADER_BYTES > room:
-                self._flush(pending, seq)
-                self._rotate()
-                pending, room = [], self._active.free()
-            if self._active.offset == 0 and not pending:
-                pending.append(encode_header(seq + 1))
-                room -= HEADER_BYTES
-            pending.append(frame)
-            seq, room = seq + 1, room - len(frame)
-        self._flush(pending, seq)
-
-    def _flush(self, pending: Sequence[bytes], seq: int) -> None:
-        """Write what is pending, which ends with the record `seq`."""
-        if pending:
-            self._active.write(b"".join(pending))
-        self._seq = seq
-
-    def _rotate(self) -> None:
-        self._spare_made.wait(_ROTATE_SECONDS)
-        if self._spare is None:
-            raise _NoSpare(f"no spare segment: {self._spare_error or 'not ready in time'}")
-        done, self._active = self._active, self._spare
-        self._spare = None
-        self._spare_made.clear()
-        self._spare_wanted.set()
-        done.close()
-
-    # --- in the filler thread ---------------------------------------------------------------------
 
     def _make_spares(self) -> None:
         while True:
             self._spare_wanted.wait(_RETRY_SECONDS if self._spare_error else None)
-            if self._closing:
+            if self._ended:
                 return
             self._spare_wanted.clear()
             path = segment_path(self._folder, self.name, self._number + 1)
             try:
-                self._spare = create_segment(path, self._active.size, self._reserve, _FILL_PAUSE)
+                spare = create_segment(path, self._active.size, self._reserve, _FILL_PAUSE)
             except OSError as wrong:
                 self._spare_error = str(wrong)
             else:
                 self._number += 1
-                self._spare_error = None
-            self._spare_made.set()
+                self._spare, self._spare_error = spare, None
+            if not self._tell(self._begin):
+                return
+
+    def _tell(self, what: Callable[..., None], *args: object) -> bool:
+        """Let the loop do something, and return whether there still is one."""
+        try:
+            self._loop.call_soon_threadsafe(what, *args)
+        except RuntimeError:  # it is closed: nobody waits any more
+            return False
+        return True
+
+
+def _size(record: Record) -> int:
+    return FRAME_BYTES + len(record.envelope) + len(record.body)
 
 
 def _first_two(folder: Path, name: str, size: int, reserve: int) -> tuple[Segment, Segment]:

@@ -53,6 +53,21 @@ def root_of_tile(row: bytes) -> bytes:
     return row
 
 
+def root_and_paths(leaves: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
+    """Return the root over leaf hashes, at least one, and each leaf's audit path, its hashes in one piece."""
+    paths = [b""] * len(leaves)
+    row, level = list(leaves), 0
+    while len(row) > 1:
+        for i, path in enumerate(paths):
+            beside = i >> level ^ 1
+            if beside < len(row):
+                paths[i] = path + row[beside]
+        odd = row[-1:] if len(row) & 1 else []
+        row = [node_hash(*row[i : i + 2]) for i in range(0, len(row) - 1, 2)] + odd
+        level += 1
+    return row[0], paths
+
+
 def root(size: int, read: Read) -> bytes:
     """Return the root of the tree of the first `size` leaves."""
     return _subtree(0, size, read) if size else EMPTY_ROOT

@@ -14,6 +14,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import orjson
 import uvloop
@@ -24,6 +25,7 @@ from audit.journal import Journal, JournalFailed
 from audit.note import NoteSigner
 from audit.place import check_name, log_folder
 from audit.questions.subject import subject_key
+from audit.receipt import make_receipts
 from core.db import Database
 from core.settings import Settings
 from core.times import utc_now
@@ -82,8 +84,9 @@ class Worker:
         self._permits = Permits(database, self._counter, platform.control_url, ticket_open)
         self._together = Together(database)
         signer = NoteSigner.parse(settings.key("receipt.key").decode())
+        self._promise = partial(make_receipts, signer, platform.log_origin)
         self._journal_secret = settings.key(KEY_FILE)
-        self._recorder = Recorder(signer, platform.log_origin, utc_now)
+        self._recorder = Recorder(utc_now)
         metadata = f"{platform.control_url}/.well-known/oauth-protected-resource"
         self._delivery = Delivery(self._recorder, self._permits, self._metrics, metadata)
         self._sources = Sources(settings)
@@ -160,6 +163,7 @@ class Worker:
                 segment_bytes=platform.journal_segment_bytes,
                 reserve_bytes=platform.disk_reserve_bytes,
                 lag=lag_of(folder),
+                promise=self._promise,
             )
         except JournalFailed as failed:
             if self._recorder.failure != failed.reason:

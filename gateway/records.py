@@ -23,8 +23,6 @@ from datetime import datetime
 from typing import Any
 
 from audit.journal import Journal, JournalFailed
-from audit.note import NoteSigner
-from audit.receipt import make_receipt
 from audit.record import make_record
 from core.networks import Address
 from gateway.calls import Call
@@ -50,10 +48,7 @@ class Written:
 class Recorder:
     """Writes records into this worker's journal."""
 
-    def __init__(self, signer: NoteSigner, origin: str, clock: Callable[[], datetime]) -> None:
-        """`signer` holds the receipt key, `origin` is the name of the log that the receipts promise."""
-        self._signer = signer
-        self._origin = origin
+    def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self.journal: Journal | None = None
         self.failure = "the journal is not open yet"
@@ -87,8 +82,7 @@ class Recorder:
             position = await self.journal.append(record)
         except JournalFailed as failed:
             raise Refused(JOURNAL_UNAVAILABLE) from failed
-        receipt = make_receipt(self._signer, self._origin, record, position)
-        return Written(record.id, (("Audit-Record", record.id), ("Audit-Receipt", receipt)))
+        return Written(record.id, (("Audit-Record", record.id), ("Audit-Receipt", position.receipt)))
 
 
 def request_key(pseudonym_key: bytes) -> bytes:

@@ -374,16 +374,36 @@ def _forms(raw: bytes) -> Iterable[bytes]:
 
 
 def check_receipt(value: str, trust: Trust, origin: str, leaf: bytes) -> str:
-    """Check an Audit-Receipt header, `origin leaf source seal-by signature`: a promise of the leaf."""
+    """Check an Audit-Receipt header, `origin leaf source seal-by index/size/path signature`: a promise.
+
+    Records of one write share a signature over the root of the tree that their leaves make.
+    """
     parts = re.sub(r"^(?i:audit-receipt): *", "", value.strip()).split(" ")
-    if len(parts) != 5:
-        raise Unreadable("回执应有五个部分 / a receipt has five parts")
-    signature, message = unbase64(parts.pop()), "\n".join(["shuxiang-receipt/v2", *parts[:4], ""]).encode()
+    if len(parts) != 6:
+        raise Unreadable("回执应有六个部分 / a receipt has six parts")
+    message, signature = _promised(*parts[:5]), unbase64(parts[5])
     if not any(is_good(key, signature, message) for key in trust.receipts):
         raise Fault("没有 --receipt-key 签过这份回执 / no --receipt-key signed this receipt")
     if (parts[0], unbase64(parts[1])) != (origin, leaf):
         raise Fault("回执属于另一条记录 / the receipt is of another record")
     return f"{parts[2]}, {instant(whole_number(parts[3]) / 1000)}"
+
+
+def _promised(origin: str, leaf: str, source: str, seal_by: str, place: str) -> bytes:
+    """Return what must have been signed for a receipt with these parts. Raises Unreadable and Fault."""
+    found = re.fullmatch(r"(\d{1,4})/(\d{1,4})/([A-Za-z0-9+/=]*)", place)
+    journal, _, seq = source.rpartition("/")
+    if found is None:
+        raise Unreadable("回执中的位置应为 序号/总数/路径 / the place in a receipt is index/size/path")
+    index, size, path = whole_number(found[1]), whole_number(found[2]), unbase64(found[3])
+    if len(path) % 32:
+        raise Unreadable("哈希应为 32 字节 / a hash has 32 bytes")
+    steps = [path[at : at + 32] for at in range(0, len(path), 32)]
+    (known,) = hashes([leaf])
+    root = base64.b64encode(root_by_path(index, size, known, steps)).decode()
+    first = f"{journal}/{whole_number(seq) - index}"
+    lines = ("shuxiang-receipt/v3", origin, first, str(size), str(whole_number(seal_by)), root, "")
+    return "\n".join(lines).encode()
 
 
 # --- 4. nothing that was shown earlier has gone ----------------------------------------------------

@@ -15,10 +15,9 @@ from werkzeug.serving import BaseWSGIServer
 
 from audit.bodies import read_bodies
 from audit.checking import verifier
-from audit.journal import Position
 from audit.note import Cosigner, NoteSigner, add_signatures
 from audit.proofs import consistency_text, prove_inclusion, published_checkpoint
-from audit.receipt import make_receipt
+from audit.receipt import make_receipts
 from audit.record import Record
 from tests.audit.logs import LASTING, ORIGIN, SIGNER, Log, access
 
@@ -63,7 +62,7 @@ class Held:
 
     def receipt(self, index: int) -> str:
         """The receipt of the call that a record is of."""
-        return make_receipt(RECEIPTS, ORIGIN, self.records[index], Position("w", index))
+        return make_receipts(RECEIPTS, ORIGIN, "w", 1, self.records)[index]
 
     def cosigned(self, given: str, *witnesses: Cosigner) -> str:
         """A checkpoint, or a proof that ends in one, with the lines of witnesses."""

@@ -96,7 +96,7 @@ def test_a_receipt_of_another_record_or_key_is_no_receipt(held: Held) -> None:
     proof = held.keep("7.tlog-proof", held.proof(7))
     key = ("--receipt-key", held.desk / "receipt.vkey")
     assert check(held, proof, "--receipt", held.receipt(8), *key) == 1
-    assert check(held, proof, "--receipt", held.receipt(7).replace("/7 ", "/8 "), *key) == 1
+    assert check(held, proof, "--receipt", held.receipt(7).replace("w/8 ", "w/9 "), *key) == 1
     assert check(held, proof, "--receipt", held.receipt(7), "--receipt-key", held.desk / "log.vkey") == 1
     assert check(held, proof, "--receipt", held.receipt(7)) == 1
     assert check(held, proof, "--receipt", "Audit-Receipt: " + held.receipt(7), *key) == 0
