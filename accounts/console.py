@@ -36,6 +36,7 @@ from accounts.sessions import (
     end_session,
     last_sign_in,
     live_sessions,
+    must_be_heard,
     renew_session,
     session_id_of,
     sign_in,
@@ -87,7 +88,14 @@ def sign_in_page(work: Work, seen: Seen) -> Page | Go:
 
 
 def _attempt(k: Kit, form: Mapping[str, str]) -> Attempt:
-    return check_attempt(k.database, form.get("login", ""), form.get("password", ""))
+    login = form.get("login", "")
+    with k.database.read() as tx:
+        must_be_heard(k.work(tx, NOBODY), login, _client())
+    return check_attempt(k.database, login, form.get("password", ""))
+
+
+def _client() -> Client:
+    return Client(request.remote_addr or "", request.cookies.get(mark_name(), ""))
 
 
 @pages.form("/sign-in", who=PUBLIC, summary=Text("登录", "Sign in"), ahead=_attempt)
@@ -95,9 +103,7 @@ def do_sign_in(work: Work, seen: Seen) -> Page | Go:
     """Sign in, end the session that the browser had before, and go on to the page asked for."""
     target = own_address(seen.form.get("next"))
     before = last_sign_in(work, seen.ahead.login)
-    cookie = sign_in(
-        work, seen.ahead, Client(request.remote_addr or "", request.cookies.get(mark_name(), ""))
-    )
+    cookie = sign_in(work, seen.ahead, _client())
     if cookie is None:
         return Page("accounts/sign_in.html", {"next": target, "wrong": _WRONG}, 422)
     sign_out(work, _cookie())

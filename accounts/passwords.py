@@ -27,6 +27,9 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # Each hash takes 19 MiB and a core: a flood of attempts must not take the machine.
 _at_once = threading.BoundedSemaphore(4)
 _WAIT_SECONDS = 5
+HELD_MOST = 12
+"""So many threads hash or wait for it, of those that answer pages: the others are for everybody else."""
+_held = threading.BoundedSemaphore(HELD_MOST)
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -100,11 +103,18 @@ def _nobodys_hash() -> str:
 
 @contextmanager
 def _turn() -> Iterator[None]:
-    if not _at_once.acquire(timeout=_WAIT_SECONDS):
-        raise TooMany(
-            "当前登录人数过多，请稍后再试", "too many people sign in just now; try again", retry_after=5
-        )
+    if not _held.acquire(blocking=False):
+        raise _busy()
     try:
-        yield
+        if not _at_once.acquire(timeout=_WAIT_SECONDS):
+            raise _busy()
+        try:
+            yield
+        finally:
+            _at_once.release()
     finally:
-        _at_once.release()
+        _held.release()
+
+
+def _busy() -> TooMany:
+    return TooMany("当前登录人数过多，请稍后再试", "too many people sign in just now; try again", retry_after=5)

@@ -58,6 +58,15 @@ class Attempt:
     verified: bool
 
 
+def must_be_heard(work: Work, login: str, client: Client) -> None:
+    """Refuse an address from which too much failed lately, before a password is hashed for it.
+
+    A browser that is known has a count of its own: no neighbour shuts it out. Raises TooMany.
+    """
+    if key_of(work.settings, tidy_login(login), client) is None:
+        must_not_flood(work, client)
+
+
 def check_attempt(database: Database, login: str, password: str) -> Attempt:
     """Check a password while no transaction is open; takes as long for a login that nobody has.
 
@@ -77,10 +86,9 @@ def sign_in(work: Work, attempt: Attempt, client: Client = SOMEWHERE) -> str | N
     Failures are counted in this transaction, so attempts made side by side count one by one. A right password
     does not wipe out those of codes. Raises TooMany for an address from which too much failed.
     """
+    must_be_heard(work, attempt.login, client)
     account = store.account(work.tx, attempt.login, lock=True)
     key = None if account is None else key_of(work.settings, account.login, client)
-    if key is None:  # a browser that is known has a count of its own: no neighbour shuts it out
-        must_not_flood(work, client)
     if account is None:
         count_for_address(work, client)
         record(work, "account.sign_in_failed", {"account": None, "at": "sign_in", "locked": False})

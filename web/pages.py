@@ -15,7 +15,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from core.errors import Conflict, FieldError, Invalid, Refusal, TooMany, Unauthenticated
+from core.errors import Conflict, FieldError, Invalid, Refusal, Unauthenticated
 from core.text import Text
 from core.work import Actor, Work
 from web import words as wording
@@ -34,7 +34,7 @@ from web.auth import (
 from web.confirming import OF_PROOF, ask_first
 from web.http import Route, StepUp, refuse_odd_paths
 from web.kit import Kit, kit
-from web.problems import status_of, words_of_http
+from web.problems import retry_after, status_of, words_of_http
 from web.security import OWN_SCRIPTS
 from web.streams import Content, body_of
 from web.words import say, words
@@ -362,8 +362,7 @@ def refusal_page(refusal: Refusal) -> Response:
     """Return a refusal as a page that says what happened and where to go on."""
     errors = refusal.errors if isinstance(refusal, Invalid) else ()
     response = _stop(refusal.title, refusal.message, status_of(refusal), refusal.cite, errors)
-    if isinstance(refusal, TooMany):
-        response.headers["Retry-After"] = str(refusal.retry_after)
+    response.headers.update(retry_after(refusal))
     return response
 
 

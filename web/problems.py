@@ -90,11 +90,15 @@ def problem_response(refusal: Refusal) -> Response:
     )
     if isinstance(refusal, Unauthenticated):
         response.headers["WWW-Authenticate"] = _challenge(refusal)
-    if isinstance(refusal, TooMany):
-        response.headers["Retry-After"] = str(refusal.retry_after)
-    if isinstance(refusal, Unavailable):
-        response.headers["Retry-After"] = "5"
+    response.headers.update(retry_after(refusal))
     return response
+
+
+def retry_after(refusal: Refusal) -> dict[str, str]:
+    """Return the header that says in how many seconds to come again; nothing where that would not help."""
+    if isinstance(refusal, TooMany):
+        return {"Retry-After": str(refusal.retry_after)}
+    return {"Retry-After": "5"} if isinstance(refusal, Unavailable) else {}
 
 
 def _challenge(refusal: Unauthenticated) -> str:
