@@ -1,32 +1,51 @@
-"""`python -m bench`: measure the data plane beside its peers, print one table, leave nothing behind."""
+"""`python -m bench`: measure the data plane beside its peers, print tables, leave nothing behind."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 
+from bench import calls
 from bench.deployment import ROOT
 from bench.machine import Processes, Unfit
-from bench.measures import Bench, Outcome, Plan
 from bench.quality import as_table as quality_table
 from bench.quality import measure as measure_quality
 from bench.quality import memory_mib
-from bench.report import as_json, as_table, conditions, notes
+from bench.report import Watch, as_json, as_table, conditions, notes
+from bench.results import Row
+from bench.stand import Missing, Plan, Stand
 
-out = Console(highlight=False, width=170)
+out = Console(highlight=False, width=190)
 err = Console(stderr=True, highlight=False)
+
+Measure = Callable[[Stand], list[Row]]
+TABLES: Mapping[str, tuple[str, Measure]] = {
+    "calls": ("Calls beside proxies", calls.calls),
+    "latency": ("What the record adds", calls.latency),
+    "slow": ("A provider that is late", calls.slow),
+    "mask": ("Answers cut down to the grant", calls.mask),
+    "grants": ("Many systems and grants", calls.grants),
+}
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--table",
+    "tables",
+    type=click.Choice([*TABLES, "all"]),
+    multiple=True,
+    default=["all"],
+    show_default=True,
+    help="What to measure; may be repeated.",
+)
 @click.option("--seconds", type=click.IntRange(1), default=2, show_default=True, help="Of each turn.")
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Turns of each server.")
 @click.option(
@@ -39,28 +58,32 @@ err = Console(stderr=True, highlight=False)
 @click.option("--quality", is_flag=True, help="Measure a check of data instead.")
 @click.option("--rows", type=click.IntRange(1000), default=1_000_000, show_default=True, help="Of it.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
-def main(seconds: int, rounds: int, folder: Path, quality: bool, rows: int, json_wanted: bool) -> None:
-    """Measure the data plane beside nginx, HAProxy and sqlite3, each pinned to the same CPU."""
+def main(
+    tables: Sequence[str],
+    seconds: int,
+    rounds: int,
+    folder: Path,
+    quality: bool,
+    rows: int,
+    json_wanted: bool,
+) -> None:
+    """Measure the data plane beside its peers, what is measured pinned to one CPU."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is stopped
     folder.mkdir(parents=True, exist_ok=True)
     if quality:
         _measure_quality(folder, rows, json_wanted)
         return
+    chosen = list(TABLES) if "all" in tables else [name for name in TABLES if name in tables]
     try:
-        outcome, known = _measure(folder, Plan(seconds, rounds))
+        _measure(folder, chosen, Plan(seconds, rounds), json_wanted)
     except Unfit as why:
         raise click.ClickException(str(why)) from why
-    if json_wanted:
-        click.echo(json.dumps(as_json(outcome, known), ensure_ascii=False, indent=2))
-    else:
-        out.print(as_table(outcome))
-        out.print(notes(outcome, known), markup=False)
 
 
 def _measure_quality(parent: Path, rows: int, json_wanted: bool) -> None:
     """Measure a check of data in a folder of our own, and take it away again."""
     with tempfile.TemporaryDirectory(prefix="bench-", dir=parent.resolve()) as name:
-        found = measure_quality(Path(name), rows, lambda text: err.print(text, style="dim", markup=False))
+        found = measure_quality(Path(name), rows, _say)
     if json_wanted:
         click.echo(json.dumps([{**asdict(m), "rate": m.rate} for m in found], indent=2))
     else:
@@ -68,18 +91,39 @@ def _measure_quality(parent: Path, rows: int, json_wanted: bool) -> None:
         out.print(f"The process held at most {memory_mib():.0f} MiB; quality_memory_mb is 512.")
 
 
-def _measure(parent: Path, plan: Plan) -> tuple[Outcome, dict[str, Any]]:
-    """Measure in a folder of our own, and take everything away again. Raises Unfit."""
+def _measure(parent: Path, chosen: Sequence[str], plan: Plan, json_wanted: bool) -> None:
+    """Measure in a folder of our own, say what came of it, and take everything away. Raises Unfit."""
+    found: dict[str, list[Row]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-", dir=parent.resolve()) as name:
         folder = Path(name)
+        known, watch = conditions(folder, plan.seconds, plan.rounds), Watch.start()
         processes = Processes(folder)
-        known = conditions(folder, plan)
         try:
-            bench = Bench(folder, processes, lambda text: err.print(text, style="dim", markup=False))
-            outcome = bench.run(plan)
+            stand = Stand(folder, processes, plan, _say)
+            for table in chosen:
+                title, measure = TABLES[table]
+                found[table] = _rows(title, measure, stand)
+                if not json_wanted:
+                    out.print(as_table(title, found[table]))
         finally:
             processes.stop()
-        return outcome, {**known, "load_average_after": [round(x, 2) for x in os.getloadavg()]}
+    known |= watch.told()
+    if json_wanted:
+        click.echo(json.dumps(as_json(found, known), ensure_ascii=False, indent=2))
+    else:
+        out.print(notes(known), markup=False)
+
+
+def _rows(title: str, measure: Measure, stand: Stand) -> list[Row]:
+    """Return what one table says; of one that cannot be measured here, why."""
+    try:
+        return measure(stand)
+    except Missing as why:
+        return [Row(title, skipped=str(why))]
+
+
+def _say(text: str) -> None:
+    err.print(text, style="dim", markup=False)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,24 @@
-"""Load, and what it showed: by `wrk` for calls and files, by one reader for the rows of a table."""
+"""Load, and what it showed: by `wrk` for calls and files, by one reader for bodies and rows."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import os
+import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from threading import Event, Thread
+from urllib.parse import SplitResult, urlsplit
 
-from bench.machine import Unfit, cpu_seconds
+from bench.machine import Unfit, cpu_seconds, pss_mib
 
 _SCRIPT = Path(__file__).with_name("load.lua")
+_CHUNK = 1024 * 1024
+_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,10 @@ class Run:
     """One run against one server."""
 
     units: float
-    """Requests, or rows."""
+    """Calls that were answered well, rows, or bytes."""
     seconds: float
     cpu_seconds: float
-    """CPU time of the measured process."""
-    bytes: int = 0
+    """CPU time of the measured process and its descendants."""
     p50_ms: float | None = None
     p99_ms: float | None = None
     errors: int = 0
@@ -50,34 +53,40 @@ class Target:
     url: str
     pid: int
     tokens: Sequence[str] = ("none",)
+    sealer: int | None = None
+    """The process that seals the records of these calls."""
+    seals_meanwhile: bool = False
 
 
 def get(target: Target, accept: str = "*/*", authorised: bool = True) -> tuple[int, bytes]:
     """Make one call and return status and body."""
     url = urlsplit(target.url)
-    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=30)
+    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
     headers = {"Accept": accept} | ({"Authorization": f"Bearer {target.tokens[0]}"} if authorised else {})
     try:
-        connection.request("GET", url.path, headers=headers)
+        connection.request("GET", _resource(url), headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
         connection.close()
 
 
+def _resource(url: SplitResult) -> str:
+    return f"{url.path}?{url.query}" if url.query else url.path
+
+
 def press(wrk: str, cpu: int, target: Target, connections: int, seconds: int, folder: Path) -> Run:
     """Let `wrk` press on a target from one thread on one CPU. Raises Unfit when it says nothing."""
     tokens = folder / "tokens"
     tokens.write_text("\n".join(target.tokens))
-    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(_SCRIPT), target.url]
-    command += ["--", str(tokens)]
+    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(_SCRIPT)]
     before = cpu_seconds(target.pid)
     said = subprocess.run(
-        command,
+        [*command, target.url, "--", str(tokens)],
         capture_output=True,
         text=True,
         preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),
-        timeout=seconds + 30,
+        timeout=seconds + 60,
         check=False,
     )
     used = cpu_seconds(target.pid) - before
@@ -85,27 +94,61 @@ def press(wrk: str, cpu: int, target: Target, connections: int, seconds: int, fo
     if line is None:
         raise Unfit(f"wrk told nothing: {said.stderr.strip() or said.stdout.strip()}")
     told = json.loads(line.removeprefix("RESULT "))
-    return Run(
-        told["requests"],
-        told["seconds"],
-        used,
-        told["bytes"],
-        told["p50_ms"],
-        told["p99_ms"],
-        told["errors"],
-    )
+    good, bad = told["requests"] - told["refused"], told["refused"] + told["failed"]
+    return Run(good, told["seconds"], used, told["p50_ms"], told["p99_ms"], bad)
 
 
-def download(target: Target, accept: str, rows: int, media: str) -> Run:
-    """Read all rows of a table once, from the CPU of this process. Raises Unfit when some are missing."""
+def read_body(target: Target, accept: str, keep: bool) -> tuple[Run, bytes]:
+    """Read one answer to the end of the connection. Return the run, counted in bytes, and the body if kept.
+
+    Raises Unfit for anything but a whole answer of status 200.
+    """
+    url = urlsplit(target.url)
+    request = f"GET {_resource(url)} HTTP/1.1\r\nHost: {url.netloc}\r\nAccept: {accept}\r\n"
+    request += f"Authorization: Bearer {target.tokens[0]}\r\nConnection: close\r\n\r\n"
     before, began = cpu_seconds(target.pid), time.monotonic()
-    status, body = get(target, accept)
+    with socket.create_connection((url.hostname or "", url.port or 80), timeout=120) as line:
+        line.sendall(request.encode())
+        parts, count = _read(line, keep)
     seconds, used = time.monotonic() - began, cpu_seconds(target.pid) - before
-    _check_lines(status, body, rows, media)
-    return Run(rows, seconds, used, len(body))
+    head, _, first = parts[0].partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise Unfit(f"{target.url} answered {head.splitlines()[:1]}")
+    body = b"".join((first, *parts[1:])) if keep else b""
+    if keep and b"chunked" in head.lower():
+        body = _unchunked(body)
+    return Run(count - len(head) - 4, seconds, used), body
 
 
-def print_rows(command: Sequence[str], cpu: int, rows: int) -> Run:
+def _read(line: socket.socket, keep: bool) -> tuple[list[bytes], int]:
+    """Return the pieces (without `keep`: the first one) and the number of all bytes."""
+    buffer = bytearray(_CHUNK)
+    parts: list[bytes] = []
+    count = 0
+    while got := line.recv_into(buffer):
+        if keep or b"\r\n\r\n" not in b"".join(parts):
+            parts.append(bytes(memoryview(buffer)[:got]))
+        count += got
+    whole = b"".join(parts)
+    return [whole], count
+
+
+def _unchunked(body: bytes) -> bytes:
+    """Return the content of a chunked body (RFC 9112 section 7.1). Raises Unfit when its end is missing."""
+    parts: list[bytes] = []
+    at = 0
+    while True:
+        end = body.find(b"\r\n", at)
+        if end < 0:
+            raise Unfit("an answer ended before its last chunk")
+        size = int(body[at:end].partition(b";")[0], 16)
+        if size == 0:
+            return b"".join(parts)
+        parts.append(body[end + 2 : end + 2 + size])
+        at = end + 2 + size + 2
+
+
+def print_rows(command: Sequence[str], cpu: int, rows: int) -> tuple[Run, bytes]:
     """Let a program on one CPU print all rows into a pipe; there is no network, no token and no record."""
     began, before = time.monotonic(), os.times()
     done = subprocess.run(
@@ -113,10 +156,22 @@ def print_rows(command: Sequence[str], cpu: int, rows: int) -> Run:
     )
     seconds, after = time.monotonic() - began, os.times()
     used = after.children_user + after.children_system - before.children_user - before.children_system
-    return Run(rows, seconds, used, len(done.stdout))
+    return Run(rows, seconds, used), done.stdout
 
 
-def _check_lines(status: int, body: bytes, rows: int, media: str) -> None:
-    lines = body.count(b"\n") - (1 if media == "csv" else 0)
-    if status != 200 or lines != rows:
-        raise Unfit(f"the table answered {status} with {lines} rows of {rows}")
+def most_memory_during(pid: int, act: Callable[[], object]) -> float:
+    """Return the most MiB (PSS) that a process and its descendants held while something was done."""
+    over, seen = Event(), [pss_mib(pid)]
+
+    def look() -> None:
+        while not over.wait(_LOOK_SECONDS):
+            seen.append(pss_mib(pid))
+
+    watcher = Thread(target=look)
+    watcher.start()
+    try:
+        act()
+    finally:
+        over.set()
+        watcher.join()
+    return max(*seen, pss_mib(pid))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-STOP_SECONDS = 15.0
+STOP_SECONDS = 30.0
 
 
 class Unfit(Exception):
@@ -50,6 +50,12 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> No
         if time.monotonic() > deadline:
             raise Unfit(f"{what} did not come to pass within {seconds:.0f} s")
         time.sleep(0.02)
+
+
+def module(name: str) -> Path | None:
+    """Return the file of an installed module of nginx, where Debian keeps them."""
+    path = Path("/usr/lib/nginx/modules") / f"{name}.so"
+    return path if path.is_file() else None
 
 
 def listens(port: int) -> bool:
@@ -90,6 +96,12 @@ class Processes:
         self._started.append(process)
         return process.pid
 
+    def end(self, pid: int) -> None:
+        """End one process that was started here."""
+        process = next(p for p in self._started if p.pid == pid)
+        self._started.remove(process)
+        _end(process)
+
     def serve(
         self,
         name: str,
@@ -110,25 +122,49 @@ class Processes:
     def stop(self) -> None:
         """End everything, what was started last first."""
         while self._started:
-            process = self._started.pop()
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(self._started.pop())
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGCONT)  # one that was paused would never hear of its end
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and its living descendants, whichever of its threads started them."""
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += family(int(child))
+    return found
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process and its living children have used, system time included."""
+    """Return the CPU time that a process and its descendants have used, system time included."""
+    return sum(_own_cpu_seconds(each) for each in family(pid))
+
+
+def _own_cpu_seconds(pid: int) -> float:
+    """Return the time of one process with that of its children who ended (proc(5), utime to cstime)."""
     stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return (int(stat[11]) + int(stat[12])) / TICKS + sum(cpu_seconds(int(child)) for child in children)
+    return sum(map(int, stat[11:15])) / TICKS
 
 
-def resident_mib(pid: int) -> float:
-    """Return the proportional set size of a process and its living children."""
+def pss_mib(pid: int) -> float:
+    """Return the proportional set size of a process and its descendants (proc(5), smaps_rollup)."""
+    return sum(_own_pss_kib(each) for each in family(pid)) / 1024
+
+
+def _own_pss_kib(pid: int) -> int:
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    own = next(int(line.split()[1]) for line in rollup if line.startswith("Pss:")) / 1024
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return own + sum(resident_mib(int(child)) for child in children)
+    return next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
+
+
+def stolen_seconds() -> float:
+    """Return for how long since its start other guests of the host have kept our CPUs (proc(5), steal)."""
+    return int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]) / TICKS

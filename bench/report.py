@@ -1,14 +1,14 @@
-"""The result as a table for people and as JSON."""
+"""The result as a table for people and as JSON, with the machine and what else it did."""
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import re
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,38 +16,55 @@ from typing import Any
 from rich.table import Table
 
 from bench.load import Run
-from bench.machine import tool
-from bench.measures import (
-    BODY_BYTES,
-    CONNECTIONS,
-    FILE_BYTES,
-    FILE_CONNECTIONS,
-    ROWS,
-    Outcome,
-    Plan,
-    Row,
-)
+from bench.machine import stolen_seconds, tool
+from bench.results import Row
 
-_VERSIONS = {"nginx": ["-v"], "haproxy": ["-v"], "wrk": ["-v"], "sqlite3": ["--version"]}
+_VERSIONS = {
+    "nginx": ["-v"],
+    "haproxy": ["-v"],
+    "wrk": ["-v"],
+    "sqlite3": ["--version"],
+    "psql": ["--version"],
+}
 
 
-def conditions(folder: Path, plan: Plan) -> dict[str, Any]:
-    """Return what the figures were taken under; call it before the load begins."""
+# --- the machine ----------------------------------------------------------------------------------
+
+
+def conditions(folder: Path, seconds: int, rounds: int) -> dict[str, Any]:
+    """Return what the figures are taken under; call it before the load begins."""
     return {
         "cpus": f"{os.cpu_count()} x {cpu_model()}",
-        "pinned": "what is measured on one CPU; load, provider and sealer on another",
+        "kernel": platform.release(),
         "load_average_before": [round(x, 2) for x in os.getloadavg()],
         "durable_write_ms": round(durable_write_ms(folder), 3),
-        "body_bytes": BODY_BYTES,
-        "connections": CONNECTIONS,
-        "tokens": 256,
-        "file_bytes": FILE_BYTES,
-        "file_connections": FILE_CONNECTIONS,
-        "rows": ROWS,
-        "seconds": plan.seconds,
-        "rounds": plan.rounds,
+        "seconds": seconds,
+        "rounds": rounds,
         "versions": _versions(),
     }
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A look at the clock, and at what other guests of the host have taken."""
+
+    began: float
+    stolen: float
+
+    @classmethod
+    def start(cls) -> Watch:
+        """Begin now."""
+        return cls(time.monotonic(), stolen_seconds())
+
+    def told(self) -> dict[str, Any]:
+        """Return what happened since, as conditions of the run."""
+        took = time.monotonic() - self.began
+        share = (stolen_seconds() - self.stolen) / (took * (os.cpu_count() or 1))
+        return {
+            "took_seconds": round(took),
+            "stolen_percent": round(100 * share, 1),
+            "load_average_after": [round(x, 2) for x in os.getloadavg()],
+        }
 
 
 def durable_write_ms(folder: Path, times: int = 50) -> float:
@@ -74,11 +91,12 @@ def cpu_model() -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {name: version(name) for name in ("uvloop", "httptools", "orjson", "cryptography")}
+    found = {"python": platform.python_version()}
+    found |= {name: version(name) for name in ("uvloop", "httptools", "orjson", "cryptography")}
     for name, options in _VERSIONS.items():
         path = tool(name)
         found[name] = _version([path, *options]) if path else "not installed"
-    return {"python": platform.python_version(), "kernel": platform.release(), **found}
+    return found
 
 
 def _version(command: list[str]) -> str:
@@ -89,63 +107,70 @@ def _version(command: list[str]) -> str:
 
 # --- for people -----------------------------------------------------------------------------------
 
+_COLUMNS = ("measure", "against", "value", "must", "aim", "", "rates, ours / peer", "CPU µs", "p50/p99 ms")
 
-def as_table(outcome: Outcome) -> Table:
+
+def as_table(title: str, rows: Sequence[Row]) -> Table:
     """Return the rows as a table."""
-    table = Table(title="The data plane beside its peers, one CPU each", title_justify="left")
-    for name in ("measure", "ours", "peer", "", "ratio", "CPU µs, ours / peer", "p50/p99 ms, ours", "peer"):
-        table.add_column(name, justify="left" if name in ("measure", "peer") else "right")
-    for row in outcome.rows:
+    table = Table(title=title, title_justify="left", show_lines=False)
+    for name in _COLUMNS:
+        left = name in ("measure", "against", "")
+        table.add_column(name, justify="left" if left else "right", overflow="fold")
+    for row in rows:
         table.add_row(*_cells(row))
+        if row.note:
+            table.add_row("", row.note)
     return table
 
 
 def _cells(row: Row) -> list[str]:
-    if row.ours is None or row.theirs is None:
-        ours = _rate(row.ours, row.unit) if row.ours else "-"
-        return [row.measure, ours, row.peer, f"skipped: {row.skipped}", "-", "-", "-", "-"]
+    goal = row.goal
+    bounds = [_figure(goal.must, row.unit), _figure(goal.aim, row.unit)] if goal else ["", ""]
+    if row.skipped is not None or row.value is None:
+        return [row.measure, row.peer, "-", *bounds, f"skipped: {row.skipped}", "", "", ""]
+    runs = [run for run in (row.ours, row.theirs) if run is not None]
     return [
         row.measure,
-        _rate(row.ours, row.unit),
         row.peer,
-        _rate(row.theirs, row.unit),
-        f"{ratio(row):.2f}",
-        f"{row.ours.cpu_us:.1f} / {row.theirs.cpu_us:.1f}",
-        _latency(row.ours),
-        _latency(row.theirs),
+        _figure(row.value, row.unit),
+        *bounds,
+        row.verdict,
+        " / ".join(_rate(run) for run in runs) + (f" {row.counted}" if runs else ""),
+        " / ".join(f"{run.cpu_us:.1f}" if run.cpu_seconds else "-" for run in runs),
+        " and ".join(_latency(run) for run in runs if run.p50_ms is not None),
     ]
 
 
-def ratio(row: Row) -> float:
-    """Return how many times the peer's rate ours is."""
-    if row.ours is None or row.theirs is None or not row.theirs.rate:
-        return math.nan
-    return row.ours.rate / row.theirs.rate
+def _figure(value: float, unit: str) -> str:
+    if unit == "calls":
+        return f"{value:.0f} calls"
+    return f"{value:.2f}x" if unit == "x" else f"{value:.2f} {unit}"
 
 
-def _rate(run: Run, unit: str) -> str:
+def _rate(run: Run) -> str:
     failed = f" ({run.errors} errors)" if run.errors else ""
-    return f"{run.rate:,.0f} {unit}{failed}"
+    return f"{run.rate:,.0f}{failed}"
 
 
 def _latency(run: Run) -> str:
-    return "-" if run.p50_ms is None or run.p99_ms is None else f"{run.p50_ms:.2f} / {run.p99_ms:.2f}"
+    return f"{run.p50_ms:.2f}/{run.p99_ms:.2f}"
 
 
-def notes(outcome: Outcome, known: Mapping[str, Any]) -> str:
+def notes(known: Mapping[str, Any]) -> str:
     """Return the conditions in sentences."""
     versions = ", ".join(f"{name} {number}" for name, number in known["versions"].items())
     before, after = (", ".join(map(str, known[f"load_average_{x}"])) for x in ("before", "after"))
     return "\n".join(
         (
-            f"{known['cpus']}; {known['pinned']}.",
-            f"Calls: {known['body_bytes']} bytes of JSON, {known['tokens']} tokens in rotation; "
-            f"{known['rounds']} rounds of {known['seconds']} s, the middle one counts.",
+            f"{known['cpus']}, Linux {known['kernel']}. What is measured has one CPU to itself; the "
+            "load, the provider, databases and the sealer have another.",
+            f"{known['rounds']} rounds of {known['seconds']} s in turn, the middle one counts; "
+            f"{known['took_seconds']} s in all. 1 KiB of JSON, 256 tokens in rotation.",
             f"Ours writes a durable record for every call ({known['durable_write_ms']} ms for a synchronous "
-            "write here); HAProxy writes a log line that nobody waits for; nginx checks and writes nothing.",
-            f"The sealer takes another {outcome.sealer_us:.1f} µs of CPU per call, on the other CPU. "
-            f"The worker holds {outcome.worker_mib:.0f} MiB.",
-            f"Load average before: {before}; after: {after}.",
+            "write here); HAProxy and nginx with Lua write a log line that nobody waits for; nginx writes "
+            "none.",
+            f"Load average before: {before}; after: {after}. Others took {known['stolen_percent']} % of the "
+            "CPUs' time (steal).",
             f"{versions}.",
         )
     )
@@ -154,20 +179,28 @@ def notes(outcome: Outcome, known: Mapping[str, Any]) -> str:
 # --- for programs ---------------------------------------------------------------------------------
 
 
-def as_json(outcome: Outcome, known: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(rows: Mapping[str, Sequence[Row]], known: Mapping[str, Any]) -> dict[str, Any]:
     """Return everything as one document."""
-    return {
-        "conditions": dict(known),
-        "sealer_cpu_us_per_call": round(outcome.sealer_us, 1),
-        "worker_mib": round(outcome.worker_mib, 1),
-        "rows": [_row(row) for row in outcome.rows],
-    }
+    tables = {name: [_row(row) for row in found] for name, found in rows.items()}
+    return {"conditions": dict(known), "tables": tables}
 
 
 def _row(row: Row) -> dict[str, Any]:
-    compared = None if math.isnan(ratio(row)) else round(ratio(row), 3)
-    about = {"measure": row.measure, "unit": row.unit, "peer": row.peer, "ratio": compared}
-    return {**about, "ours": _run(row.ours), "theirs": _run(row.theirs), "skipped": row.skipped}
+    goal = row.goal
+    return {
+        "measure": row.measure,
+        "against": row.peer,
+        "value": None if row.value is None else round(row.value, 3),
+        "unit": row.unit,
+        "must": goal and goal.must,
+        "aim": goal and goal.aim,
+        "verdict": row.verdict,
+        "ours": _run(row.ours),
+        "theirs": _run(row.theirs),
+        "counted": row.counted,
+        "note": row.note,
+        "skipped": row.skipped,
+    }
 
 
 def _run(run: Run | None) -> dict[str, Any] | None:
@@ -175,9 +208,8 @@ def _run(run: Run | None) -> dict[str, Any] | None:
         return None
     return {
         "rate": round(run.rate, 1),
-        "cpu_us": round(run.cpu_us, 2),
+        "cpu_us": round(run.cpu_us, 4),
         "seconds": round(run.seconds, 3),
-        "bytes": run.bytes,
         "p50_ms": run.p50_ms,
         "p99_ms": run.p99_ms,
         "errors": run.errors,
