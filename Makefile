@@ -77,8 +77,12 @@ check: lint scan test-all ## Everything that CI checks.
 	$(BIN)/shuxiang rulebook check
 	$(BIN)/shuxiang check
 
-bench: install ## Measure the data plane beside a peer.
+bench: install ## Measure the data plane beside its peers.
 	$(BIN)/python -m bench
+
+bench-peers: ## Install what `make bench` measures itself against and Debian does not have: datasette.
+	@test -x var/peers/bin/python || $(PYTHON) -m venv var/peers
+	var/peers/bin/python -m pip install $(PIP_QUIET) 'datasette==0.65.5'
 
 constraints: ## Renew constraints.txt from the newest releases.
 	rm -rf $(VENV)/fresh && $(PYTHON) -m venv $(VENV)/fresh
@@ -91,4 +95,4 @@ clean: ## Remove the demo's state and everything built.
 	rm -rf var build dist sbom.cdx.json *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help install run test test-all test-night lint scan scan-running sbom audit-dependencies fuzz check bench constraints clean
+.PHONY: help install run test test-all test-night lint scan scan-running sbom audit-dependencies fuzz check bench bench-peers constraints clean

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bench import calls
+from bench import bodies, calls, revoke, table_rows
 from bench.deployment import ROOT
 from bench.machine import Processes, Unfit
 from bench.quality import as_table as quality_table
@@ -31,8 +31,13 @@ TABLES: Mapping[str, tuple[str, Measure]] = {
     "calls": ("Calls beside proxies", calls.calls),
     "latency": ("What the record adds", calls.latency),
     "slow": ("A provider that is late", calls.slow),
+    "bodies": ("Large bodies from a provider", bodies.bodies),
+    "files": ("Files", bodies.files),
+    "tables": ("Rows of a table", table_rows.tables),
     "mask": ("Answers cut down to the grant", calls.mask),
+    "revoke": ("Revocation", revoke.revoke),
     "grants": ("Many systems and grants", calls.grants),
+    "memory": ("Memory", bodies.memory),
 }
 
 

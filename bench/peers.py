@@ -74,6 +74,8 @@ _PROXY = """
     location / {{
       {check}
       proxy_pass http://provider;
+      proxy_buffers 16 64k;
+      proxy_max_temp_file_size 0;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
     }}

@@ -99,13 +99,17 @@ class Stand:
         return found
 
     @cached_property
-    def large(self) -> bytes:
-        """Make the file of 1 GiB, and return the name of the place it lies in."""
-        block = os.urandom(64 * MIB)
-        with (self.files / LARGE).open("wb") as file:
-            for _ in range(GIB // len(block)):
-                file.write(block)
-        return block
+    def small(self) -> bytes:
+        """The content of the file of 1 MiB."""
+        return (self.files / FILE).read_bytes()
+
+    def make_large(self) -> None:
+        """Make the file of 1 GiB, unless it is there."""
+        path, block = self.files / LARGE, os.urandom(64 * MIB)
+        if not path.exists():
+            with path.open("wb") as file:
+                for _ in range(GIB // len(block)):
+                    file.write(block)
 
     @cached_property
     def rows(self) -> Path:
@@ -191,9 +195,16 @@ class Stand:
     # --- pressing ---------------------------------------------------------------------------------
 
     def rounds(
-        self, targets: Mapping[str, Target], connections: int, body: bytes | None = None
+        self,
+        targets: Mapping[str, Target],
+        connections: int,
+        body: bytes | None = None,
+        between: Callable[[], object] = lambda: None,
     ) -> dict[str, Run]:
-        """Press on each target in each round, and return the middle run of each. Raises Unfit, Missing."""
+        """Press on each target in each round, and return the middle run of each.
+
+        `body` is what each has to answer, `between` is done before each round. Raises Unfit, Missing.
+        """
         wrk = self.tool("wrk")
         for name, target in targets.items():
             self._check(name, target, self.answer if body is None else body)
@@ -201,6 +212,7 @@ class Stand:
             self._press(wrk, target, connections, HANDSHAKE_SECONDS)
         runs: dict[str, list[Run]] = {name: [] for name in targets}
         for number in range(self.plan.rounds):
+            between()
             for name, target in targets.items():
                 self.say(f"{name}, {connections} connections, round {number + 1} of {self.plan.rounds}")
                 runs[name].append(self._press(wrk, target, connections, self.plan.seconds))
