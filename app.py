@@ -11,6 +11,8 @@ from flask import Flask, Response, request
 from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 import accounts.api
@@ -74,7 +76,7 @@ from audit.alarms import alarms
 from audit.questions.exports import forget_answers
 from cases.books import open_rulebooks
 from core.db import Database
-from core.errors import ConfigError, Finding, Refusal
+from core.errors import ConfigError, Finding, Refusal, Unavailable
 from core.migrate import at_head
 from core.settings import Settings
 from core.text import Text
@@ -167,7 +169,7 @@ def create_app(
         raise ConfigError(
             [
                 Finding(
-                    settings.database_url,
+                    database.name,
                     "",
                     Text("数据库结构不是最新，请先运行 shuxiang init", "run shuxiang init"),
                 )
@@ -300,6 +302,14 @@ def _errors(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
         return web.pages.http_page(error) if wants_page() else http_problem(error)
+
+    @app.errorhandler(OperationalError)
+    @app.errorhandler(InterfaceError)
+    @app.errorhandler(PoolTimeout)
+    def _gone(error: SQLAlchemyError) -> Response:
+        app.logger.error("the database cannot be used on %s: %s", request.endpoint, type(error).__name__)
+        refusal = Unavailable("数据库暂不可用，请稍后再试", "the database cannot be used now; try again soon")
+        return web.pages.refusal_page(refusal) if wants_page() else problem_response(refusal)
 
     @app.errorhandler(Exception)
     def _fault(error: Exception) -> Response:

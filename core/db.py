@@ -3,7 +3,7 @@
 SQLite runs in WAL mode with ``synchronous=FULL``; a writing transaction takes the write lock at BEGIN, so
 two of them never meet a deadlock halfway; a reading one takes none. The writers of one process queue up, and
 each is woken as soon as it is its turn: SQLite would let them sleep and try again, longer and longer.
-PostgreSQL needs none of this.
+How PostgreSQL is spoken to is told in `core/postgresql.py`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from sqlalchemy.sql import ColumnElement
 from sqlalchemy.types import NullType
 
 from core.errors import no_cursor
+from core.postgresql import Turn, open_engine, parse_url
 
 metadata = MetaData(
     naming_convention={
@@ -81,16 +82,21 @@ class Database:
 
     def __init__(self, url: str) -> None:
         """Open `url` (SQLAlchemy form). A SQLite file is created on first use, its folder is not."""
-        self.url = url
-        self.engine = _engine(url)
+        parsed = parse_url(url)
+        self.name = parsed.render_as_string(hide_password=True)
+        """The address without its password, for people to read."""
+        self.is_shared = parsed.get_backend_name() != "sqlite"
+        """Whether processes of other hosts may use it as well."""
+        self.engine = open_engine(parsed, _JSON) if self.is_shared else _engine(url)
 
     @contextmanager
-    def begin(self) -> Iterator[Connection]:
+    def begin(self, turn: Turn = Turn.ALONE) -> Iterator[Connection]:
         """Yield a writing transaction: committed at the end, rolled back on any exception.
 
-        What was handed to `on_commit` meanwhile runs right after the commit, before this returns.
+        What was handed to `on_commit` meanwhile runs right after the commit, before this returns. `turn` says
+        whom it may run beside on PostgreSQL; on SQLite a writer is always alone.
         """
-        with self._transaction(write=True) as tx:
+        with self._transaction(write=True, turn=turn) as tx:
             yield tx
 
     @contextmanager
@@ -103,14 +109,15 @@ class Database:
             yield tx
 
     @contextmanager
-    def _transaction(self, write: bool) -> Iterator[Connection]:
+    def _transaction(self, write: bool, turn: Turn = Turn.ALONE) -> Iterator[Connection]:
         with self.engine.connect() as tx:
             tx.info.pop("on_commit", None)
-            tx = tx.execution_options(shuxiang_write=write)
+            tx = tx.execution_options(shuxiang_write=write, shuxiang_turn=turn)
             with tx.begin():
                 yield tx
-            for action in tx.info.pop("on_commit", ()):
-                action()
+            actions = tx.info.pop("on_commit", ())
+        for action in actions:  # what needs a connection as well does not wait for another beside this one
+            action()
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -151,8 +158,6 @@ class _Connection(sqlite3.Connection):
 
 
 def _engine(url: str) -> Engine:
-    if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, **_JSON)
     # SQLAlchemy begins the transactions itself (isolation_level None), see _begin.
     options = {"timeout": WAIT_SECONDS, "isolation_level": None, "factory": _Connection}
     engine = create_engine(url, connect_args=options, **_JSON)

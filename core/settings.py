@@ -28,6 +28,7 @@ from core.administrators import APART, are_apart
 from core.errors import ConfigError, FieldError, Finding
 from core.keyring import ring
 from core.networks import Network
+from core.postgresql import with_password
 from core.secret_files import check_place, read_secret_file
 from core.settings_audit import Audit, audit_faults, audit_of
 from core.settings_hotline import Hotline, hotline_faults, hotline_of
@@ -134,6 +135,10 @@ class Platform:
     """What a dataset's classification code must look like; the sequence number is the platform's."""
     demo: bool
     """Make up the demo's upstream data at `init`, and run its working-day service with `serve`."""
+    database_url: str | None
+    """PostgreSQL as the state store; None for SQLite in the data folder."""
+    database_password: str | None
+    """Secret reference of the password that goes with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +166,15 @@ class Settings:
 
     @property
     def database_url(self) -> str:
-        """The state store: ``SHUXIANG_DATABASE_URL``, or SQLite in the data folder."""
-        return os.environ.get("SHUXIANG_DATABASE_URL") or f"sqlite:///{self.data / 'state.sqlite'}"
+        """The state store: ``SHUXIANG_DATABASE_URL``, what platform.yaml says, or SQLite in the data folder.
+
+        Holds the password; what people read is `core.db.Database.name`. Raises ConfigError without it.
+        """
+        given = os.environ.get("SHUXIANG_DATABASE_URL") or self.platform.database_url
+        if given is None:
+            return f"sqlite:///{self.data / 'state.sqlite'}"
+        password = self.platform.database_password
+        return given if password is None else with_password(given, self.secret(password))
 
     @property
     def secure_cookies(self) -> bool:
@@ -193,6 +205,8 @@ class Settings:
         references += [r for p in self.security.oidc for r in (p.client_secret, p.private_key) if r]
         if self.platform.smtp is not None and self.platform.smtp.password is not None:
             references.append(self.platform.smtp.password)
+        if self.platform.database_password is not None:
+            references.append(self.platform.database_password)
         for read, wanted in ((self.secret, references), (self.signing_key, self._signing_secrets())):
             for reference in wanted:
                 try:
@@ -386,6 +400,8 @@ def _platform(raw: Mapping[str, Any]) -> Platform:
         personal_cipher=raw.get("personal_cipher", "aes-256-gcm"),
         code_pattern=raw.get("code_pattern", "^[123][0-9]{5,11}$"),
         demo=raw.get("demo", False),
+        database_url=raw.get("database_url"),
+        database_password=raw.get("database_password"),
     )
 
 

@@ -2,7 +2,8 @@
 
 A change that may turn a permit into a refusal raises the row in its own transaction and, once that is
 durable, this counter, before the answer leaves. A worker compares the counter on every call, so no call
-that starts after the answer is judged by what was true before.
+that starts after the answer is judged by what was true before. Where the database is shared with other hosts,
+the answer waits for them as well (`gateway/hosts/lease.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from threading import Lock
 from sqlalchemy import Connection
 
 from core.db import on_commit
+from gateway.hosts.lease import wait_for_all
+from gateway.hosts.store import announce, spans_hosts
 from gateway.store import raise_policy_version
 
 _BYTES = 8
@@ -64,8 +67,14 @@ def policy_file(data: Path) -> Path:
 def change_policy(tx: Connection, counter: PolicyCounter) -> int:
     """Raise the policy version in this transaction, and the counter right after its commit.
 
-    Call it in every transaction that suspends, ends, narrows or revokes anything. Returns the new version.
+    Call it in every transaction that suspends, ends, narrows or revokes anything. Where several hosts share
+    the database, what begins the transaction returns only when none of them goes by what was true before:
+    within `LEASE_SECONDS` where one is cut off. Returns the new version.
     """
     version = raise_policy_version(tx)
     on_commit(tx, lambda: counter.raise_to(version))
+    if spans_hosts(tx):
+        announce(tx)
+        engine = tx.engine
+        on_commit(tx, lambda: wait_for_all(engine, version))
     return version

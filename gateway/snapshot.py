@@ -2,7 +2,8 @@
 
 The version is noted before a permit is read and compared on every use, so what a commit changed is never
 judged by what was read before it. A worker that has not been able to ask the database for the version for
-`STALE_SECONDS` trusts nothing it remembers.
+`STALE_SECONDS` trusts nothing it remembers; where other hosts share the database, one whose lease has run out
+(`gateway/hosts/lease.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.db import Database
 from core.work import no_tickets
 from gateway import store
+from gateway.hosts.lease import Lease
 from gateway.model import Permit
 from gateway.objections import DATABASE_UNAVAILABLE, POLICY_STALE, Objection, Refused
 from gateway.policy import PolicyCounter
@@ -47,6 +49,7 @@ class Permits:
         self._version = -1
         self._known: dict[str, Permit] = {}
         self._polled = float("-inf")
+        self._lease = Lease(database, counter.raise_to) if database.is_shared else None
         # Two threads: one permit being read must not keep the poll waiting.
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="permits")
 
@@ -119,22 +122,30 @@ class Permits:
     async def poll(self) -> None:
         """Ask the database for the version, and raise the counter when another host has raised the row."""
         try:
-            version = await asyncio.get_running_loop().run_in_executor(self._readers, self._row)
+            await asyncio.get_running_loop().run_in_executor(self._readers, self._ascertain)
         except SQLAlchemyError as wrong:
             log.error("the policy version could not be read: %s", type(wrong).__name__)
-        else:
-            self._counter.raise_to(version)
-            self._polled = time.monotonic()
 
-    def _row(self) -> int:
+    def _ascertain(self) -> None:
+        if self._lease is not None:
+            self._lease.listen()
+            self._lease.renew()
+            return
+        began = time.monotonic()
         with self._database.read() as tx:
-            return store.policy_version(tx)
+            version = store.policy_version(tx)
+        self._counter.raise_to(version)
+        self._polled = began
 
     def stale(self) -> Objection | None:
         """Return an objection when the policy version has not been ascertained lately."""
+        if self._lease is not None:
+            return None if self._lease.is_good() else POLICY_STALE
         return POLICY_STALE if time.monotonic() - self._polled > STALE_SECONDS else None
 
     def close(self) -> None:
-        """Let go of the threads and the database."""
+        """Let go of the lease, the threads and the database."""
+        if self._lease is not None:
+            self._lease.close()
         self._readers.shutdown(cancel_futures=True)
         self._database.close()

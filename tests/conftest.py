@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,24 +23,40 @@ from audit.store import audit_outbox
 from cases.books import open_rulebooks
 from core.db import Database
 from core.migrate import migrate
+from core.postgresql import WRITERS
 from core.settings import Settings
 from core.work import Actor, Work
 from gateway.policy import PolicyCounter, change_policy
-from tests import cast, leaks
+from tests import cast, leaks, postgresql
 from tests.warm import COMPILED, demo_settings, opened, warm_up
 from tests.warm import CONFIG as CONFIG
 from ties import TIES
 from web.http import check_response
 
+SERVER = pytest.StashKey[ExitStack]()
 START = datetime(2026, 2, 10, 2, 0, tzinfo=UTC)  # Tuesday, 10:00 in Shanghai
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Put temporary folders into memory where there is room: deleting files is slow elsewhere."""
+    if os.environ.get(postgresql.WANTED) == "postgresql" and not postgresql.is_wanted():
+        running = config.stash[SERVER] = ExitStack()
+        started = running.enter_context(postgresql.server())
+        os.environ[postgresql.ADDRESS] = started.url.render_as_string()  # for xdist's workers as well
+    if postgresql.is_wanted():
+        # The driver warns of connections that a story leaves to the end of the process; SQLite's does not.
+        config.addinivalue_line("filterwarnings", "ignore:.*psycopg.Connection:ResourceWarning")
     warm_up()
     leaks.watch()
     if Path("/dev/shm").is_dir() and os.access("/dev/shm", os.W_OK):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server of the run."""
+    if SERVER in config.stash:
+        os.environ.pop(postgresql.ADDRESS)
+        config.stash[SERVER].close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,6 +69,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Look for every secret of a story in what the story leaves, before its deployment is removed."""
     found = leaks.search_at_end_of(item, nextitem)
     yield
+    postgresql.forget_ended()
     assert not found, "\n".join(found)
 
 
@@ -74,8 +91,25 @@ class World:
         with self.database.begin() as tx:
             yield self._work(tx, actor)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the environment of a command must say, so that it works on this very database."""
+        return {"SHUXIANG_DATABASE_URL": self.settings.database_url} if postgresql.is_wanted() else {}
+
+    def written(self) -> bytes:
+        """All that the database holds, as it is written down."""
+        if postgresql.is_wanted():
+            return postgresql.contents(self.database.engine.url)
+        files = [self.settings.data / f"state.sqlite{part}" for part in ("", "-wal")]
+        return b"".join(file.read_bytes() for file in files if file.exists())
+
     def write_elsewhere(self) -> None:
         """Write as somebody else does at this very moment; raises at once where the lock is held."""
+        if postgresql.is_wanted():
+            with postgresql.connect(self.database.engine.url) as elsewhere:
+                free = elsewhere.execute(f"SELECT pg_try_advisory_lock({WRITERS})").fetchone()
+            assert free == (True,), "somebody else holds the lock"
+            return
         path = self.settings.data / "state.sqlite"
         with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE").close()
@@ -177,6 +211,10 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "state.sqlite"
     database = Database(f"sqlite:///{path}")
     import_every_table()
+    if postgresql.is_wanted():
+        other = Database(postgresql.create(postgresql.template_name()))
+        migrate(other)
+        other.close()
     migrate(database)
     database.close()
     leaks.LEDGER.template = path.read_bytes().rstrip(b"\0")
@@ -208,11 +246,20 @@ def make_world(tmp_path: Path, template: Path, sharing: str) -> World:
 
     data = tmp_path / "data"
     (data / "run").mkdir(parents=True)
-    shutil.copy(template, data / "state.sqlite")
     settings = demo_settings(data)
     settings = replace(settings, platform=replace(settings.platform, rulebooks={"sharing": sharing}))
+    settings = with_state(settings, template)
     make_keys(settings)
     return World(settings, opened(settings.database_url))
+
+
+def with_state(settings: Settings, template: Path) -> Settings:
+    """Return a deployment with a copy of a migrated database, of the kind that this run is about."""
+    if not postgresql.is_wanted():
+        shutil.copy(template, settings.data / "state.sqlite")
+        return settings
+    url = postgresql.database_of(settings.data, postgresql.template_name())
+    return replace(settings, platform=replace(settings.platform, database_url=url))
 
 
 @pytest.fixture

@@ -126,7 +126,10 @@ def _demo() -> Settings:
 
 def opened(url: str) -> Database:
     """Open a database that shares the compiled statements of all the others of this process."""
-    database, first = Database(url), _first_database()
+    database = Database(url)
+    if database.engine.dialect.name != "sqlite":
+        return database
+    first = _first_database()
     database.engine.dialect = first.engine.dialect
     database.engine._compiled_cache = first.engine._compiled_cache
     return database

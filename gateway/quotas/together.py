@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from core.db import Database
+from core.postgresql import Turn
 from gateway.objections import DATABASE_UNAVAILABLE, Refused
 
 Step = Callable[[Connection], bool]
@@ -64,7 +65,7 @@ class Together:
         self._running = None
 
     def _transact(self, steps: Sequence[Step]) -> list[bool]:
-        with self._database.begin() as tx:
+        with self._database.begin(Turn.ANY) as tx:
             return [step(tx) for step in steps]
 
     def close(self) -> None:

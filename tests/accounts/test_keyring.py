@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 from cryptography.hazmat.primitives.hmac import HMAC
+from sqlalchemy import text
 
 from accounts.factors.keeping import begin_app, secret_to_show
 from accounts.factors.rewrapping import rewrap_factors
@@ -127,9 +128,8 @@ def test_a_token_made_before_a_renewal_is_still_ours_and_noise_is_not(noted: Wor
 def test_a_database_of_the_day_before_a_renewal_starts_with_the_keys_of_today(noted: World) -> None:
     with noted.work(SYSTEM) as work:
         renew_key(work, "token.key")
-        work.tx.exec_driver_sql(
-            "UPDATE key_checks SET value = ?", (check_value(noted.settings.keys("token.key")[1]),)
-        )
+        former = check_value(noted.settings.keys("token.key")[1])
+        work.tx.execute(text("UPDATE key_checks SET value = :former"), {"former": former})
         work.tx.exec_driver_sql("DELETE FROM key_checks WHERE name <> 'token.key'")
     assert refusal(noted) == ""
 

@@ -100,7 +100,7 @@ def test_renewing_the_key_on_the_command_line_wraps_everything_anew_and_frees_th
 ) -> None:
     several = [reported(world) for _ in range(3)]
     place = ["--config", str(CONFIG), "--data", str(world.settings.data)]
-    done = CliRunner().invoke(cli.main, [*place, "keys", "renew", "--json"])
+    done = CliRunner(env=world.environment).invoke(cli.main, [*place, "keys", "renew", "--json"])
     others = dict.fromkeys(("papers", "tickets", "imports", "packets", "factors"), 0)
     assert json.loads(done.output) == {"key": "2", "steps": 3, **others}, done.output
     world.settings.key_file("personal-1.key").unlink()

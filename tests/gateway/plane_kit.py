@@ -39,6 +39,7 @@ from gateway.store import access_tokens, clients, grants
 from gateway.tokens import make_token, token_digest
 from hotline.model import Ticket
 from hotline.store import insert_ticket
+from tests import postgresql
 from tests.gateway.providers import Provider
 from tests.ports import free_port
 from tests.warm import demo_settings, opened
@@ -144,9 +145,18 @@ class Kit:
         self.port = self.settings.platform.gateway_listen[1]
         (self.settings.data / "run").mkdir(parents=True)
         make_keys(self.settings)
+        if postgresql.is_wanted():
+            url = postgresql.database_of(self.settings.data)
+            self.settings = replace(self.settings, platform=replace(self.settings.platform, database_url=url))
         self.database = opened(self.settings.database_url)
         metadata.create_all(self.database.engine)
         self.counter = PolicyCounter(policy_file(self.settings.data))
+        self._plant()
+        self.beat()
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def _plant(self) -> None:
+        """Write the datasets and the system into the tables."""
         self._datasets = {kind: self._dataset(kind) for kind in CODES}
         with self.database.begin() as tx:
             now = datetime.now(UTC)
@@ -164,8 +174,6 @@ class Kit:
                     created_by="carol",
                 )
             )
-        self.beat()
-        self.workers: list[subprocess.Popen[bytes]] = []
 
     # --- the deployment ---------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ import pytest
 from core.text import Text
 from notices import smtp
 from notices.outbox import PAUSES
+from tests import postgresql
 from tests.conftest import World
 from tests.notices.receivers import ADDRESS, Inbox, by_email, certified, mail_server, post, sign_in
 from tests.notices.sending import killed_while_sending, reason, send, states
@@ -63,7 +64,7 @@ def test_one_message_for_each_address_and_no_second_one(world: World, inbox: Inb
 
 def test_no_text_of_a_notice_becomes_a_header(world: World, inbox: Inbox) -> None:
     by_email(world, inbox.port)
-    evil = "事项\r\nBcc: everybody@example.org\r\n\r\n<html>\u2028X-Evil: 1\x00"
+    evil = "事项\r\nBcc: everybody@example.org\r\n\r\n<html>\u2028X-Evil: 1" + ("" if postgresql.is_wanted() else "\x00")
     post(world, "one", subject=Text(evil, evil), body=Text(".\r\n.\r\nMAIL FROM:<x@example.org>", "."))
     send(world)
     [letter] = inbox.letters()

@@ -131,7 +131,7 @@ def test_the_metrics_count_by_state(world: World) -> None:
 def test_the_commands_send_and_count(world: World) -> None:
     def invoke(*words: str) -> object:
         place = ("--config", str(CONFIG), "--data", str(world.settings.data))
-        answer = CliRunner().invoke(cli.main, [*place, "notices", *words, "--json"])
+        answer = CliRunner(env=world.environment).invoke(cli.main, [*place, "notices", *words, "--json"])
         assert answer.exit_code == 0, answer.output
         return json.loads(answer.output)
 

@@ -26,13 +26,15 @@ from tests.hotline.imports.tables import counts, csv_of, handed_in, olga, row
 
 
 @pytest.fixture
-def place(hotline: World, tmp_path: Path) -> tuple[str, ...]:
+def place(hotline: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
     """Options that lead the commands to the deployment."""
     folder = tmp_path / "config"
     shutil.copytree(CONFIG, folder)
     platform = yaml.safe_load((folder / "platform.yaml").read_text(encoding="utf-8"))
     platform["rulebooks"]["hotline"] = "hotline/qianjiang"
     (folder / "platform.yaml").write_text(yaml.safe_dump(platform, allow_unicode=True), encoding="utf-8")
+    for name, value in hotline.environment.items():
+        monkeypatch.setenv(name, value)
     return ("--config", str(folder), "--data", str(hotline.settings.data))
 
 

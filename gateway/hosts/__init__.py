@@ -1,0 +1,1 @@
+"""Several gateway hosts on one database: each worker holds a lease, a revocation waits for all."""
