@@ -23,6 +23,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from core.keyed import keyed_digest
+
 KEY_FILE = "pseudonym.key"
 """The platform's key file that the keys of journals are derived from."""
 _MAGIC = 0x5846
@@ -88,7 +90,7 @@ def is_vouched(frame: Frame, key: bytes) -> bool:
 
 
 def _tag(key: bytes, seq: int, said: bytes) -> bytes:
-    return hmac.digest(key, _U64.pack(seq) + said, "sha256")[:_TAG_BYTES]
+    return keyed_digest(key, _U64.pack(seq) + said)[:_TAG_BYTES]
 
 
 def first_seq(path: Path) -> int | None:

@@ -7,9 +7,9 @@ guess a body from its digest, and erasing a body breaks no proof.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
+from binascii import b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,7 +51,7 @@ def make_record(kind: str, at: datetime, source: str, body: Mapping[str, Any]) -
         raise ValueError(f"an audit body must not set {sorted(OWN_FIELDS & set(body))}")
     ms = millis(at)
     record_id = new_id(ms)
-    nonce = base64.b64encode(os.urandom(16)).decode()
+    nonce = b2a_base64(os.urandom(16), newline=False).decode()
     whole = canonical({**body, "v": VERSION, "k": kind, "t": ms, "id": record_id, "nonce": nonce})
     return Record(record_id, kind, at, make_envelope(kind, ms, source, whole), whole)
 
@@ -63,7 +63,7 @@ def make_envelope(kind: str, ms: int, source: str, body: bytes) -> bytes:
 
 def body_digest(body: bytes) -> str:
     """Return the SHA-256 of a body in base64, as the envelope holds it."""
-    return base64.b64encode(hashlib.sha256(body).digest()).decode()
+    return b2a_base64(hashlib.sha256(body).digest(), newline=False).decode()
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import threading
 import time
@@ -35,7 +36,8 @@ def new_id(at_ms: int | None = None) -> str:
 def _next_random(at_ms: int | None) -> tuple[int, int]:
     """Return the millisecond and the 74 random bits of the next id, and remember them."""
     global _newest_clock
-    first, growth = secrets.randbits(73), 1 + secrets.randbits(_GROWTH_BITS)  # one bit less: room to grow
+    noise = int.from_bytes(os.urandom(15))  # of which 73 bits, one less than there are: room to grow
+    first, growth = noise >> 47, 1 + (noise & (1 << _GROWTH_BITS) - 1)
     with _lock:
         if at_ms is None:
             at_ms = _newest_clock = max(_newest_clock, int(time.time() * 1000))

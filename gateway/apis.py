@@ -45,10 +45,7 @@ async def prepare(
     permit: Permit, call: Call, request: Request, line: ServerConnection, trace: str | None, max_body: int
 ) -> Asked:
     """Bind the parameters and read the body, before anybody is asked. Raises Refused."""
-    operation = find_operation(permit, call.name)
-    if operation is None:
-        raise Refused(no.OPERATION_NOT_GRANTED)
-    path = bind_operation(permit, operation, call.query)
+    operation, path = _bound(permit, call)
     body = b""
     if request.has_body:
         _check_body(operation, request)
@@ -58,6 +55,20 @@ async def prepare(
             fault = refused.fault
             raise Refused(Objection(fault.status, fault.code, fault.text)) from refused
     return Asked(operation, path, _headers(operation, request, trace), body)
+
+
+def _bound(permit: Permit, call: Call) -> tuple[Mapping[str, Any], str]:
+    """Return the operation and the provider's path for it; what holds no query is kept with the permit."""
+    kept: tuple[Mapping[str, Any], str] | None = permit.views.get(call.name) if not call.query else None
+    if kept is not None:
+        return kept
+    operation = find_operation(permit, call.name)
+    if operation is None:
+        raise Refused(no.OPERATION_NOT_GRANTED)
+    bound = operation, bind_operation(permit, operation, call.query)
+    if not call.query:
+        permit.views[call.name] = bound
+    return bound
 
 
 def _check_body(operation: Mapping[str, Any], request: Request) -> None:
@@ -75,7 +86,7 @@ def _headers(operation: Mapping[str, Any], request: Request, trace: str | None) 
     if operation.get("records") is None:
         wanted.append((b"accept", "Accept"))
     passed = {}
-    for_us = _named_by_connection(request)
+    for_us = _named_by_connection(request) if request.header(b"connection") else ()
     for name, title in wanted:
         value = request.header(name)
         if name not in for_us and value is not None and len(value) <= 256 and value.isascii():

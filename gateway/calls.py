@@ -118,7 +118,12 @@ def read_query(raw: bytes) -> Query:
 
 def objection(permit: Permit, call: Call, source: Address | None, now: float) -> Objection | None:
     """Return what speaks against this call, or None; `now` in seconds since the epoch."""
-    return standing(permit, now) or _address(permit, source) or _scope(permit, call) or _method(permit, call)
+    return standing(permit, now) or out_of_bounds(permit, call, source)
+
+
+def out_of_bounds(permit: Permit, call: Call, source: Address | None) -> Objection | None:
+    """Return what speaks against this call at any time: where it comes from and what it asks for."""
+    return _address(permit, source) or _scope(permit, call) or _method(permit, call)
 
 
 def standing(permit: Permit, now: float) -> Objection | None:

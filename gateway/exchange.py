@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
@@ -14,7 +15,7 @@ from core.networks import Address
 from core.periods import day_of, midnight
 from core.settings import Settings
 from gateway import objections as no
-from gateway.calls import Call, objection, read_target, source_of
+from gateway.calls import Call, out_of_bounds, read_target, standing
 from gateway.delivery import Delivery
 from gateway.flow import Admitted, read_again
 from gateway.http1 import ClientGone, ServerConnection
@@ -24,7 +25,7 @@ from gateway.objections import BEARER, DPOP, Objection, Refused
 from gateway.possession import Possession, Presented, presented_token
 from gateway.quotas.store import take_call
 from gateway.quotas.together import Together
-from gateway.records import Recorder, call_fields, grant_fields
+from gateway.records import Recorder, call_fields
 from gateway.reply import Reply
 from gateway.snapshot import Permits
 from gateway.sources import Ask, Sources
@@ -32,6 +33,7 @@ from gateway.store import see_proof
 from gateway.subjects import subject_field
 from gateway.tickets import HEADER, named_ticket
 from gateway.tokens import token_digest, well_formed
+from gateway.views import view_of
 
 log = logging.getLogger("shuxiang.plane")
 
@@ -65,7 +67,8 @@ class Exchange:
         self._began = time.monotonic()
         self._trace = traceparent(request)
         self._scheme = BEARER
-        self._fields: dict[str, Any] = {}
+        self._fields: dict[str, Any] = {} if self._trace is None else {"trace": self._trace}
+        self._known = False  # whether the fields say already what the call and the grant are
 
     async def run(self) -> None:
         """Serve the call; whatever comes of it is on record. Raises ClientGone."""
@@ -84,8 +87,6 @@ class Exchange:
 
     async def _admit(self) -> tuple[Admitted, Ask]:
         desk, request = self._desk, self._request
-        call, wrong = self._read_target()
-        self._fields = call_fields(desk.request_key, request.method, request.target, call, self._trace)
         trouble = desk.recorder.objection()
         if trouble is not None:
             raise Refused(trouble)
@@ -94,15 +95,16 @@ class Exchange:
         presented = presented_token(request.all(b"authorization"))
         self._scheme = presented.scheme
         digest, version, permit = await self._permit(presented.token)
-        source = source_of(
-            request.peer, request.all(b"x-forwarded-for"), desk.settings.platform.trusted_proxies
-        )
-        self._fields |= grant_fields(permit, source, version)
+        view = view_of(permit, request, version, desk.request_key, desk.settings.platform.trusted_proxies)
+        self._fields |= view.fields
+        self._known = True
         nonce = await self._check_possession(permit, presented)
+        call, source = view.call, view.source
         if call is None:
-            raise Refused(wrong or no.NO_SUCH_PATH)
-        self._fields |= subject_field(desk.subject_key, permit, call)
-        against = objection(permit, call, source, time.time())
+            raise Refused(view.wrong or no.NO_SUCH_PATH)
+        if call.query:
+            self._fields |= subject_field(desk.subject_key, permit, call)
+        against = standing(permit, time.time()) or view.against
         if against is not None:
             raise Refused(against)
         if call.kind == "api":
@@ -166,15 +168,10 @@ class Exchange:
         while against is None and permits.version() != admitted.version:
             self._fields["policy_version"] = permits.version()
             against = permits.stale() or await read_again(permits, admitted)
-        against = against or permits.stale() or objection(admitted.permit, call, source, time.time())
+            against = against or out_of_bounds(admitted.permit, call, source)
+        against = against or permits.stale() or standing(admitted.permit, time.time())
         if against is not None:
             raise Refused(against)
-
-    def _read_target(self) -> tuple[Call | None, Objection | None]:
-        try:
-            return read_target(self._request.method, self._request.target), None
-        except Refused as refused:
-            return None, refused.objection
 
     async def _permit(self, token: str) -> tuple[str, int, Permit]:
         """Return token digest, policy version and permit. Raises Refused."""
@@ -194,7 +191,17 @@ class Exchange:
     async def _refuse(self, objection: Objection) -> None:
         if self._scheme is DPOP:
             objection = objection.under(DPOP)
+        if not self._known:
+            self._fields |= self._of_a_stranger()
         await self._desk.delivery.refuse(self._reply, self._fields, objection, self._began)
+
+    def _of_a_stranger(self) -> dict[str, Any]:
+        """Return what the record of a call says that nobody known has made."""
+        request = self._request
+        call: Call | None = None
+        with suppress(Refused):
+            call = read_target(request.method, request.target)
+        return call_fields(self._desk.request_key, request.method, request.target, call)
 
 
 def of_fault(fault: Fault) -> Objection:

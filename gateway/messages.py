@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from core.text import Text
@@ -11,6 +12,7 @@ HEAD_LINES = 100
 TRAILER_BYTES = 8 * 1024
 """What may come between two bytes of a chunked body and after the last: sizes, extensions, trailers."""
 TARGET_BYTES = 16 * 1024
+_NO_HOST = re.compile(rb"[ \t,/\\@?#\x7f-\xff]")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -132,5 +134,4 @@ def _hosts(request: Request, hosts: int) -> Fault | None:
     """RFC 9112 section 3.2: one Host, and none is forgiven to HTTP/1.0 only."""
     if hosts > 1 or (hosts == 0 and request.version == "1.1"):
         return BAD_HOST
-    host = request.header(b"host") or b""
-    return BAD_HOST if any(c in b" \t,/\\@?#" or c > 126 for c in host) else None
+    return BAD_HOST if hosts and _NO_HOST.search(request.header(b"host") or b"") else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, NamedTuple
@@ -55,6 +55,8 @@ class Client:
     """When the authentication in force was approved; None before the first approval."""
     method_approved_by: str | None = None
     change: Change | None = None
+    asked_by: str | None = None
+    """Who asked for the authentication in force; whoever it was does not approve it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,3 +252,5 @@ class Permit:
     """The dataset's attributes, in order (schema request/dataset)."""
     notice: Notice
     """What the answers say of open corrections, worked out once."""
+    views: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was worked out for calls that are all alike (`gateway/views.py`); it ends with the permit."""

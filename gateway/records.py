@@ -24,6 +24,7 @@ from typing import Any
 
 from audit.journal import Journal, JournalFailed
 from audit.record import make_record
+from core.keyed import keyed_digest
 from core.networks import Address
 from gateway.calls import Call
 from gateway.model import Permit
@@ -90,22 +91,17 @@ def request_key(pseudonym_key: bytes) -> bytes:
     return hmac.digest(pseudonym_key, b"request-digest", "sha256")
 
 
-def call_fields(
-    key: bytes, method: str, target: bytes, call: Call | None, trace: str | None
-) -> dict[str, Any]:
+def call_fields(key: bytes, method: str, target: bytes, call: Call | None) -> dict[str, Any]:
     """Return what a record says about the call, before anything is known of who calls.
 
     A query is often one of few (an id number, a telephone number): under a key that no record holds, who
     reads the records cannot find it by trying them all.
     """
-    fields: dict[str, Any] = {
+    return {
         "method": method,
         "operation": call.operation if call else None,
-        "request_digest": hmac.digest(key, method.encode() + b" " + target, "sha256").hex(),
+        "request_digest": keyed_digest(key, method.encode() + b" " + target).hex(),
     }
-    if trace is not None:
-        fields["trace"] = trace
-    return fields
 
 
 def grant_fields(permit: Permit, source: Address | None, policy_version: int) -> dict[str, Any]:

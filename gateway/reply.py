@@ -89,17 +89,15 @@ class Reply:
         self.started = True
         request = self._request
         self.keep_alive = request.keep_alive and request.complete and not self._line.draining
-        lines = [_PHRASES[status], "Date: ", _date(int(time.time())), "\r\n"]
-        for name, value in headers:
-            if "\n" in value or "\r" in value:
-                raise ValueError(f"the answer's {name} holds a line end")
-            lines += (name, ": ", value, "\r\n")
+        fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
+        if fields.count("\n") != len(headers) or fields.count("\r") != len(headers):
+            raise ValueError("a field of the answer holds a line end")
+        end = "\r\n"
         if not self.keep_alive:
-            lines.append("Connection: close\r\n")
+            end = "Connection: close\r\n\r\n"
         elif request.version == "1.0":
-            lines.append("Connection: keep-alive\r\n")
-        lines.append("\r\n")
-        return "".join(lines).encode("latin-1")
+            end = "Connection: keep-alive\r\n\r\n"
+        return f"{_PHRASES[status]}Date: {_date(int(time.time()))}\r\n{fields}{end}".encode("latin-1")
 
 
 _dates: tuple[int, str] = (0, "")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -44,7 +44,9 @@ class Provider:
         self._prefix = parts.path.rstrip("/")
         self._idle: deque[Wire] = deque()
         self._open = 0
-        self._calls: Counter[str] = Counter()
+        self._calls: dict[str, int] = {}
+        self._asked: dict[Wire, float] = {}  # until when the answer must have come
+        self._alarm: asyncio.TimerHandle | None = None
         self._breaker = Breaker()
         own = {name: settings.secret(ref) for name, ref in (connection.headers or {}).items()}
         self._fixed = f"Host: {parts.netloc}\r\nUser-Agent: shuxiang\r\n" + "".join(
@@ -69,9 +71,10 @@ class Provider:
         `path` is encoded already, `caller` the department that asks. The wire must be handed back with
         `done`. Raises Refused.
         """
-        if self._calls[caller] >= CALLS_OF_ONE:
+        under_way = self._calls.get(caller, 0)
+        if under_way >= CALLS_OF_ONE:
             raise Refused(no.BUSY)
-        self._calls[caller] += 1
+        self._calls[caller] = under_way + 1
         try:
             head, wire = await self._ask(method, path, headers, body)
         except BaseException:
@@ -84,26 +87,52 @@ class Provider:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[Head, Wire]:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._connection.total_seconds
+        now = loop.time()
+        deadline = now + self._connection.total_seconds
         request = self._request(method, path, headers, body)
-        wire = self._reuse(loop.time()) if method == "GET" else None
+        wire = self._reuse(now) if method == "GET" else None
         if wire is not None:
             try:
-                return await wire.ask(request, deadline), wire
+                return await self._put(wire, request, deadline, loop), wire
             except Refused:
-                self._discard(wire)
                 if not wire.untouched:  # a wire that had gone stale: the provider saw nothing of the call
                     raise
         wire = await self._connect()
+        return await self._put(wire, request, deadline, loop), wire
+
+    async def _put(
+        self, wire: Wire, request: bytes, deadline: float, loop: asyncio.AbstractEventLoop
+    ) -> Head:
+        """Ask on a wire, and watch that the answer comes whole in time."""
+        self._asked[wire] = deadline
+        if self._alarm is None or deadline < self._alarm.when():
+            self._sound_at(deadline, loop)
         try:
-            return await wire.ask(request, deadline), wire
+            return await wire.ask(request)
         except BaseException:
             self._discard(wire)
             raise
 
+    def _look(self) -> None:
+        """Break off the calls that have taken too long; one timer does for all of them."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for wire in [wire for wire, deadline in self._asked.items() if deadline <= now]:
+            del self._asked[wire]
+            wire.late()
+        self._alarm = None
+        if self._asked:
+            self._sound_at(min(self._asked.values()), loop)
+
+    def _sound_at(self, deadline: float, loop: asyncio.AbstractEventLoop) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = loop.call_at(deadline, self._look)
+
     def done(self, wire: Wire) -> None:
         """Take a wire back: it is kept for the next call if the answer was read to its end."""
         self._end(wire.caller)
+        self._asked.pop(wire, None)
         if wire.reusable and len(self._idle) < IDLE_MOST:
             wire.release()
             self._idle.append(wire)
@@ -112,14 +141,18 @@ class Provider:
 
     def _end(self, caller: str) -> None:
         self._calls[caller] -= 1
-        self._calls += Counter()  # forget whoever has none
+        if not self._calls[caller]:  # forget whoever has none
+            del self._calls[caller]
 
     def _discard(self, wire: Wire) -> None:
+        self._asked.pop(wire, None)
         wire.close()
         self._open -= 1
 
     def close(self) -> None:
         """Close the idle wires."""
+        if self._alarm is not None:
+            self._alarm.cancel()
         while self._idle:
             self._discard(self._idle.pop())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httptools
@@ -29,11 +29,20 @@ class Head:
     status: int
     headers: list[tuple[bytes, bytes]]
     """Names in lower case."""
+    _single: dict[bytes, bytes | None] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._single = dict(self.headers)
+        if len(self._single) < len(self.headers):
+            seen: set[bytes] = set()
+            for name, _ in self.headers:
+                if name in seen:
+                    self._single[name] = None
+                seen.add(name)
 
     def one(self, name: bytes) -> bytes | None:
         """Return the field of this name when there is exactly one."""
-        found = [value for key, value in self.headers if key == name]
-        return found[0] if len(found) == 1 else None
+        return self._single.get(name)
 
 
 class Wire(asyncio.Protocol):
@@ -45,7 +54,6 @@ class Wire(asyncio.Protocol):
         self._transport: Any = None
         self._pieces: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._paused = False
         self.idle_since = 0.0
         self.caller = ""
@@ -73,16 +81,15 @@ class Wire(asyncio.Protocol):
 
     # --- one call ---------------------------------------------------------------------------------
 
-    async def ask(self, request: bytes, deadline: float) -> Head:
-        """Send a request and return the head of the answer; `deadline` (loop's clock) bounds the whole call.
+    async def ask(self, request: bytes) -> Head:
+        """Send a request and return the head of the answer. Raises Refused.
 
-        Raises Refused.
+        How long the call may take is for the provider to watch, which calls `late`.
         """
         self._begin()
         if not self.open:
             self._fail(no.ANSWER_INCOMPLETE)
             raise Refused(no.ANSWER_INCOMPLETE)
-        self._timer = self._loop.call_at(deadline, self._late)
         self._transport.write(request)
         while self._head is None:
             await self._more()
@@ -114,12 +121,10 @@ class Wire(asyncio.Protocol):
 
     def release(self) -> None:
         """End the call; the connection stays open for another."""
-        self._stop_timer()
         self.idle_since = self._loop.time()
 
     def close(self) -> None:
         """Close the connection."""
-        self._stop_timer()
         self.open = False
         if self._transport is not None:
             self._transport.abort()
@@ -139,13 +144,9 @@ class Wire(asyncio.Protocol):
             self.close()
         self._wake()
 
-    def _late(self) -> None:
+    def late(self) -> None:
+        """Break off a call that takes too long; one whose answer came whole is none."""
         self._fail(no.ANSWER_TIMEOUT)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -279,5 +280,4 @@ class Wire(asyncio.Protocol):
         if self._head is not None and self._fault is None:
             self._complete = True
             self._keeps = not self._until_close and self._parser.should_keep_alive()
-            self._stop_timer()
             self._wake()

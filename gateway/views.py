@@ -1,0 +1,63 @@
+"""What a permit says of calls that are all alike: worked out once, kept as long as the permit. Pure.
+
+A system asks the same address again and again. Whatever of a call's judgement and of its record depends on
+neither the clock nor a query is kept with the permit, which ends with the policy version that it was read
+under. A target with a query is never kept: it may name a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from core.networks import Address
+from gateway.calls import Call, out_of_bounds, read_target, source_of
+from gateway.messages import Request
+from gateway.model import Network, Permit
+from gateway.objections import Objection, Refused
+from gateway.records import call_fields, grant_fields
+
+VIEWS_MOST = 64
+"""Kept with one permit."""
+
+
+class View(NamedTuple):
+    """One sort of call as its permit sees it."""
+
+    call: Call | None
+    wrong: Objection | None
+    """Why the target could not be read, where it could not."""
+    source: Address | None
+    against: Objection | None
+    """What speaks against it at any time."""
+    fields: Mapping[str, Any]
+    """What its record says of call and grant."""
+
+
+def view_of(permit: Permit, request: Request, version: int, key: bytes, trusted: tuple[Network, ...]) -> View:
+    """Return how a call looks; `key` is that of the request digests, `trusted` are the proxies.
+
+    `version` is the policy version that the permit was read under.
+    """
+    forwarded = request.all(b"x-forwarded-for")
+    alike = (request.method, request.target, request.peer, *forwarded)
+    view: View | None = permit.views.get(alike)
+    if view is None:
+        call, wrong = _read(request)
+        source = source_of(request.peer, forwarded, trusted)
+        fields = call_fields(key, request.method, request.target, call)
+        fields |= grant_fields(permit, source, version)
+        against = None if call is None else out_of_bounds(permit, call, source)
+        view = View(call, wrong, source, against, fields)
+        if b"?" not in request.target:
+            if len(permit.views) >= VIEWS_MOST:
+                permit.views.clear()
+            permit.views[alike] = view
+    return view
+
+
+def _read(request: Request) -> tuple[Call | None, Objection | None]:
+    try:
+        return read_target(request.method, request.target), None
+    except Refused as refused:
+        return None, refused.objection
