@@ -60,6 +60,7 @@ TABLES: Mapping[str, tuple[str, Measure]] = {
     show_default="var",
     help="Where the temporary folder is made; its disk is what the records wait for.",
 )
+@click.option("--tiny", is_flag=True, help="Of everything little: shows that it runs, not how fast.")
 @click.option("--quality", is_flag=True, help="Measure a check of data instead.")
 @click.option("--rows", type=click.IntRange(1000), default=1_000_000, show_default=True, help="Of it.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
@@ -68,6 +69,7 @@ def main(
     seconds: int,
     rounds: int,
     folder: Path,
+    tiny: bool,
     quality: bool,
     rows: int,
     json_wanted: bool,
@@ -79,8 +81,9 @@ def main(
         _measure_quality(folder, rows, json_wanted)
         return
     chosen = list(TABLES) if "all" in tables else [name for name in TABLES if name in tables]
+    plan = Plan(1, 1, large_mib=16, rows=1000, parties=100) if tiny else Plan(seconds, rounds)
     try:
-        _measure(folder, chosen, Plan(seconds, rounds), json_wanted)
+        _measure(folder, chosen, plan, json_wanted)
     except Unfit as why:
         raise click.ClickException(str(why)) from why
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from bench.deployment import FILE, GIB, LARGE, MIB
+from bench.deployment import FILE, LARGE, MIB
 from bench.load import Run, Target, most_memory_during, read_body
 from bench.machine import Unfit, pss_mib
 from bench.results import Goal, Row, against, middle
@@ -20,7 +20,7 @@ HELD = Goal(80.0, 40.0, less_is_better=True)
 
 
 def bodies(stand: Stand) -> list[Row]:
-    """Compare bodies of 1 MiB and of 1 GiB that come from a provider."""
+    """Compare bodies of 1 MiB and large ones that come from a provider."""
     targets = {"ours": stand.ours.target("api", "call/mib"), "nginx": stand.nginx_at(f"/files/{FILE}")}
     small = stand.rounds(targets, CONNECTIONS, stand.small)
     stand.make_large()
@@ -28,12 +28,12 @@ def bodies(stand: Stand) -> list[Row]:
     large = _one_by_one(stand, targets)
     return [
         _row(f"body of 1 MiB, {CONNECTIONS} connections", "nginx, no token, no record", small, THROUGH),
-        _row("body of 1 GiB, 1 connection", "nginx, no token, no record", large, THROUGH),
+        _row(f"body of {stand.plan.large}, 1 connection", "nginx, no token, no record", large, THROUGH),
     ]
 
 
 def files(stand: Stand) -> list[Row]:
-    """Compare files of 1 MiB and of 1 GiB with nginx, which hands them to the kernel."""
+    """Compare files of 1 MiB and large ones with nginx, which hands them to the kernel."""
     targets = {"ours": stand.ours.target("file", f"files/{FILE}"), "nginx": stand.nginx_at(f"/static/{FILE}")}
     small = stand.rounds(targets, CONNECTIONS, stand.small)
     stand.make_large()
@@ -44,12 +44,12 @@ def files(stand: Stand) -> list[Row]:
     large = _one_by_one(stand, targets)
     return [
         _row(f"file of 1 MiB, {CONNECTIONS} connections", "nginx, sendfile, no record", small, FROM_FILES),
-        _row("file of 1 GiB, 1 connection", "nginx, sendfile, no record", large, FROM_FILES),
+        _row(f"file of {stand.plan.large}, 1 connection", "nginx, sendfile, no record", large, FROM_FILES),
     ]
 
 
 def memory(stand: Stand) -> list[Row]:
-    """Tell what a worker holds after calls with every token, and by how much 1 GiB makes it grow."""
+    """Tell what a worker holds after calls with every token, and by how much a large body makes it grow."""
     ours = stand.ours
     stand.rounds({"ours": ours.target("api", "call/passed")}, 64)
     worker = ours.workers[0]
@@ -58,13 +58,15 @@ def memory(stand: Stand) -> list[Row]:
     rows = [Row("a worker after calls with 256 tokens (PSS)", "", held, "MiB", HELD)]
     for name, kind, rest in (("body", "api", "call/gib"), ("file", "file", f"files/{LARGE}")):
         target = ours.target(kind, rest)
-        stand.say(f"{name} of 1 GiB, memory")
+        stand.say(f"{name} of {stand.plan.large}, memory")
         grown = 0.0
         for _ in range(stand.plan.rounds):
             before = pss_mib(worker)
             most = most_memory_during(worker, partial(read_body, target, "*/*", keep=False))
             grown = max(grown, most - before)
-        rows.append(Row(f"growth over a {name} of 1 GiB, most of all rounds", "", grown, "MiB", GROWTH))
+        rows.append(
+            Row(f"growth over a {name} of {stand.plan.large}, most of all rounds", "", grown, "MiB", GROWTH)
+        )
     return rows
 
 
@@ -73,11 +75,11 @@ def _one_by_one(stand: Stand, targets: Mapping[str, Target]) -> dict[str, Run]:
     runs: dict[str, list[Run]] = {name: [] for name in targets}
     for number in range(stand.plan.rounds):
         for name, target in targets.items():
-            stand.say(f"{name}, 1 GiB, round {number + 1} of {stand.plan.rounds}")
+            stand.say(f"{name}, {stand.plan.large}, round {number + 1} of {stand.plan.rounds}")
             with stand.alone(target):
                 run, _ = read_body(target, "*/*", keep=False)
-            if run.units < GIB:
-                raise Unfit(f"{name} gave {run.units:.0f} bytes of 1 GiB")
+            if run.units < stand.plan.large_mib * MIB:
+                raise Unfit(f"{name} gave {run.units:.0f} bytes of {stand.plan.large}")
             runs[name].append(replace(run, units=run.units / MIB))
     return {name: middle(found) for name, found in runs.items()}
 

@@ -31,7 +31,6 @@ from setup_deployment import initialise
 ROOT = Path(__file__).parents[1]
 TOKENS = 256
 MIB, GIB = 1024 * 1024, 1024 * 1024 * 1024
-ROWS = 100_000
 FIELDS = ("code", "name", "street", "district", "level", "active", "opened", "phone", "note", "padding")
 _TYPES = {"level": "integer", "active": "boolean", "opened": "date"}
 CODES = {
@@ -41,7 +40,7 @@ CODES = {
     "postgresql": "307001/000004",
 }
 FILE = "mib.bin"
-"""A file of 1 MiB; `LARGE` has 1 GiB."""
+"""A file of 1 MiB; `LARGE` is as large as the plan wants it."""
 LARGE = "gib.bin"
 _NETWORKS = ["127.0.0.0/8"]
 _PROVIDER = "police"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
 from bench.deployment import Deployment, Shape
-from bench.machine import Unfit, cpu_seconds, listens, until
+from bench.machine import Unfit, cpu_seconds
 from bench.results import Goal, Row
 from bench.stand import Stand
 
@@ -44,8 +44,8 @@ def revoke(stand: Stand) -> list[Row]:
         stand.folder / "revoke", Shape(stand.upstream, stand.files, parties=1, workers=WORKERS)
     )
     settings = ours.deployment.settings
-    control = stand.run_ours(ours.deployment, "control", stand.other)
-    until(lambda: listens(settings.platform.control_listen[1]), "the control plane listening", 90)
+    port = settings.platform.control_listen[1]
+    control = stand.run_ours(ours.deployment, "control", stand.other, port=port)
     before = [cpu_seconds(worker) for worker in ours.workers]
     trials = []
     for number in range(stand.plan.rounds * TRIALS_A_ROUND):

@@ -23,11 +23,9 @@ from bench import peers
 from bench.deployment import (
     CODES,
     FILE,
-    GIB,
     LARGE,
     MIB,
     ROOT,
-    ROWS,
     TOKENS,
     Deployment,
     Shape,
@@ -51,10 +49,20 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to measure."""
+    """How long to measure, and on what."""
 
     seconds: int
     rounds: int
+    large_mib: int = 1024
+    """The size of the large bodies and files."""
+    rows: int = 100_000
+    parties: int = 100_000
+    """How many systems and grants are many."""
+
+    @property
+    def large(self) -> str:
+        """The size of large bodies in words."""
+        return f"{self.large_mib // 1024} GiB" if self.large_mib >= 1024 else f"{self.large_mib} MiB"
 
 
 @dataclass(frozen=True)
@@ -104,17 +112,17 @@ class Stand:
         return (self.files / FILE).read_bytes()
 
     def make_large(self) -> None:
-        """Make the file of 1 GiB, unless it is there."""
-        path, block = self.files / LARGE, os.urandom(64 * MIB)
+        """Make the large file, unless it is there."""
+        path, block = self.files / LARGE, os.urandom(16 * MIB)
         if not path.exists():
             with path.open("wb") as file:
-                for _ in range(GIB // len(block)):
+                for _ in range(self.plan.large_mib // 16):
                     file.write(block)
 
     @cached_property
     def rows(self) -> Path:
         """The SQLite file of the table."""
-        return make_rows(self.folder / "rows.sqlite", ROWS)
+        return make_rows(self.folder / "rows.sqlite", self.plan.rows)
 
     @cached_property
     def upstream(self) -> int:
@@ -138,19 +146,22 @@ class Stand:
         sealer = self.run_ours(deployment, "sealer", self.other)
         workers = []
         for index in range(shape.workers):
+            port = platform.private_listen[1] + index  # which it opens last
             more = ["--index", str(index)]
-            workers.append(self.run_ours(deployment, "gateway", self.cpu, *more))
-            private = f"http://127.0.0.1:{platform.private_listen[1] + index}/metrics"
-            until(partial(answers, private), f"worker {index}", 60)
+            workers.append(self.run_ours(deployment, "gateway", self.cpu, *more, port=port))
         until(partial(answers, f"{platform.gateway_url}/readyz"), "the gateway letting calls through", 60)
         return Ours(deployment, tuple(workers), sealer)
 
-    def run_ours(self, deployment: Deployment, name: str, cpu: int, *more: str) -> int:
-        """Start one process of a deployment and return its id."""
+    def run_ours(
+        self, deployment: Deployment, name: str, cpu: int, *more: str, port: int | None = None
+    ) -> int:
+        """Start one process of a deployment and return its id, once it listens if it does. Raises Unfit."""
         places = {"SHUXIANG_CONFIG": deployment.config, "SHUXIANG_DATA": deployment.settings.data}
         environment = {**{k: str(v) for k, v in places.items()}, "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "cli", "run", name, *more]
-        return self.processes.start(name, command, cpu, environment)
+        if port is None:
+            return self.processes.start(name, command, cpu, environment)
+        return self.processes.serve(name, command, cpu, port, environment)
 
     def stop(self, ours: Ours) -> None:
         """End the processes of a deployment."""

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench.deployment import FIELDS, ROOT, ROWS, Shape, record_of
+from bench.deployment import FIELDS, ROOT, Shape, record_of
 from bench.load import Run, Target, print_rows, read_body
 from bench.machine import Unfit, free_port, tool
 from bench.postgresql import binaries, server
@@ -32,9 +32,9 @@ def tables(stand: Stand) -> list[Row]:
     """Compare the rows of a table with token, grant and record with every way to get at them without."""
     rows = []
     for part, names in (
-        (_beside_datasette, [(f"{ROWS:,} rows as {form}", "datasette") for form in _ACCEPT]),
-        (_beside_sqlite, [(f"{ROWS:,} rows as {LINES}", "sqlite3 -json into a pipe")]),
-        (_beside_psql, [(f"{ROWS:,} rows as {CSV} from PostgreSQL", r"psql \copy into a pipe")]),
+        (_beside_datasette, [(f"{stand.plan.rows:,} rows as {form}", "datasette") for form in _ACCEPT]),
+        (_beside_sqlite, [(f"{stand.plan.rows:,} rows as {LINES}", "sqlite3 -json into a pipe")]),
+        (_beside_psql, [(f"{stand.plan.rows:,} rows as {CSV} from PostgreSQL", r"psql \copy into a pipe")]),
     ):
         try:
             rows += part(stand)
@@ -50,7 +50,7 @@ def _beside_datasette(stand: Stand) -> list[Row]:
     port = free_port()
     command = [found, "serve", "-i", str(stand.rows), "-h", "127.0.0.1", "-p", str(port)]
     for name, value in {
-        "max_returned_rows": ROWS,
+        "max_returned_rows": stand.plan.rows,
         "sql_time_limit_ms": 60_000,
         "max_csv_mb": 0,
         "suggest_facets": "off",
@@ -66,7 +66,9 @@ def _beside_datasette(stand: Stand) -> list[Row]:
         one, other = _turns(
             stand, form, _reading(stand, ours, accept, form), _reading(stand, theirs, accept, form)
         )
-        rows.append(against(f"{ROWS:,} rows as {form}", "datasette", one, other, DATASETTE[form], "rows/s"))
+        rows.append(
+            against(f"{stand.plan.rows:,} rows as {form}", "datasette", one, other, DATASETTE[form], "rows/s")
+        )
     stand.processes.end(pid)
     return rows
 
@@ -81,7 +83,7 @@ def _beside_sqlite(stand: Stand) -> list[Row]:
         lambda: _printed(stand, command, LINES),
     )
     peer = "sqlite3 -json into a pipe"
-    return [against(f"{ROWS:,} rows as {LINES}", peer, one, other, COMMAND_LINE, "rows/s")]
+    return [against(f"{stand.plan.rows:,} rows as {LINES}", peer, one, other, COMMAND_LINE, "rows/s")]
 
 
 def _beside_psql(stand: Stand) -> list[Row]:
@@ -89,7 +91,7 @@ def _beside_psql(stand: Stand) -> list[Row]:
     if programs is None:
         raise Missing("PostgreSQL not installed")
     with server(stand.folder / "postgresql", programs, ["shared_buffers=512MB"]) as address:
-        _fill(psql, address)
+        _fill(psql, address, stand.plan.rows)
         shape = Shape(
             stand.upstream, stand.files, postgresql=address.replace("postgresql:", "postgresql+psycopg:")
         )
@@ -102,15 +104,15 @@ def _beside_psql(stand: Stand) -> list[Row]:
             lambda: _printed(stand, [psql, "-X", address, "-c", copied], CSV),
         )
         stand.stop(ours)
-    measure, peer = f"{ROWS:,} rows as {CSV} from PostgreSQL", r"psql \copy into a pipe"
+    measure, peer = f"{stand.plan.rows:,} rows as {CSV} from PostgreSQL", r"psql \copy into a pipe"
     return [against(measure, peer, one, other, COMMAND_LINE, "rows/s")]
 
 
-def _fill(psql: str, address: str) -> None:
+def _fill(psql: str, address: str, rows: int) -> None:
     """Make the table `items` with the rows that the SQLite file has."""
     columns = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in FIELDS)
     made = io.StringIO()
-    csv.writer(made).writerows(record_of(number, 10).values() for number in range(ROWS))
+    csv.writer(made).writerows(record_of(number, 10).values() for number in range(rows))
     statements = [
         f"CREATE TABLE items ({columns}, PRIMARY KEY (code))",
         r"\copy items FROM STDIN WITH (FORMAT csv)",
@@ -139,20 +141,20 @@ def _reading(stand: Stand, target: Target, accept: str, form: str) -> Read:
     def read() -> Run:
         with stand.alone(target):
             run, body = read_body(target, accept, keep=True)
-        _check(body, form)
-        return Run(ROWS, run.seconds, run.cpu_seconds)
+        _check(body, form, stand.plan.rows)
+        return Run(stand.plan.rows, run.seconds, run.cpu_seconds)
 
     return read
 
 
 def _printed(stand: Stand, command: Sequence[str], form: str) -> Run:
-    run, body = print_rows(command, stand.cpu, ROWS)
-    _check(body, form)
+    run, body = print_rows(command, stand.cpu, stand.plan.rows)
+    _check(body, form, stand.plan.rows)
     return run
 
 
-def _check(body: bytes, form: str) -> None:
+def _check(body: bytes, form: str, rows: int) -> None:
     """Raise Unfit unless every row is there, each on its line, the last one with or without an end."""
     lines = body.rstrip(b"\r\n").count(b"\n") + (0 if form == CSV else 1)
-    if lines != ROWS:
-        raise Unfit(f"{lines} rows of {ROWS} came as {form}")
+    if lines != rows:
+        raise Unfit(f"{lines} rows of {rows} came as {form}")
