@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -19,7 +20,7 @@ from bench.machine import Processes, Unfit
 from bench.quality import as_table as quality_table
 from bench.quality import measure as measure_quality
 from bench.quality import memory_mib
-from bench.report import Watch, as_json, as_table, conditions, notes
+from bench.report import Watch, as_json, as_markdown, as_table, conditions, notes
 from bench.results import Row
 from bench.stand import Missing, Plan, Stand
 
@@ -64,6 +65,7 @@ TABLES: Mapping[str, tuple[str, Measure]] = {
 @click.option("--quality", is_flag=True, help="Measure a check of data instead.")
 @click.option("--rows", type=click.IntRange(1000), default=1_000_000, show_default=True, help="Of it.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
+@click.option("--markdown", is_flag=True, help="Print Markdown at the end as well.")
 def main(
     tables: Sequence[str],
     seconds: int,
@@ -73,6 +75,7 @@ def main(
     quality: bool,
     rows: int,
     json_wanted: bool,
+    markdown: bool,
 ) -> None:
     """Measure the data plane beside its peers, what is measured pinned to one CPU."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is stopped
@@ -83,9 +86,15 @@ def main(
     chosen = list(TABLES) if "all" in tables else [name for name in TABLES if name in tables]
     plan = Plan(1, 1, large_mib=16, rows=1000, parties=100) if tiny else Plan(seconds, rounds)
     try:
-        _measure(folder, chosen, plan, json_wanted)
+        found, known = _measure(folder, chosen, plan, quiet=json_wanted)
     except Unfit as why:
         raise click.ClickException(str(why)) from why
+    if json_wanted:
+        click.echo(json.dumps(as_json(found, known), ensure_ascii=False, indent=2))
+    else:
+        out.print(notes(known), markup=False)
+    if markdown:
+        click.echo(as_markdown(found))
 
 
 def _measure_quality(parent: Path, rows: int, json_wanted: bool) -> None:
@@ -99,8 +108,13 @@ def _measure_quality(parent: Path, rows: int, json_wanted: bool) -> None:
         out.print(f"The process held at most {memory_mib():.0f} MiB; quality_memory_mb is 512.")
 
 
-def _measure(parent: Path, chosen: Sequence[str], plan: Plan, json_wanted: bool) -> None:
-    """Measure in a folder of our own, say what came of it, and take everything away. Raises Unfit."""
+def _measure(
+    parent: Path, chosen: Sequence[str], plan: Plan, quiet: bool
+) -> tuple[dict[str, list[Row]], dict[str, Any]]:
+    """Measure in a folder of our own, and take everything away again; unless `quiet`, print each table.
+
+    Returns the rows of each table and the conditions. Raises Unfit.
+    """
     found: dict[str, list[Row]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-", dir=parent.resolve()) as name:
         folder = Path(name)
@@ -111,15 +125,11 @@ def _measure(parent: Path, chosen: Sequence[str], plan: Plan, json_wanted: bool)
             for table in chosen:
                 title, measure = TABLES[table]
                 found[table] = _rows(title, measure, stand)
-                if not json_wanted:
+                if not quiet:
                     out.print(as_table(title, found[table]))
         finally:
             processes.stop()
-    known |= watch.told()
-    if json_wanted:
-        click.echo(json.dumps(as_json(found, known), ensure_ascii=False, indent=2))
-    else:
-        out.print(notes(known), markup=False)
+    return found, {**known, **watch.told()}
 
 
 def _rows(title: str, measure: Measure, stand: Stand) -> list[Row]:

@@ -136,7 +136,7 @@ def _cells(row: Row) -> list[str]:
         *bounds,
         row.verdict,
         " / ".join(_rate(run) for run in runs) + (f" {row.counted}" if runs else ""),
-        " / ".join(f"{run.cpu_us:.1f}" if run.cpu_seconds else "-" for run in runs),
+        _cpu(row),
         " and ".join(_latency(run) for run in runs if run.p50_ms is not None),
     ]
 
@@ -150,6 +150,12 @@ def _figure(value: float, unit: str) -> str:
 def _rate(run: Run) -> str:
     failed = f" ({run.errors} errors)" if run.errors else ""
     return f"{run.rate:,.0f}{failed}"
+
+
+def _cpu(row: Row) -> str:
+    """Return the CPU microseconds a unit, and how many times fewer than the peer's ours are."""
+    told = " / ".join(f"{run.cpu_us:.1f}" for run in (row.ours, row.theirs) if run is not None)
+    return told if row.cpu_ratio is None else f"{told} ({row.cpu_ratio:.2f}x)"
 
 
 def _latency(run: Run) -> str:
@@ -176,6 +182,17 @@ def notes(known: Mapping[str, Any]) -> str:
     )
 
 
+def as_markdown(rows: Mapping[str, Sequence[Row]]) -> str:
+    """Return all rows as one table in Markdown, for docs/benchmarks.md."""
+    lines = ["| measure | against | value | must | aim | | ours / peer | CPU µs | p50/p99 ms |"]
+    lines.append("|---|---|---|---|---|---|---|---|---|")
+    for row in (row for found in rows.values() for row in found):
+        lines.append("| " + " | ".join(_cells(row)) + " |")
+        if row.note:
+            lines.append(f"| | {row.note} | | | | | | | |")
+    return "\n".join(lines)
+
+
 # --- for programs ---------------------------------------------------------------------------------
 
 
@@ -195,6 +212,7 @@ def _row(row: Row) -> dict[str, Any]:
         "must": goal and goal.must,
         "aim": goal and goal.aim,
         "verdict": row.verdict,
+        "cpu_ratio": row.cpu_ratio and round(row.cpu_ratio, 3),
         "ours": _run(row.ours),
         "theirs": _run(row.theirs),
         "counted": row.counted,

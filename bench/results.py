@@ -44,6 +44,13 @@ class Row:
     skipped: str | None = None
 
     @property
+    def cpu_ratio(self) -> float | None:
+        """Return the peer's CPU time a unit over ours, which says the same as the rates on a busy machine."""
+        if self.ours is None or self.theirs is None or not self.ours.cpu_seconds or not self.theirs.units:
+            return None
+        return self.theirs.cpu_us / self.ours.cpu_us
+
+    @property
     def verdict(self) -> str:
         """Return aim, must, missed, skipped, or nothing where no goal is set."""
         if self.skipped is not None or self.value is None:

@@ -52,6 +52,11 @@ def test_a_ratio_is_ours_over_the_peers() -> None:
     assert against("calls", "nginx", run(30.0), run(60.0), MORE).value == 0.5
 
 
+def test_cpu_time_is_compared_the_other_way_round_so_that_more_is_better() -> None:
+    row = against("calls", "nginx", Run(30.0, 1.0, 0.3), Run(60.0, 1.0, 0.3), MORE)
+    assert row.cpu_ratio == pytest.approx(0.5)
+
+
 def test_of_several_rounds_the_middle_one_counts() -> None:
     assert middle([run(1.0), run(100.0), run(7.0)]).rate == 7.0
 
