@@ -33,6 +33,7 @@ KINDS = {
     "client.authentication_refused": Text("不同意变更认证方式", "Another authentication refused"),
     "token.issued": Text("签发访问令牌", "Access token issued"),
     "token.refused": Text("拒发访问令牌", "Access token refused"),
+    "token.flooded": Text("拒绝过量请求", "Too many requests turned away"),
     "token.revoked": Text("吊销访问令牌", "Access token revoked"),
     "attachment.added": Text("添加附件", "Attachment added"),
     "credential.issued": Text("签发凭据", "Credential issued"),

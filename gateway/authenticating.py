@@ -16,6 +16,7 @@ from core.ids import digest
 from core.work import Actor, Work
 from gateway import store
 from gateway.assertions import Assertion, AssertionRefused, check_assertion, read_assertion
+from gateway.bounds.requests import check_system, count_system
 from gateway.client_keys import is_in_time
 from gateway.clients import ACTIVE
 from gateway.methods import (
@@ -44,6 +45,8 @@ class Checked(NamedTuple):
 
     client: Client | None
     reason: str = ""
+    once: Assertion | None = None
+    """What it was shown by, where that counts once only."""
 
 
 class Presented(NamedTuple):
@@ -55,24 +58,53 @@ class Presented(NamedTuple):
     """Whether what was presented could be found by trying: then a source that failed too often waits."""
 
 
-def authenticate(work: Work, asked: Asked, addresses: Sequence[str], source: str) -> Client:
-    """Return the system that authenticated itself; `addresses` are what an assertion may be addressed to.
+class Door(NamedTuple):
+    """Where a request arrived: at which endpoint, under which addresses of it, and from where."""
+
+    endpoint: str
+    addresses: Sequence[str]
+    """What an assertion may be addressed to."""
+    peer: str
+    """The caller's address. Failures count for it alone: a neighbour's are not held against anybody."""
+
+
+def authenticate(work: Work, asked: Asked, door: Door) -> Client:
+    """Return the system that authenticated itself.
 
     Raises Refused, in the same words for every reason. Failures are counted for each pair of client_id and
     source, so nobody can shut the right owner out from another address; and a signature or a certificate is
-    looked at before the count is, so that not even somebody behind the same address can.
+    looked at before the count is, so that not even somebody behind the same address can. An assertion that
+    was used before counts for nobody: who overheard one cannot use up what its system may ask for.
     """
-    presented = _presented(asked, addresses)
+    presented = _presented(asked, door.addresses)
     if presented is None:
         raise Refused("invalid_client", "no_credentials", status=401)
     if presented.guessable:
-        _check_patience(work, presented.client_id, source)
-    client, reason = presented.check(work)
+        _check_patience(work, presented.client_id, door.peer)
+    client, reason, once = presented.check(work)
+    if client is not None:
+        check_system(work, client.id, door.endpoint)
+        if once is not None and not store.see_proof(work.tx, once.digest, once.expires_at):
+            client, reason = None, "assertion_replayed"
     if client is None:
-        _check_patience(work, presented.client_id, source)
-        store.count_failure(work.tx, digest(presented.client_id), source, work.now, work.now - WINDOW)
+        _check_patience(work, presented.client_id, door.peer)
+        store.count_failure(work.tx, digest(presented.client_id), door.peer, work.now, work.now - WINDOW)
         raise Refused("invalid_client", reason, status=401)
+    count_system(work, client.id, door.endpoint)
     return client
+
+
+def proves_itself(work: Work, asked: Asked, door: Door) -> bool:
+    """Tell whether a request comes from the system that it names. Nothing is counted or used up by it."""
+    presented = _presented(asked, door.addresses)
+    if presented is None:
+        return False
+    try:
+        if presented.guessable:
+            _check_patience(work, presented.client_id, door.peer)
+    except Refused:
+        return False
+    return presented.check(work).client is not None
 
 
 def client_actor(client: Client) -> Actor:
@@ -129,7 +161,10 @@ def check_secret(work: Work, client_id: str, secret: str) -> Checked:
 
 
 def verify_assertion(work: Work, assertion: Assertion, addresses: Sequence[str]) -> Checked:
-    """Authenticate a system by an assertion that it signed with one of its keys; each counts once."""
+    """Authenticate a system by an assertion that it signed with one of its keys; each counts once.
+
+    That it was not seen before is left to whoever lets the system in.
+    """
     client, credentials = _known(work, assertion.client_id)
     keys = [c.public or {} for c in credentials if c.kind == PUBLIC_KEY and c.is_active(work.now)]
     wrong = None
@@ -137,10 +172,7 @@ def verify_assertion(work: Work, assertion: Assertion, addresses: Sequence[str])
         check_assertion(assertion, keys, addresses, work.now)
     except AssertionRefused as refused:
         wrong = refused.reason
-    checked = _outcome(work, client, (PRIVATE_KEY_JWT,), wrong)
-    if checked.client and not store.see_proof(work.tx, assertion.digest, assertion.expires_at):
-        return Checked(None, "assertion_replayed")
-    return checked
+    return _outcome(work, client, (PRIVATE_KEY_JWT,), wrong)._replace(once=assertion)
 
 
 def check_certificate(work: Work, client_id: str, shown: Shown) -> Checked:

@@ -35,11 +35,11 @@ def ask_for_change(work: Work, client_id: str, draft: Mapping[str, Any]) -> Clie
     wanted = chosen(work.settings, draft)
     if wanted == found.authentication and found.change is None:
         raise Conflict("认证方式没有变化", "that is how the system authenticates already", code="unchanged")
+    asked_for = Change(wanted, work.now, work.actor.login)
     if found.state == PENDING:
-        store.set_authentication(work.tx, found.id, wanted)
+        store.set_authentication(work.tx, found.id, asked_for)
     else:
-        change = None if wanted == found.authentication else Change(wanted, work.now, work.actor.login)
-        store.keep_change(work.tx, found.id, change)
+        store.keep_change(work.tx, found.id, None if wanted == found.authentication else asked_for)
     asked = {"method": wanted.method, "binding": wanted.binding}
     record(work, "client.authentication_asked", {**on_record(found), **asked})
     return find_client(work, client_id)
@@ -48,17 +48,17 @@ def ask_for_change(work: Work, client_id: str, draft: Mapping[str, Any]) -> Clie
 def approve_change(work: Work, client_id: str) -> Client:
     """Put the authentication in force that a system asks for; credentials of the old one are revoked.
 
-    Raises NotPermitted for the person who asked, Conflict while the system has no credential for it.
+    Raises NotPermitted for who asked, and for who registered the system; Conflict while it has no credential
+    for that way.
     """
     found = find_client(work, client_id)
     change = _waiting(work, found)
-    if change.asked_by == work.actor.login:
+    if work.actor.login in (change.asked_by, found.created_by):
         raise NotPermitted("申请人不能审核自己的申请", "nobody approves a change that they asked for")
     wanted = change.authentication
     check_taken(work, wanted.method)
     _check_equipped(work, found, wanted.method)
-    store.set_authentication(work.tx, found.id, wanted)
-    store.approve_method(work.tx, found.id, (work.now, work.actor.login))
+    store.set_authentication(work.tx, found.id, change, (work.now, work.actor.login))
     _end_others(work, found, METHODS[wanted.method].credential)
     store.revoke_tokens_of(work.tx, found.id)  # those of before are bound to nothing, or to what was given up
     work.policy_changed(work.tx)

@@ -40,6 +40,7 @@ def register_client(work: Work, draft: Mapping[str, Any]) -> Client:
         networks=plain_networks(draft["networks"], "/networks"),
         created_at=work.now,
         created_by=work.actor.login,
+        asked_by=work.actor.login,
         authentication=chosen(work.settings, draft),
         description=draft.get("description", ""),
     )
@@ -89,12 +90,12 @@ def client_actions(work: Work, client: Client) -> tuple[str, ...]:
 
 def _actions_of_manager(work: Work, client: Client) -> list[str]:
     actions = []
-    if client.state != ACTIVE and client.created_by != work.actor.login:
+    if client.state != ACTIVE and not had_a_hand(work, client):
         actions.append("approve")
     if client.state != DISABLED:
         actions.append("disable")
     if client.change is not None:
-        theirs = client.change.asked_by != work.actor.login
+        theirs = client.change.asked_by != work.actor.login and client.created_by != work.actor.login
         actions += ["approve_authentication"] if theirs else []
         actions.append("refuse_authentication")
     return actions
@@ -103,12 +104,14 @@ def _actions_of_manager(work: Work, client: Client) -> list[str]:
 def approve_client(work: Work, client_id: str) -> Client:
     """Let a system take part (again), with the authentication that it has.
 
-    Raises NotPermitted for the person who registered it.
+    Raises NotPermitted for the person who registered it, or asked for the authentication that it has.
     """
     found = find_client(work, client_id)
     as_manager(work)
-    if found.created_by == work.actor.login:
-        raise NotPermitted("登记人不能审核自己登记的系统", "nobody approves a system that they registered")
+    if had_a_hand(work, found):
+        raise NotPermitted(
+            "登记或变更系统的人不能审核该系统", "nobody approves a system that they registered or changed"
+        )
     if found.state == ACTIVE:
         raise Conflict("该系统已启用", "cannot approve a system that is active", code="wrong_state")
     check_taken(work, found.authentication.method)
@@ -180,6 +183,11 @@ def _sees_all(work: Work) -> bool:
 def is_own(work: Work, client: Client) -> bool:
     """Tell whether a system is one of the actor's department."""
     return client.department == work.actor.department
+
+
+def had_a_hand(work: Work, client: Client) -> bool:
+    """Tell whether the actor registered a system, or asked for the authentication that it has."""
+    return work.actor.login in (client.created_by, client.asked_by)
 
 
 def as_manager(work: Work) -> None:

@@ -151,15 +151,18 @@ def _check_kind(client: Client, kind: str) -> None:
 
 
 def _check_new(work: Work, client: Client, kind: str, public: Public) -> None:
-    """Refuse a key that the system had before, revoked or not, and a name that another key has."""
-    known = [c for c in store.credentials(work.tx, client.id) if c.kind == kind]
-    if any(c.digest == public.thumbprint for c in known):
+    """Refuse a key that any system has or had, revoked or not, and a name that another of its keys has.
+
+    With one key two systems could each pass for the other.
+    """
+    if store.is_known_credential(work.tx, public.thumbprint):
         raise invalid(
             f"/{kind}",
-            "该系统登记过同一密钥，请另行生成",
+            "同一密钥登记过，请另行生成",
             "was registered before; make another one",
             code="known",
         )
+    known = [c for c in store.credentials(work.tx, client.id) if c.kind == kind]
     kid = public.document.get("kid")
     if kid and any(c.is_active(work.now) and (c.public or {}).get("kid") == kid for c in known):
         raise invalid("/public_key/kid", "与现有公钥重名", "another key has this kid", code="known")

@@ -13,6 +13,7 @@ from audit.log import record
 from core.work import Work
 from gateway import store
 from gateway.authenticating import forget_failures
+from gateway.bounds.requests import end_windows
 from gateway.model import Client, Grant, Token
 from gateway.tokens import make_token, token_digest, well_formed
 from gateway.wanted import Wanted
@@ -97,6 +98,10 @@ def withdraw_token(work: Work, token: Token) -> None:
 
 
 def forget_old(work: Work) -> int:
-    """Drop tokens of a day ago, and proofs and failures that no longer count; return how many."""
+    """Drop tokens of a day ago, and proofs and failures that no longer count; return how many.
+
+    What went past a bound of the OAuth endpoints is put on record when its window is over.
+    """
+    end_windows(work)
     tokens = store.forget_tokens(work.tx, work.now - timedelta(days=1))
     return tokens + store.forget_proofs(work.tx, work.now) + forget_failures(work)

@@ -11,11 +11,12 @@ from typing import Any
 
 import orjson
 from authlib.oauth2 import OAuth2Error
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 
 from core.text import Text
 from gateway import metadata
-from gateway.server import Answer, Server
+from gateway.bounds.requests import Tally, count_turned_away
+from gateway.server import Answer, Server, TurnedAway, turned_away
 from gateway.strict import MOST_BYTES, Asked, Front, Raw, Refused, read_request
 from web.auth import NOBODY, PUBLIC
 from web.http import Route
@@ -56,10 +57,16 @@ def _serve(endpoint: str, answer: Callable[[Server, Asked], Answer]) -> Response
 
     The transaction begins once the body is here: a client that sends slowly holds up nobody but itself.
     """
-    asked = _read(endpoint)
-    k = kit()
+    asked, peer = _read(endpoint), request.remote_addr or ""
+    k, tally = kit(), _tally()
+    with k.database.read() as tx:
+        late = turned_away(k.work(tx, NOBODY), asked, endpoint, peer)
+    if late is not None:
+        return _turn_away(late, tally)
     with k.database.begin() as tx:
-        server = Server(k.work(tx, NOBODY), request.remote_addr or "", endpoint)
+        work = k.work(tx, NOBODY)
+        count_turned_away(work, tally.take(work.now))
+        server = Server(work, peer, endpoint)
         try:
             if isinstance(asked, OAuth2Error):
                 raise asked
@@ -67,6 +74,21 @@ def _serve(endpoint: str, answer: Callable[[Server, Asked], Answer]) -> Response
         except OAuth2Error as error:
             status, document, headers = server.handle_error_response(None, error)
     return _json(document, status, headers)
+
+
+def _turn_away(late: TurnedAway, tally: Tally) -> Response:
+    """Answer what came past a bound; of many such requests few are written down."""
+    k = kit()
+    tally.add(late.keys)
+    if counts := tally.take(k.clock()):
+        with k.database.begin() as tx:
+            count_turned_away(k.work(tx, NOBODY), counts)
+    return _json(late.answer.document, late.answer.status, late.answer.headers)
+
+
+def _tally() -> Tally:
+    found: Tally = current_app.extensions["shuxiang_oauth_tally"]
+    return found
 
 
 def _read(endpoint: str) -> Asked | OAuth2Error:
@@ -160,6 +182,7 @@ ROUTES = (
 
 def register(app: Flask) -> None:
     """Give the OAuth endpoints to a Flask application."""
+    app.extensions["shuxiang_oauth_tally"] = Tally()
     # At DEBUG the library writes whole tokens to the log.
     logging.getLogger("authlib").setLevel(logging.INFO)
     for route in ROUTES:

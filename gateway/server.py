@@ -15,8 +15,10 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
+from core.settings import Settings
 from core.work import Work
-from gateway.authenticating import authenticate, client_actor
+from gateway.authenticating import Door, authenticate, client_actor, proves_itself
+from gateway.bounds.requests import FLOOD, count_refusal, over, source_of, too_many
 from gateway.confirming import bound_to, confirmation_of, proof_in, token_type_of
 from gateway.dpop import INVALID, USE_NONCE
 from gateway.issuing import (
@@ -30,6 +32,7 @@ from gateway.issuing import (
     withdraw_token,
 )
 from gateway.metadata import GRANT_TYPE, addresses_of, audiences_of
+from gateway.methods import CLIENT_SECRET, methods_of
 from gateway.model import Client, Token
 from gateway.present import share_url
 from gateway.strict import Asked, Refused
@@ -44,12 +47,19 @@ _DESCRIPTIONS = {
     "invalid_target": "resource must name the dataset of exactly one live grant.",
     "invalid_authorization_details": "authorization_details must name exactly one live grant.",
     "insecure_transport": "OAuth needs https.",
-    "temporarily_unavailable": "Too many failed attempts; try again later.",
+    "temporarily_unavailable": "Too many attempts; try again later.",
     INVALID: "The token must be bound to a key: send one good DPoP proof for this address.",
     USE_NONCE: "Use the nonce of the DPoP-Nonce header in the proof.",
 }
 _AUTHENTICATION = ["client"]
 """The name under which Authlib asks for authentication: which way counts is not the library's to choose."""
+
+
+class TurnedAway(NamedTuple):
+    """A request that came past bounds: which, and what is answered."""
+
+    keys: tuple[str, ...]
+    answer: Answer
 
 
 class Answer(NamedTuple):
@@ -100,12 +110,12 @@ class Message(OAuth2Request):  # type: ignore[misc]
 
 
 class Server(AuthorizationServer):  # type: ignore[misc]
-    """Authlib's server for one request: over one unit of work, asked by one source."""
+    """Authlib's server for one request: over one unit of work, asked from one address."""
 
-    def __init__(self, work: Work, source: str, endpoint: str) -> None:
+    def __init__(self, work: Work, peer: str, endpoint: str) -> None:
         super().__init__()
         self.work = work
-        self.source = source
+        self.peer = peer
         self.endpoint = endpoint
         self.client: Client | None = None
         self.register_grant(DataGrant)
@@ -118,8 +128,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
 
     def authenticate_client(self, request: Message, methods: object, endpoint: str = "token") -> Caller:
         """Return the system that authenticated itself. Raises Refused, in the same words for every reason."""
-        audiences = audiences_of(self.work.settings, self.endpoint)
-        self.client = authenticate(self.work, request.asked, audiences, self.source)
+        self.client = authenticate(self.work, request.asked, _door(self.work, self.endpoint, self.peer))
         self.work = self.work.acting_as(client_actor(self.client))
         return Caller(self.client)
 
@@ -128,21 +137,45 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         return Answer(status, payload, {})
 
     def handle_error_response(self, request: object, error: OAuth2Error) -> Answer:
-        """Return a refusal (RFC 6749 section 5.2) and put it on record."""
+        """Return a refusal (RFC 6749 section 5.2), and put it on record as long as there are not too many."""
         reason = getattr(error, "reason", error.error)
-        note_refusal(self.work, self.endpoint, error.error, reason, self.client.id if self.client else None)
-        body = {"error": error.error, "error_description": _DESCRIPTIONS[error.error]}
-        headers = {}
-        if error.status_code == 401:
-            headers["WWW-Authenticate"] = 'Basic realm="shuxiang", charset="UTF-8"'
-        if getattr(error, "retry_after", 0):
-            headers["Retry-After"] = str(error.retry_after)
-        if getattr(error, "nonce", None):
-            headers["DPoP-Nonce"] = error.nonce
-        return Answer(error.status_code, body, headers)
+        client = self.client.id if self.client else None
+        if reason != FLOOD and (client is not None or count_refusal(self.work, source_of(self.peer))):
+            note_refusal(self.work, self.endpoint, error.error, reason, client)
+        return refusal(self.work.settings, error)
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Tell nobody: what happens is on record."""
+
+
+def turned_away(work: Work, asked: Asked | OAuth2Error, endpoint: str, peer: str) -> TurnedAway | None:
+    """Return the refusal of a request that came past a bound and would be refused anyway, else None."""
+    keys = over(work, source_of(peer))
+    if not keys:
+        return None
+    if isinstance(asked, Asked) and proves_itself(work, asked, _door(work, endpoint, peer)):
+        return None
+    return TurnedAway(keys, refusal(work.settings, too_many(work, keys)))
+
+
+def refusal(settings: Settings, error: OAuth2Error) -> Answer:
+    """Return a refusal as it is answered (RFC 6749 section 5.2).
+
+    Basic is named where secrets are taken; signatures and certificates have no scheme that could be.
+    """
+    headers = {}
+    if error.status_code == 401 and CLIENT_SECRET in methods_of(settings):
+        headers["WWW-Authenticate"] = 'Basic realm="shuxiang", charset="UTF-8"'
+    if getattr(error, "retry_after", 0):
+        headers["Retry-After"] = str(error.retry_after)
+    if getattr(error, "nonce", None):
+        headers["DPoP-Nonce"] = error.nonce
+    body = {"error": error.error, "error_description": _DESCRIPTIONS[error.error]}
+    return Answer(error.status_code, body, headers)
+
+
+def _door(work: Work, endpoint: str, peer: str) -> Door:
+    return Door(endpoint, audiences_of(work.settings, endpoint), peer)
 
 
 # --- the token endpoint ---------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Boolean,
+    CheckConstraint,
     Column,
     Connection,
     ForeignKey,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     false,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -67,6 +69,12 @@ clients = Table(
     Column("method_approved_at", Instant),
     Column("method_approved_by", String(80)),
     Column("change", Document),  # another authentication that waits for approval
+    Column("asked_by", String(80)),  # for the authentication in force
+    CheckConstraint(
+        "(approved_by IS NULL OR approved_by <> created_by)"
+        " AND (method_approved_by IS NULL OR asked_by IS NULL OR method_approved_by <> asked_by)",
+        name="by_another",
+    ),
 )
 
 client_credentials = Table(
@@ -81,6 +89,13 @@ client_credentials = Table(
     Column("not_after", Instant),
     Column("revoked_at", Instant),
     Column("public", Document),  # a JWK, or {"pem": ...}; NULL for a secret
+    Index(
+        "uq_client_credentials_digest",
+        "digest",
+        unique=True,
+        sqlite_where=text("revoked_at IS NULL"),
+        postgresql_where=text("revoked_at IS NULL"),
+    ),
 )
 
 applications = Table(
@@ -303,10 +318,14 @@ def set_client_state(
     tx.execute(update(clients).where(clients.c.id == client_id).values(**values))
 
 
-def set_authentication(tx: Connection, client_id: str, wanted: Authentication) -> None:
-    """Put another authentication in force and forget the change that waited for approval."""
-    put = update(clients).where(clients.c.id == client_id)
-    tx.execute(put.values(change=None, **_kept_authentication(wanted)))
+def set_authentication(
+    tx: Connection, client_id: str, change: Change, approved: tuple[datetime, str] | None = None
+) -> None:
+    """Put another authentication in force, whoever asked for it; `approved` says when and by whom."""
+    values = {**_kept_authentication(change.authentication), "asked_by": change.asked_by, "change": None}
+    if approved is not None:  # in one statement: the database holds that these two are not the same person
+        values |= {"method_approved_at": approved[0], "method_approved_by": approved[1]}
+    tx.execute(update(clients).where(clients.c.id == client_id).values(**values))
 
 
 def approve_method(tx: Connection, client_id: str, approved: tuple[datetime, str]) -> None:
@@ -335,6 +354,12 @@ def credentials_by_client(tx: Connection, ids: Sequence[str]) -> dict[str, tuple
     for row in tx.execute(query):
         found[row.client_id] = (*found.get(row.client_id, ()), Credential(**row._mapping))
     return found
+
+
+def is_known_credential(tx: Connection, digest: str) -> bool:
+    """Tell whether any system ever had the key, the certificate or the secret with this digest."""
+    found = select(client_credentials.c.id).where(client_credentials.c.digest == digest)
+    return tx.execute(found.limit(1)).first() is not None
 
 
 def insert_credential(tx: Connection, credential: Credential) -> None:

@@ -55,7 +55,7 @@ def lenient(
 @pytest.fixture(autouse=True)
 def _another_source(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each test come from another address, so that failed attempts do not add up."""
-    monkeypatch.setattr(Source, "address", f"2001:db8:9::{next(_SOURCES):x}")
+    monkeypatch.setattr(Source, "address", f"2001:db8:9:{next(_SOURCES):x}::1")
 
 
 class Source:
@@ -226,7 +226,7 @@ def test_10_under_fapi2_the_audience_is_the_issuer_as_one_text(city: tuple[World
     issuer = world.settings.platform.control_url
     wrong = [f"{issuer}/oauth/token", f"{issuer}/oauth/introspect", f"{issuer}/", issuer.upper(), [issuer]]
     for aud in (*wrong, [issuer, "https://other.example"], [f"{issuer}/oauth/token"]):
-        Source.address = f"2001:db8:a::{next(_SOURCES):x}"
+        Source.address = f"2001:db8:a:{next(_SOURCES):x}::1"
         assert refused(world, assertion(world, EC, client.id, aud=aud)) == "assertion_audience", aud
 
 

@@ -47,7 +47,7 @@ class Caller:
 @pytest.fixture(autouse=True)
 def _another_address() -> None:
     """Let each test come from another address, so that failed attempts do not add up."""
-    Caller.address = f"2001:db8::{next(Caller.others):x}"
+    Caller.address = f"2001:db8:0:{next(Caller.others):x}::1"
 
 
 def send(world: Any, body: str | bytes = FLOW, *, path: str = "/oauth/token", **more: Any) -> Any:

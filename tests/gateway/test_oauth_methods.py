@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,19 @@ from urllib.parse import urlencode
 
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
+from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 
 import schemas
 from core.certificates import thumbprint
 from core.errors import Conflict, Invalid, NotPermitted
 from core.settings_security import FAPI2
 from gateway.changing import approve_change, ask_for_change, refuse_change
-from gateway.clients import find_client, register_client
+from gateway.clients import approve_client, client_actions, find_client, register_client
 from gateway.credentials import issue_credential, list_credentials, register_key, revoke_credential
 from gateway.dpop import Nonces
 from gateway.methods import chosen
-from gateway.store import permit
+from gateway.store import clients, insert_credential, permit
 from gateway.tokens import token_digest
 from tests.cast import bill, bob, carol
 from tests.conftest import World
@@ -46,6 +49,13 @@ EC, OTHER = ec_prover(), ec_prover()
 PROVERS = {"ES256": EC, "PS256": rsa_prover(), "Ed25519": ed_prover(), "EdDSA": ed_prover("EdDSA")}
 FLOW = {"grant_type": "client_credentials"}
 ALIAS = "https://mtls.share.example"
+
+
+@pytest.fixture(autouse=True)
+def _keys_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each story other keys: no two systems of a city may have the same one."""
+    for name in ("EC", "OTHER"):
+        monkeypatch.setitem(globals(), name, ec_prover())
 
 
 def basic(system: System) -> list[tuple[str, str]]:
@@ -273,6 +283,58 @@ def test_before_its_approval_a_system_changes_at_once(world: World) -> None:
         found = find_client(work, made.id)
     assert (found.authentication.method, found.authentication.binding) == ("private_key_jwt", "dpop")
     assert found.method_approved_at is None
+
+
+def test_who_registered_or_changed_a_system_does_not_approve_it(world: World) -> None:
+    everything = replace(bob, department=carol.department, roles=bob.roles | carol.roles)
+    with world.work(carol) as work:
+        made = register_client(work, {"name": "新系统", "networks": ["10.0.0.0/8"]})
+    with world.work(everything) as work:
+        changed = ask_for_change(work, made.id, {"auth_method": "private_key_jwt"})
+        assert changed.asked_by == bob.login
+        assert "approve" not in client_actions(work, changed)
+    with pytest.raises(NotPermitted), world.work(bob) as work:
+        approve_client(work, made.id)
+    with world.work(bill) as work:
+        assert approve_client(work, made.id).approved_by == bill.login
+    with world.work(everything) as work:
+        ask_for_change(work, made.id, {"auth_method": "client_secret"})
+    with world.work(carol) as work:
+        issue_credential(work, made.id)
+    registrar = replace(bill, login=carol.login)
+    with pytest.raises(NotPermitted), world.work(registrar) as work:
+        approve_change(work, made.id)
+    with world.work(bill) as work:
+        assert approve_change(work, made.id).asked_by == bob.login
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"approved_by": carol.login},
+        {"method_approved_by": bob.login, "asked_by": bob.login},
+    ],
+)
+def test_the_database_holds_that_somebody_else_approved(world: World, columns: dict[str, str]) -> None:
+    system = active_client(world)
+    with pytest.raises(IntegrityError), world.database.begin() as tx:
+        tx.execute(update(clients).where(clients.c.id == system.client.id).values(**columns))
+
+
+def test_no_two_systems_have_one_key(world: World) -> None:
+    first = keyed(world, EC)
+    with pytest.raises(Invalid, match="registered before"):
+        keyed(world, EC)
+    with world.work(carol) as work:
+        revoke_credential(work, first.id, list_credentials(work, first)[0].id)
+    with pytest.raises(Invalid, match="registered before"):
+        keyed(world, EC)
+    with world.work(carol) as work:
+        register_key(work, first.id, {"public_key": dict(OTHER.jwk)})
+        theirs = list_credentials(work, first)[-1]
+    other = active_client(world).client
+    with pytest.raises(IntegrityError), world.database.begin() as tx:
+        insert_credential(tx, replace(theirs, id="another", client_id=other.id))
 
 
 def test_credentials_of_another_kind_are_refused(world: World) -> None:

@@ -1,0 +1,1 @@
+"""How much the OAuth endpoints take from one source, from one system and from everybody."""
