@@ -23,6 +23,7 @@ EVERYBODY = {
     "signed_in": Text("任何有账号的人", "everybody with an account"),
     "password_change": Text("须改密码的人", "who must change a password"),
     "second_factor": Text("尚未出示第二因素的人", "who has yet to show a second factor"),
+    "unvouched": Text("账号待核实的人", "whose account waits to be vouched for"),
     "enrolment": Text("须设置第二因素的人", "who must set up a second factor"),
 }
 """What routes name besides roles."""
@@ -40,9 +41,11 @@ _NOBODYS = Text("不属于任何部门", "no department's")
 OBJECTS: Mapping[str, Text] = {
     "/account/": _SELF,
     "/account/identities/link/": _NOBODYS,
+    "/confirm/with/": _NOBODYS,
     "/accounts/": Text(
-        "账号管理员；不得管理本人账号，管理类角色的账号仅限系统管理员",
-        "who keeps accounts; never one's own, and those with reserved roles are for administrators alone",
+        "账号管理员；不得管理本人账号，管理类角色的账号仅限系统管理员；核实仅限未经手的安全管理员",
+        "who keeps accounts; never one's own, and those with reserved roles are for administrators alone; a"
+        " security administrator vouches, never for their own doing",
     ),
     "/role-proposals/": Text(
         "系统管理员提出和撤回，与其不同的安全管理员决定，均不得涉及本人",

@@ -96,7 +96,8 @@ def roles(work: Work, call: Call, login: str) -> Reply:
     proposal = open_proposal_for(work, login)
     if proposal is None:
         return Reply(view)
-    return Reply(view, 202, {"Location": f"/api/role-proposals/{proposal.id}"})
+    place = f"/api/role-proposals/{proposal.id}"
+    return Reply({**view, "proposal": {"id": proposal.id, "href": place}}, 202, {"Location": place})
 
 
 @routes.add(
@@ -118,9 +119,11 @@ def last_day(work: Work, call: Call, login: str) -> Reply:
 @routes.add(
     "POST",
     "/api/accounts/<login>/actions/<action>",
-    who=KEEPERS,
+    who=LOOKERS,
     response="response/account",
-    summary=Text("停用、启用账号或重置密码", "Disable or enable an account, or reset its password"),
+    summary=Text(
+        "停用、启用、核实账号或重置密码", "Disable, enable or vouch for an account, or reset its password"
+    ),
     step_up=True,
 )
 def act(work: Work, call: Call, login: str, action: str) -> Reply:

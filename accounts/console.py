@@ -25,6 +25,7 @@ from accounts.managing import (
     set_roles,
 )
 from accounts.model import STATES
+from accounts.oidc.identities import named_identities
 from accounts.passwords import LONGEST, REMEMBERED, SHORTEST
 from accounts.people import NewPassword, change_password, has_one_time_password, prepare_password
 from accounts.present import account_view
@@ -251,8 +252,13 @@ def do_create_account(work: Work, seen: Seen) -> Page:
 def one_account_page(work: Work, seen: Seen, login: str, action: str = "") -> Page:
     """Show an account and what the reader may do with it."""
     view = account_view(work, find_account(work, login))
-    proposal = open_proposal_for(work, login)
-    return Page("accounts/one.html", {"a": view, "roles": _role_names(work), "proposal": proposal})
+    context = {
+        "a": view,
+        "roles": _role_names(work),
+        "proposal": open_proposal_for(work, login),
+        "identities": named_identities(work, login),
+    }
+    return Page("accounts/one.html", context)
 
 
 @pages.form(
@@ -289,16 +295,18 @@ def do_last_day(work: Work, seen: Seen, login: str) -> Go:
 
 @pages.form(
     "/accounts/<login>/actions/<action>",
-    who=KEEPERS,
+    who=LOOKERS,
     summary=Text("办理账号", "Act on an account"),
     again=one_account_page,
     step_up=True,
 )
 def do_act_on_account(work: Work, seen: Seen, login: str, action: str) -> Page | Go:
-    """Disable or enable an account, or reset its password and show the new one, this once."""
+    """Disable, enable or vouch for an account, or reset its password and show the new one, this once."""
     password = act_on_account(work, login, action)
     if password is not None:
         return _with_password(work, login, password)
+    if action == "vouch":
+        return Go(f"/accounts/{login}", Text("账号已核实", "The account is vouched for"))
     title = STATES[find_account(work, login).state]
     return Go(f"/accounts/{login}", Text(f"状态为“{title.zh}”", f"The account is {title.en}"))
 

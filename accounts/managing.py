@@ -18,6 +18,7 @@ from accounts.people import CREATED, account_of, add_account, is_reserved, note,
 from accounts.people import open_again as open_account
 from accounts.roles.model import RESET
 from accounts.roles.proposing import DECIDERS, awaits_roles, hold_back, needs_two, propose_roles
+from accounts.vouching import await_vouching, may_vouch, vouch
 from core.administrators import APART, are_apart
 from core.db import Page
 from core.errors import Conflict, NotFound, NotPermitted, invalid
@@ -26,7 +27,7 @@ from core.work import Work
 from rules.rulebook import Leaf
 from schemas import schema
 
-ACTIONS = ("disable", "enable", "reset")
+ACTIONS = ("disable", "enable", "reset", "vouch")
 OF_PERSONS = frozenset({"administrator", "security_admin"})
 """Roles that are a matter of persons: no department has them as such."""
 OF_UNITS = frozenset({"handler"})
@@ -81,6 +82,8 @@ def find_account(work: Work, login: str) -> Account:
 
 def actions_on(work: Work, account: Account) -> tuple[str, ...]:
     """Return what the actor may do with an account now: nothing with their own, or with one above them."""
+    if may_vouch(work, account):
+        return ("vouch",)
     if not may_manage(work) or account.login == work.actor.login or is_out_of_reach(work, account):
         return ()
     return ("set_roles", "disable" if account.is_active else "enable", "reset")
@@ -89,7 +92,8 @@ def actions_on(work: Work, account: Account) -> tuple[str, ...]:
 def allocate_account(work: Work, login: str, name: str, department: str, roles: Iterable[str]) -> str:
     """Create an account and return its one-time password, which is shown once and kept nowhere.
 
-    Roles that take two are proposed: until a security administrator agrees the account goes without.
+    Roles that take two are proposed: until a security administrator agrees the account goes without. Nobody
+    uses it before a security administrator has vouched for it (`accounts.vouching`).
 
     Raises NotPermitted, Conflict for a login that is taken, Invalid for a department or a role that is none,
     or for a role that the actor may not give.
@@ -105,6 +109,7 @@ def allocate_account(work: Work, login: str, name: str, department: str, roles: 
     add_account(work, login, name, department, at_once, hash_password(password), wanted)
     if at_once != wanted:
         propose_roles(work, account_of(work, login), wanted)
+    await_vouching(work, account_of(work, login))
     tell_department(work, department, CREATED)
     return password
 
@@ -114,7 +119,7 @@ def set_roles(work: Work, login: str, roles: Iterable[str]) -> Account:
 
     A change that gives or takes a role that takes two is proposed as a whole, and nothing changes for now.
     """
-    account, wanted = _managed(work, login), frozenset(roles)
+    account, wanted = managed(work, login), frozenset(roles)
     _may_give(work, wanted)
     _must_fit(work, account.department, wanted)
     if needs_two(account.roles, wanted):
@@ -132,7 +137,7 @@ def set_last_day(work: Work, login: str, last_day: date | None) -> Account:
 
     Raises NotPermitted, NotFound.
     """
-    account = _managed(work, login)
+    account = managed(work, login)
     end = None if last_day is None else datetime.combine(last_day + timedelta(days=1), time(), SHANGHAI)
     store.update_account(work.tx, account.login, valid_until=end, changed_at=work.now)
     note(work, "last_day_set", account, last_day=last_day.isoformat() if last_day else None)
@@ -140,17 +145,23 @@ def set_last_day(work: Work, login: str, last_day: date | None) -> Account:
 
 
 def act_on_account(work: Work, login: str, action: str) -> str | None:
-    """Disable, enable or reset an account; return the new one-time password of a reset.
+    """Disable, enable, reset or vouch for an account; return the new one-time password of a reset.
 
-    A reset holds back what commands others until a security administrator gives it again (`hold_back`).
+    A reset holds back what commands others until a security administrator gives it again (`hold_back`), and
+    opens nothing before one has vouched for it, unless the person has a second factor.
 
     Raises NotFound for an unknown action, Conflict where the account stands already as is wanted.
     """
     if action not in ACTIONS:
         raise NotFound(f"没有“{action}”这个操作", f"there is no action {action!r}")
-    account = _managed(work, login)
+    if action == "vouch":
+        must_look(work)
+        vouch(work, login)
+        return None
+    account = managed(work, login)
     if action == "reset":
         password = reset(work, account)
+        await_vouching(work, account)
         hold_back(work, account, RESET)
         return password
     if account.is_active == (action == "enable"):
@@ -162,7 +173,8 @@ def act_on_account(work: Work, login: str, action: str) -> str | None:
     return None
 
 
-def _managed(work: Work, login: str) -> Account:
+def managed(work: Work, login: str) -> Account:
+    """Return an account that the actor keeps, locked against other writers. Raises NotPermitted, NotFound."""
     must_manage(work)
     account = account_of(work, login)
     if account.login == work.actor.login:

@@ -43,8 +43,9 @@ LOCK = timedelta(minutes=15)
 SESSIONS_MOST = 5
 """Signing in once more ends the oldest of so many sessions."""
 
-PASSWORD, TOTP, PASSKEY, RECOVERY, ELSEWHERE = "pwd", "otp", "passkey", "recovery", "mfa"
-"""How people prove who they are; the last: an identity provider says that it asked for two factors."""
+PASSWORD, TOTP, PASSKEY, RECOVERY = "pwd", "otp", "passkey", "recovery"
+PROVIDER, ELSEWHERE = "oidc", "mfa"
+"""How people prove who they are; the last two to an identity provider: with one factor, with two."""
 SECOND_FACTORS = frozenset({TOTP, PASSKEY, RECOVERY, ELSEWHERE})
 
 TOUCH_AFTER = timedelta(minutes=1)
@@ -85,6 +86,8 @@ class Account:
     password_set_at: datetime | None = None
     signed_in_at: datetime | None = None
     """When the person last completed a sign-in."""
+    opened_by: str | None = None
+    """Who else set the password, as long as nobody has vouched for the account (`accounts.vouching`)."""
 
     @property
     def is_active(self) -> bool:

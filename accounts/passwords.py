@@ -117,4 +117,6 @@ def _turn() -> Iterator[None]:
 
 
 def _busy() -> TooMany:
-    return TooMany("当前登录人数过多，请稍后再试", "too many people sign in just now; try again", retry_after=5)
+    return TooMany(
+        "当前登录人数过多，请稍后再试", "too many people sign in just now; try again", retry_after=5
+    )

@@ -112,6 +112,8 @@ def reset(work: Work, account: Account) -> str:
     _set_password(work, account, hash_password(password), must_change=True)
     ended = store.end_sessions(work.tx, account.login, work.now)
     tokens = store.end_tokens(work.tx, account.login, work.now)
+    if work.actor.has("system"):  # whoever has the server stands above: nobody is asked
+        store.update_account(work.tx, account.login, opened_by=None)
     note(work, "password_reset", account, sessions_ended=ended, tokens_ended=tokens)
     tell_department(work, account.department, RESET)
     return password
@@ -119,6 +121,9 @@ def reset(work: Work, account: Account) -> str:
 
 CREATED = Text("为本部门开设了一个账号", "An account was created for your department")
 RESET = Text("重置了本部门一个账号的密码", "The password of an account of your department was reset")
+LINKED = Text(
+    "为本部门一个账号绑定了外部身份", "An identity elsewhere was linked to an account of your department"
+)
 
 
 def tell_department(work: Work, department: str, what: Text) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from accounts.factors.store import has_factor
 from accounts.managing import actions_on
 from accounts.model import STATES, Account, is_dormant
+from accounts.vouching import opened_by
 from core.text import Text
 from core.times import local_iso
 from core.work import Work
@@ -27,6 +28,7 @@ def account_view(work: Work, account: Account, password: str | None = None) -> d
         "state_title": {"zh": title.zh, "en": title.en},
         "one_time_password": account.must_change,
         "second_factor": has_factor(work.tx, account.login),
+        "opened_by": opened_by(work, account),
         "idle": is_dormant(account, work.now, work.settings.security.account_idle_days),
         "last_day": account.last_day.isoformat() if account.last_day else None,
         "actions": list(actions_on(work, account)),

@@ -40,7 +40,7 @@ from core.ids import digest, new_id, new_secret
 from core.settings import Settings
 from core.times import millis
 from core.work import Actor, Work
-from web.auth import ENROLMENT, PASSWORD_CHANGE, SECOND_FACTOR
+from web.auth import ENROLMENT, PASSWORD_CHANGE, SECOND_FACTOR, UNVOUCHED
 
 _log = logging.getLogger(__name__)
 
@@ -111,26 +111,32 @@ def may_sign_in(work: Work, account: Account, key: str | None) -> bool:
 
 
 def start_session(work: Work, login: str, amr: frozenset[str] = frozenset({PASSWORD})) -> str:
-    """Open a session for a person who proved `amr`; return its cookie, which is kept nowhere.
+    """Open a session for a person who just proved `amr`; return its cookie, which is kept nowhere.
 
     The oldest of the person's sessions ends when there are too many. Raises NotFound.
     """
+    return start_session_proven(work, login, amr, work.now)
+
+
+def start_session_proven(work: Work, login: str, amr: frozenset[str], proven_at: datetime | None) -> str:
+    """Do what `start_session` does for who proved it at another time; None: nobody knows when."""
     account = account_of(work, login)
     _end_oldest(work, account)
     complete = bool(amr & SECOND_FACTORS) or not has_factor(work.tx, account.login)
     if complete:
         _signed_in(work, account)
     now = work.now
-    cookie = _insert(work, Session(new_id(millis(now)), account.login, now, now, None, amr, now))
+    cookie = _insert(work, Session(new_id(millis(now)), account.login, now, now, None, amr, proven_at))
     kind = "signed_in" if complete else "second_factor_asked"
     note(work.acting_as(account.actor), kind, account, amr=sorted(amr))
     return cookie
 
 
-def renew_session(work: Work, cookie: str, proof: str | None) -> str:
-    """Go on from the session of `cookie` in a fresh one, to which `proof` was just added; return its cookie.
+def renew_session(work: Work, cookie: str, proof: str | None, proven_at: datetime | None = None) -> str:
+    """Go on from the session of `cookie` in a fresh one, to which `proof` was added; return its cookie.
 
-    Without a proof nothing counts as proven anew. Raises NotFound when the session is nobody's.
+    It was just added unless `proven_at` says when. Without a proof nothing counts as proven anew. Raises
+    NotFound when the session is nobody's.
     """
     found = store.session_and_account(work.tx, digest(cookie))
     if found is None:
@@ -139,7 +145,7 @@ def renew_session(work: Work, cookie: str, proof: str | None) -> str:
     store.end_session(work.tx, before.id, work.now)
     fresh = replace(before, id=new_id(millis(work.now)), last_seen_at=work.now)
     if proof is not None:
-        fresh = replace(fresh, amr=before.amr | {proof}, confirmed_at=work.now)
+        fresh = replace(fresh, amr=before.amr | {proof}, confirmed_at=proven_at or work.now)
         _signed_in(work, account)
     return _insert(work, fresh)
 
@@ -193,6 +199,8 @@ def _left_to_do(
     old = is_password_old(account, now, security.password_max_days)
     if PASSWORD in session.amr and (account.must_change or old):
         return PASSWORD_CHANGE
+    if PASSWORD in session.amr and account.opened_by is not None:
+        return UNVOUCHED
     must = not account.roles.isdisjoint(security.second_factor)
     return ENROLMENT if must and not session.has_second_factor else None
 

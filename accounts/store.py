@@ -47,6 +47,7 @@ accounts = Table(
     Column("valid_until", Instant),
     Column("password_set_at", Instant),
     Column("signed_in_at", Instant),
+    Column("opened_by", String(80)),
     Column("admin_role", String(20)),
     CheckConstraint(
         "(admin_role IS NULL AND CAST(roles AS TEXT) NOT LIKE '%\"administrator\"%'"

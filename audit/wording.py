@@ -60,6 +60,7 @@ KINDS = {
     "account.last_day_set": Text("设定账号有效期", "Last day of an account set"),
     "account.identity_linked": Text("绑定外部身份", "Identity linked"),
     "account.identity_unlinked": Text("解除外部身份", "Identity unlinked"),
+    "account.vouched_for": Text("核实账号", "Account vouched for"),
     "account.session_ended": Text("结束会话", "Session ended"),
     "account.token_issued": Text("签发令牌", "Token issued"),
     "account.token_ended": Text("作废令牌", "Token ended"),

@@ -30,12 +30,18 @@ PASSWORD_CHANGE = "password_change"
 """The one role of somebody with a one-time password, or one that served too long, until it is changed."""
 SECOND_FACTOR = "second_factor"
 """The one role of somebody whose password was right and who has yet to show a second factor."""
+UNVOUCHED = "unvouched"
+"""The one role of somebody whose password another person set, until somebody has vouched for them."""
 ENROLMENT = "enrolment"
 """The one role of somebody who must have a second factor and has none, until they set one up."""
 
 UNFINISHED = {
     PASSWORD_CHANGE: Text("请先修改密码", "change the password first"),
     SECOND_FACTOR: Text("请先完成双因素登录", "show the second factor first"),
+    UNVOUCHED: Text(
+        "账号由他人开通或重置过密码，须经安全管理员向您核实后方可使用",
+        "somebody else made your account or reset its password: a security administrator asks you first",
+    ),
     ENROLMENT: Text("请先设置双因素登录", "set up a second factor first"),
 }
 """What is left to do before a sign-in is complete."""
@@ -117,6 +123,8 @@ def admit(actor: Actor, who: frozenset[str]) -> None:
     step = left_to_do(actor)
     if actor is NOBODY:
         raise Unauthenticated("请先登录", "sign in first")
+    if step == UNVOUCHED:  # there is nothing that the person could do about it
+        raise NotPermitted(*UNFINISHED[step], code=step)
     if step is not None:
         raise Unauthenticated(*UNFINISHED[step], code=step)
     raise NotPermitted("您的角色不能使用此功能", "your role may not use this")

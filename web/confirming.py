@@ -45,11 +45,11 @@ def ask_first(route: Route, render: Callable[[Any, Work], Response]) -> Response
     """Return the page that asks who sends a form for a proof of who they are; None where there is one.
 
     The page holds all that was typed. A proof that came with the form is checked first, and only of somebody
-    whom the route lets in.
+    whom the route lets in; who left it empty may have proven it meanwhile, at an identity provider.
     """
     k, confirming = kit(), cast(Confirming, current_app.extensions[CONFIRMING])
     actor = _sender(k, route)
-    proof = {name: value for name, value in request.form.items() if name.startswith(OF_PROOF)}
+    proof = {name: value for name, value in request.form.items() if name.startswith(OF_PROOF) and value}
     if _confirmed(k, confirming, proof) if proof else is_fresh(actor, k.clock()):
         return None
     with k.database.read() as tx:

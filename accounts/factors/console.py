@@ -30,6 +30,7 @@ from accounts.factors.passkeys import (
 )
 from accounts.factors.proving import Typed, complete_sign_in, confirm, read_proof
 from accounts.model import PASSKEY, TOTP
+from accounts.oidc.identities import ways_to_confirm
 from accounts.sessions import last_sign_in, renew_session, session_id_of
 from core.text import Text
 from core.work import Work
@@ -70,6 +71,7 @@ def _proof_page(work: Work, title: Text, action: str, fields: Any, *, wrong: boo
         "with_app": any(f.kind == TOTP for f in known),
         "options": confirmation_options(asked, keys) if keys and are_possible(work.settings) else None,
         "pending": left_to_do(work.actor) == SECOND_FACTOR,
+        "ways": {} if known else ways_to_confirm(work),
     }
     return Page("accounts/confirm.html", context, 422 if wrong else 200, scripts=bool(keys))
 

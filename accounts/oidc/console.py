@@ -12,15 +12,23 @@ from accounts.api import KEEPERS
 from accounts.console import CAME_BY, own_address, renew_form_tokens
 from accounts.managing import find_account
 from accounts.oidc.fetch import Unreachable
-from accounts.oidc.identities import identities_of, link_for, link_own, note_refusal, sign_in_by, unlink
+from accounts.oidc.identities import (
+    confirm_by,
+    link_for,
+    link_own,
+    named_identities,
+    note_refusal,
+    sign_in_by,
+    unlink,
+)
 from accounts.oidc.known import EXTENSION
 from accounts.oidc.provider import Begun, NotGood, Proven, Provider
 from accounts.sessions import sign_out
 from core.errors import NotFound, Unavailable
 from core.text import Text
-from core.work import Work
+from core.work import Actor, Work
 from schemas import validate
-from web.auth import NOBODY, PUBLIC, SIGNED_IN, renew_cookie, session_actor, session_cookie
+from web.auth import ENROLMENT, NOBODY, PUBLIC, SIGNED_IN, renew_cookie, session_actor, session_cookie
 from web.kit import Kit, kit
 from web.pages import Go, Page, Pages, Seen
 
@@ -38,9 +46,11 @@ DENIED = Text(
     "The identity provider did not sign you in. Try again, or use your password.",
 )
 UNKNOWN = Text(
-    "该身份没有绑定可用的账号。请先用密码登录，在“我的账号”中绑定；没有账号的，请联系系统管理员。",
+    "该身份没有绑定可用的账号。请先用密码登录，在“我的账号”中绑定；没有账号的，请联系系统管理员。"
+    "他人代为绑定的身份，经安全管理员核实后才能使用。",
     "No account in use is linked to this identity. Sign in with your password and link it under “My account”."
-    " If you have none, ask an administrator.",
+    " If you have none, ask an administrator. An identity that somebody else linked for you serves once a"
+    " security administrator has vouched for it.",
 )
 
 
@@ -59,10 +69,10 @@ def _unavailable() -> Unavailable:
     )
 
 
-def _begin(link: str | None, next_page: str) -> str:
+def _begin(next_page: str, *, link: str | None = None, confirm: str | None = None) -> str:
     """Begin a way to the provider that the address names, and return where it leads."""
     try:
-        address, begun = provider_called(_named()).begin(kit().clock(), next_page, link)
+        address, begun = provider_called(_named()).begin(kit().clock(), next_page, link, confirm)
     except Unreachable as wrong:
         current_app.logger.warning("identity provider %s: %s", _named(), wrong)
         raise _unavailable() from wrong
@@ -78,7 +88,7 @@ def _named() -> str:
 
 
 def _way_there(k: Kit, query: Mapping[str, str]) -> str:
-    return _begin(None, own_address(query.get("next")))
+    return _begin(own_address(query.get("next")))
 
 
 @pages.show(
@@ -93,9 +103,29 @@ def go_there(work: Work, seen: Seen, provider: str) -> Go:
 
 
 def _way_to_link(k: Kit, form: Mapping[str, str]) -> str | None:
+    actor = _signed_in(k)
+    return None if actor is NOBODY else _begin("/account/identities", link=actor.login)
+
+
+def _signed_in(k: Kit) -> Actor:
     with k.database.read() as tx:
-        actor = session_actor(k, tx, k.clock())
-    return None if actor is NOBODY else _begin(actor.login, "/account/identities")
+        return session_actor(k, tx, k.clock())
+
+
+def _way_to_confirm(k: Kit, query: Mapping[str, str]) -> str | None:
+    actor = _signed_in(k)
+    return None if actor is NOBODY else _begin(own_address(query.get("next")), confirm=actor.login)
+
+
+@pages.show(
+    "/confirm/with/<provider>",
+    who=SIGNED_IN | {ENROLMENT},
+    summary=Text("在身份提供方再次验证", "Confirm elsewhere who you are"),
+    ahead=_way_to_confirm,
+)
+def go_to_confirm(work: Work, seen: Seen, provider: str) -> Go:
+    """Send the browser to the provider, which asks the person anew (`prompt=login`, `max_age=0`)."""
+    return Go(seen.ahead)
 
 
 @pages.form(
@@ -145,6 +175,8 @@ def come_back(work: Work, seen: Seen, provider: str) -> Page | Go:
     begun, proven = seen.ahead
     if begun.link is not None:
         return _linked(work, begun, proven)
+    if begun.confirm is not None:
+        return _confirmed(work, begun, proven)
     cookie = sign_in_by(work, proven)
     if cookie is None:
         return _failed(UNKNOWN, 403)
@@ -161,6 +193,15 @@ def _linked(work: Work, begun: Begun, proven: Proven) -> Page | Go:
         return _failed(FORGED, 400)
     link_own(work, proven)
     return Go("/account/identities", Text("身份已绑定", "The identity is linked"))
+
+
+def _confirmed(work: Work, begun: Begun, proven: Proven) -> Page | Go:
+    cookie = confirm_by(work, session_cookie(kit()), proven) if work.actor.login == begun.confirm else None
+    if cookie is None:
+        return _failed(FORGED, 400)
+    renew_cookie(cookie)
+    done = Text("已再次验证身份", "You have confirmed who you are")
+    return Go(own_address(begun.next), done)
 
 
 def _failed(why: Text, status: int) -> Page:
@@ -222,8 +263,7 @@ def do_unlink(work: Work, seen: Seen, login: str, id: str) -> Go:
 
 
 def _listed(work: Work, login: str) -> dict[str, Any]:
-    known = {p.issuer: p for p in work.settings.security.oidc}
-    rows = [(i, known[i.issuer].name if i.issuer in known else i.issuer) for i in identities_of(work, login)]
+    rows = named_identities(work, login)
     providers = {p.id: p.name for p in work.settings.security.oidc}
     return {"rows": rows, "providers": providers, "login": login, "own": login == work.actor.login}
 

@@ -1,17 +1,25 @@
-"""Asks an identity provider: over TLS, on hosts that are named, bounded in time and size, no redirects."""
+"""Asks an identity provider: over TLS, on hosts that are named, bounded in time and size, no redirects.
+
+A provider that hangs holds a few of the platform's threads for some seconds each, and never more.
+"""
 
 from __future__ import annotations
 
 import json
+import socket
 import ssl
-import time
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from http.client import HTTPException, HTTPSConnection
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-_SECONDS, _TOTAL_SECONDS = 5.0, 10.0
+_SECONDS, _TOTAL_SECONDS = 3.0, 8.0
+"""How long one step may take (to connect, to shake hands, to hear something), and the answer as a whole."""
 _MOST, _CHUNK = 256 * 1024, 16 * 1024
+AT_ONCE = 8
+"""So many threads ask one provider at the same time."""
 
 
 class Unreachable(Exception):
@@ -41,6 +49,7 @@ class Road:
         self._hosts = hosts
         self._context = ssl.create_default_context(cafile=ca_file)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._turns = threading.BoundedSemaphore(AT_ONCE)
 
     def get_json(self, url: str) -> dict[str, Any]:
         """Return the document at an address. Raises Unreachable."""
@@ -65,23 +74,52 @@ class Road:
         if parts.scheme != "https" or parts.hostname not in self._hosts or parts.username is not None:
             raise Unreachable("an address that is not the provider's")
         connection = HTTPSConnection(parts.hostname, parts.port, timeout=_SECONDS, context=self._context)
+        target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
+        with self._turn():
+            try:
+                connection.connect()
+                with _cut_short(connection.sock):
+                    connection.request(method, target, body, {**headers, "Accept-Encoding": "identity"})
+                    answer = connection.getresponse()
+                    return Told(answer.status, _read(answer.read1))
+            except (OSError, HTTPException, ValueError) as wrong:
+                raise Unreachable(type(wrong).__name__) from wrong
+            finally:
+                connection.close()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._turns.acquire(blocking=False):
+            raise Unreachable("others are waiting for it")
         try:
-            target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-            connection.request(method, target, body, {**headers, "Accept-Encoding": "identity"})
-            answer = connection.getresponse()
-            return Told(answer.status, _read(answer.read1))
-        except (OSError, HTTPException, ValueError) as wrong:
-            raise Unreachable(type(wrong).__name__) from wrong
+            yield
         finally:
-            connection.close()
+            self._turns.release()
+
+
+@contextmanager
+def _cut_short(line: socket.socket) -> Iterator[None]:
+    """End a connection that takes too long as a whole: each step may be short, and there may be many."""
+    cut = threading.Timer(_TOTAL_SECONDS, _cut, [line])
+    cut.daemon = True
+    cut.start()
+    try:
+        yield
+    finally:
+        cut.cancel()
+
+
+def _cut(line: socket.socket) -> None:
+    with suppress(OSError):
+        socket.socket.shutdown(line, socket.SHUT_RDWR)  # TLS goes on reading, and finds the end
 
 
 def _read(read: Any) -> bytes:
-    """Read an answer to its end. Raises HTTPException when it is too long or takes too long."""
-    until, parts, length = time.monotonic() + _TOTAL_SECONDS, [], 0
+    """Read an answer to its end. Raises HTTPException when it is too long."""
+    parts, length = [], 0
     while chunk := read(_CHUNK):
         parts.append(chunk)
         length += len(chunk)
-        if length > _MOST or time.monotonic() > until:
+        if length > _MOST:
             raise HTTPException("the answer is too long")
     return b"".join(parts)

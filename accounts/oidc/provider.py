@@ -7,10 +7,11 @@ good for the browser and the provider that it was begun with, once.
 from __future__ import annotations
 
 import hmac
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -29,6 +30,12 @@ KEPT = timedelta(hours=1)
 """How long what a provider says of itself is believed before it is asked again."""
 AGAIN = timedelta(minutes=1)
 """How soon its keys are fetched again for a token of a key that is not known."""
+NOT_YET = timedelta(seconds=10)
+"""How long nobody asks a provider that has just failed to answer."""
+WAITING_MOST, WAIT_SECONDS = 4, 2.0
+"""So many threads wait for an answer that another one has asked for, and how long."""
+LONG_AGO = timedelta(days=30)
+"""Where the deployment does not say how old a sign-in may be: so far back, so that its time is told."""
 LEEWAY, OLDEST = timedelta(seconds=60), timedelta(minutes=10)
 """How far its clock may differ, and how old an ID token may be."""
 TIME_TO_SIGN_IN = timedelta(minutes=10)
@@ -58,6 +65,8 @@ class Begun:
     next: str
     link: str | None = None
     """The login whose account the identity is to be linked to; None for a sign-in."""
+    confirm: str | None = None
+    """The login of who is signed in and proves once more who they are; None for a sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,8 @@ class Proven:
     issuer: str
     subject: str
     two_factors: bool
+    at: datetime | None
+    """When the provider last saw a proof of it (`auth_time`); None where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +101,21 @@ class Provider:
         self._secret = secret
         self._key = _own_key(key) if key is not None else None
         self._described: _Described | None = None
+        self._failed_at: datetime | None = None
         self._lock = threading.Lock()
+        """Guards what is known; nobody waits for the network with it."""
+        self._asking: threading.Event | None = None
+        self._patient = threading.BoundedSemaphore(WAITING_MOST)
 
     # --- there ------------------------------------------------------------------------------------
 
-    def begin(self, now: datetime, next_page: str, link: str | None) -> tuple[str, Begun]:
+    def begin(
+        self, now: datetime, next_page: str, link: str | None = None, confirm: str | None = None
+    ) -> tuple[str, Begun]:
         """Return the address to send a browser to, and what it has to bring back. Raises Unreachable."""
         document = self._describe(now).document
-        begun = Begun(
-            self.settings.id, new_secret(), new_secret(), new_secret(), now.isoformat(), next_page, link
-        )
+        secrets = new_secret(), new_secret(), new_secret()
+        begun = Begun(self.settings.id, *secrets, now.isoformat(), next_page, link, confirm)
         asked = {
             "response_type": "code",
             "client_id": self.settings.client_id,
@@ -112,11 +128,15 @@ class Provider:
         }
         if self.settings.acr_values:
             asked["acr_values"] = " ".join(self.settings.acr_values)
-        if self.settings.max_age is not None:
-            asked["max_age"] = str(self.settings.max_age)
-        if link is not None:
-            asked["prompt"] = "login"
-        return _with_query(document["authorization_endpoint"], asked), begun
+        return _with_query(document["authorization_endpoint"], asked | self._how_fresh(begun)), begun
+
+    def _how_fresh(self, begun: Begun) -> dict[str, str]:
+        """Ask when the person signed in there, which `max_age` has the provider say (section 3.1.2.1)."""
+        if begun.confirm is not None:
+            return {"prompt": "login", "max_age": "0"}
+        oldest = self.settings.max_age
+        asked = {"max_age": str(int(LONG_AGO.total_seconds()) if oldest is None else oldest)}
+        return asked | ({"prompt": "login"} if begun.link is not None else {})
 
     def way_out(self, now: datetime, back_to: str) -> str | None:
         """Return where a browser signs out at the provider (RP-Initiated Logout 1.0), None where nowhere."""
@@ -207,16 +227,18 @@ class Provider:
         if not hmac.compare_digest(begun.nonce.encode(), str(claims.get("nonce")).encode()):
             raise NotGood("not the nonce that was sent")
         _check_times(claims, now)
-        self._check_age(claims, now)
+        at = _signed_in_at(claims, now)
+        self._check_age(at, begun, now)
         if not isinstance(subject, str) or not 1 <= len(subject) <= _SUBJECT_MOST:
             raise NotGood("no subject")
-        return Proven(self.settings.issuer, subject, self._two_factors(claims))
+        return Proven(self.settings.issuer, subject, self._two_factors(claims), at)
 
-    def _check_age(self, claims: Mapping[str, Any], now: datetime) -> None:
-        if self.settings.max_age is None:
-            return
-        at, oldest = claims.get("auth_time"), now - timedelta(seconds=self.settings.max_age) - LEEWAY
-        if not isinstance(at, int | float) or at < oldest.timestamp():
+    def _check_age(self, at: datetime | None, begun: Begun, now: datetime) -> None:
+        """Refuse a sign-in there that is older than what was asked for; a proof anew is one of after that."""
+        oldest = None if self.settings.max_age is None else now - timedelta(seconds=self.settings.max_age)
+        if begun.confirm is not None:
+            oldest = datetime.fromisoformat(begun.begun_at)
+        if oldest is not None and (at is None or at < oldest - LEEWAY):
             raise NotGood("signed in there too long ago")
 
     def _verified(self, token: str, now: datetime) -> Mapping[str, Any]:
@@ -243,11 +265,42 @@ class Provider:
     # --- what it says of itself -------------------------------------------------------------------
 
     def _describe(self, now: datetime, most: timedelta = KEPT) -> _Described:
+        """Return what it says of itself, no older than `most`. One thread asks it, a few wait for that."""
         with self._lock:
-            known = self._described
-            if known is None or now - known.at >= most:
-                known = self._described = self._discovered(now)
-            return known
+            known, asking = self._described, self._asking
+            if known is not None and now - known.at < most:
+                return known
+            if self._failed_at is not None and timedelta(0) <= now - self._failed_at < NOT_YET:
+                raise Unreachable("it did not answer a moment ago")
+            if asking is None:
+                self._asking = threading.Event()
+        return self._ask(now) if asking is None else self._told(asking, now, most)
+
+    def _ask(self, now: datetime) -> _Described:
+        found = None
+        try:
+            found = self._discovered(now)
+            return found
+        finally:
+            with self._lock:
+                self._failed_at = now if found is None else None
+                self._described = found or self._described
+                asking, self._asking = self._asking, None
+            if asking is not None:
+                asking.set()
+
+    def _told(self, asking: threading.Event, now: datetime, most: timedelta) -> _Described:
+        """Wait for what another thread asks. Raises Unreachable where that takes too long, or many wait."""
+        if not self._patient.acquire(blocking=False):
+            raise Unreachable("others are waiting for it")
+        try:
+            asking.wait(WAIT_SECONDS)
+        finally:
+            self._patient.release()
+        known = self._described
+        if known is None or now - known.at >= most:
+            raise Unreachable("it has not answered yet")
+        return known
 
     def _discovered(self, now: datetime) -> _Described:
         """Read the discovery document and the keys (OpenID Connect Discovery 1.0 section 4)."""
@@ -286,6 +339,14 @@ def _keys(document: Mapping[str, Any]) -> jwk.KeySet:
         except (JoseError, ValueError, KeyError, TypeError):
             continue
     return jwk.KeySet(keys)
+
+
+def _signed_in_at(claims: Mapping[str, Any], now: datetime) -> datetime | None:
+    """Return when the provider says that it saw a proof of who somebody is; never in the future."""
+    at = claims.get("auth_time")
+    if not isinstance(at, int | float) or isinstance(at, bool) or not 0 <= at < math.inf:
+        return None
+    return datetime.fromtimestamp(min(at, now.timestamp()), UTC)
 
 
 def _check_times(claims: Mapping[str, Any], now: datetime) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, ForeignKey, Row, String, Table, UniqueConstraint, select
 
 from core.db import Instant, metadata
+from core.work import SYSTEM
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,18 @@ class Identity:
     linked_at: datetime
     linked_by: str
     used_at: datetime | None = None
+    vouched_by: str | None = None
+    """Who vouched for it, where somebody else linked it for the person."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the person linked it, by going there and back; or whoever has the server."""
+        return self.linked_by in (self.login, SYSTEM.login)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether one may sign in by it."""
+        return self.is_own or self.vouched_by is not None
 
 
 account_identities = Table(
@@ -34,6 +47,7 @@ account_identities = Table(
     Column("linked_at", Instant, nullable=False),
     Column("linked_by", String(80), nullable=False),
     Column("used_at", Instant),
+    Column("vouched_by", String(80)),
     UniqueConstraint("issuer", "subject", name="uq_account_identities_issuer"),
 )
 
@@ -56,6 +70,18 @@ def identities(tx: Connection, login: str) -> list[Identity]:
     """Return the identities of an account, the oldest first."""
     query = select(account_identities).where(account_identities.c.login == login)
     return [_identity(row) for row in tx.execute(query.order_by(account_identities.c.id))]
+
+
+def linked_by_others(tx: Connection, login: str) -> list[Identity]:
+    """Return the identities of an account that the person did not link."""
+    return [identity for identity in identities(tx, login) if not identity.is_own]
+
+
+def vouch_for_identities(tx: Connection, login: str, by: str) -> None:
+    """Let every identity of an account serve to sign in that nobody vouched for yet."""
+    c = account_identities.c
+    wanted = (c.login == login) & c.vouched_by.is_(None) & (c.linked_by != login)
+    tx.execute(account_identities.update().where(wanted).values(vouched_by=by))
 
 
 def touch_identity(tx: Connection, identity_id: str, now: datetime) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.people import known_account
 from accounts.roles.model import REASONS, STATES, Proposal
-from accounts.roles.proposing import proposal_actions
+from accounts.roles.proposing import linkers_of, proposal_actions
 from core.times import local_iso
 from core.work import Work
 
@@ -25,6 +25,7 @@ def proposal_view(work: Work, proposal: Proposal) -> dict[str, Any]:
         "takes": list(proposal.takes),
         "reason": {"zh": reason.zh, "en": reason.en},
         "one_time_password": account.must_change,
+        "linked_by_others": linkers_of(work, proposal),
         "state": proposal.state,
         "state_title": {"zh": state.zh, "en": state.en},
         "proposed_by": proposal.proposed_by,

@@ -1,16 +1,18 @@
 """Roles that manage or review: an administrator proposes, a security administrator decides, both on record.
 
 Neither proposes or decides for themselves, and nothing is given while the account opens with a password that
-somebody else has set.
+somebody else has set, or by an identity that somebody else has linked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 from accounts import store as accounts_store
 from accounts.model import RESERVED, Account
+from accounts.oidc.store import linked_by_others
 from accounts.people import account_of, note
 from accounts.roles import store
 from accounts.roles.model import (
@@ -97,6 +99,11 @@ def hold_back(work: Work, account: Account, reason: str) -> None:
     propose_roles(work, replace(account, roles=kept), wanted, reason)
 
 
+def linkers_of(work: Work, proposal: Proposal) -> list[str]:
+    """Return who linked identities of the account for the person; none of them may get a role by that."""
+    return sorted({identity.linked_by for identity in linked_by_others(work.tx, proposal.login)})
+
+
 def open_proposal_for(work: Work, login: str) -> Proposal | None:
     """Return what is proposed for an account and not decided, for whoever may see the account."""
     return store.open_proposal(work.tx, login)
@@ -138,7 +145,8 @@ def decide_proposal(work: Work, proposal_id: str, decision: str) -> Proposal:
     """Approve, refuse or withdraw a proposal; who gets or loses roles by it has to sign in anew.
 
     Raises NotFound; NotPermitted for who may not; Conflict when it was decided, when the person has still to
-    change a one-time password, or when the roles do not go together any more.
+    change a one-time password or has an identity that somebody else linked, or when the roles do not go
+    together any more.
     """
     proposal = find_proposal(work, proposal_id)
     if decision not in DECISIONS:
@@ -176,10 +184,19 @@ def _apply(work: Work, account: Account, proposal: Proposal) -> None:
             "the person has still to change a one-time password; decide after that",
             code="not_taken_over",
         )
+    if not RESERVED.isdisjoint(proposal.gives) and linked_by_others(work.tx, account.login):
+        raise Conflict(
+            "该账号绑有他人代为绑定的外部身份，请先解除，由本人登录后自行绑定",
+            "somebody else linked an identity of this account: it is unlinked first, and the person links it",
+            code="linked_by_others",
+        )
     roles = proposal.applied_to(account.roles)
     if not are_apart(roles):
         raise Conflict(APART.zh, APART.en, code="not_together")
-    accounts_store.update_account(work.tx, account.login, roles=sorted(roles), changed_at=work.now)
+    changed: dict[str, Any] = {"roles": sorted(roles), "changed_at": work.now}
+    if proposal.gives and account.opened_by != work.actor.login:
+        changed["opened_by"] = None  # the person was asked for this as well (accounts.vouching)
+    accounts_store.update_account(work.tx, account.login, **changed)
     accounts_store.end_sessions(work.tx, account.login, work.now)
     note(work, "roles_changed", account, before=sorted(account.roles), with_roles=sorted(roles))
 

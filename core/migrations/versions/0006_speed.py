@@ -12,12 +12,15 @@ depends_on = None
 def upgrade() -> None:
     """Each part adds a function of its own here."""
     _leases()
+    _vouching()
     _systems()
 
 
 def downgrade() -> None:
     """Drop in the opposite order."""
     _without_systems()
+    op.drop_column("account_identities", "vouched_by")
+    op.drop_column("accounts", "opened_by")
     op.drop_table("gateway_leases")
 
 
@@ -31,6 +34,13 @@ def _leases() -> None:
         sa.Column("confirmed", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_gateway_leases")),
     )
+
+
+def _vouching() -> None:
+    """Know which ways into an account somebody else opened; those that serve already go on serving."""
+    op.add_column("accounts", sa.Column("opened_by", sa.String(80), nullable=True))
+    op.add_column("account_identities", sa.Column("vouched_by", sa.String(80), nullable=True))
+    op.execute("UPDATE account_identities SET vouched_by = 'system' WHERE linked_by <> login")
 
 
 # --- systems: approved by somebody else, each with keys of its own ------------------------------------

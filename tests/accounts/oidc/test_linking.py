@@ -8,8 +8,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from accounts.managing import find_account
+from accounts import store
+from accounts.managing import act_on_account, find_account, set_roles
 from accounts.oidc.identities import MOST, identities_of, link_for, unlink
+from accounts.roles.proposing import decide_proposal, list_proposals
 from core.errors import Conflict, Invalid, NotFound, NotPermitted
 from core.settings_oidc import IdentityProvider
 from core.work import Actor
@@ -115,6 +117,57 @@ def test_what_commands_others_is_held_back_when_somebody_else_links(
         link_for(work, "bob", "city", "u-4")
         assert find_account(work, "bob").roles == set()
     assert [b["reason"] for b in bodies(world, "account.roles_proposed")] == ["linked"]
+
+
+def let_in(world: Any, issuer: Issuer, subject: str) -> bool:
+    """Tell whether the provider's `subject` gets in."""
+    issuer.subject, stranger = subject, Browser(world.app)
+    there = stranger.get("/sign-in/with/city").headers["Location"]
+    return bool(come_back(stranger, issuer.authorise(there)).status_code == 303)
+
+
+def test_an_identity_that_an_administrator_linked_signs_nobody_in_before_it_is_vouched_for(
+    world: Any, provider: IdentityProvider, issuer: Issuer
+) -> None:
+    for known in (sally, carol):
+        world.client(known)
+    with world.work(adam) as work:
+        link_for(work, "carol", "city", "adams-own")
+    assert not let_in(world, issuer, "adams-own")
+    desk = person(world, sally)
+    assert "adams-own" in desk.get("/accounts/carol").text
+    assert desk.send("/accounts/carol", "/accounts/carol/actions/vouch").status_code == 303
+    assert let_in(world, issuer, "adams-own")
+
+
+def test_no_role_that_takes_two_goes_to_an_account_with_an_identity_that_somebody_else_linked(
+    world: Any, provider: IdentityProvider, issuer: Issuer
+) -> None:
+    for known in (sally, carol):
+        world.client(known)
+    with world.work(adam) as work:
+        identity = link_for(work, "carol", "city", "adams-own")
+        store.update_account(work.tx, "carol", department="audit")
+    with world.work(sally) as work:
+        act_on_account(work, "carol", "vouch")
+    with world.work(adam) as work:
+        set_roles(work, "carol", ["auditor"])
+    desk = person(world, sally)
+    with world.read(sally) as work:
+        (waiting,) = list_proposals(work, "open", 5, None).rows
+    shown = world.client(sally).get(f"/api/role-proposals/{waiting.id}").json
+    assert shown["linked_by_others"] == ["adam"]
+    page = f"/role-proposals/{waiting.id}"
+    assert "代为绑定" in desk.get(page).text
+    assert desk.send(page, f"{page}/actions/approve").status_code == 409
+    with pytest.raises(Conflict) as refused, world.work(sally) as work:
+        decide_proposal(work, waiting.id, "approve")
+    assert refused.value.code == "linked_by_others"
+    with world.work(carol) as work:
+        unlink(work, "carol", identity.id)
+    with world.work(sally) as work:
+        decide_proposal(work, waiting.id, "approve")
+        assert find_account(work, "carol").roles == {"auditor"}
 
 
 def test_nobody_links_beyond_their_reach(world: Any, provider: IdentityProvider) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from joserfc import jwk, jwt
 
+from accounts.oidc.provider import NOT_YET
 from accounts.people import disable_account
 from core.settings_oidc import IdentityProvider
 from core.work import SYSTEM
@@ -296,9 +297,10 @@ WRONG_DOCUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def test_a_document_that_is_wrong_is_not_acted_on(browser: Browser, issuer: Issuer) -> None:
+def test_a_document_that_is_wrong_is_not_acted_on(browser: Browser, issuer: Issuer, world: Any) -> None:
     for what, document in WRONG_DOCUMENTS.items():
         issuer.document = document
+        world.now += NOT_YET
         answer = browser.get("/sign-in/with/city")
         assert answer.status_code == 503, what
         assert "暂时无法使用" in answer.text
