@@ -153,6 +153,7 @@ class Provider:
         """Close the idle wires."""
         if self._alarm is not None:
             self._alarm.cancel()
+            self._alarm = None
         while self._idle:
             self._discard(self._idle.pop())
 
