@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
@@ -76,7 +76,7 @@ from audit.alarms import alarms
 from audit.questions.exports import forget_answers
 from cases.books import open_rulebooks
 from core.db import Database
-from core.errors import ConfigError, Finding, Refusal, Unavailable
+from core.errors import ConfigError, Finding, Refusal, Unavailable, invalid
 from core.migrate import at_head
 from core.settings import Settings
 from core.text import Text
@@ -309,6 +309,12 @@ def _errors(app: Flask) -> None:
     def _gone(error: SQLAlchemyError) -> Response:
         app.logger.error("the database cannot be used on %s: %s", request.endpoint, type(error).__name__)
         refusal = Unavailable("数据库暂不可用，请稍后再试", "the database cannot be used now; try again soon")
+        return web.pages.refusal_page(refusal) if wants_page() else problem_response(refusal)
+
+    @app.errorhandler(DataError)
+    def _unkept(error: DataError) -> Response:
+        app.logger.error("what %s was sent cannot be kept: %s", request.endpoint, type(error.orig).__name__)
+        refusal = invalid("", "内容含有无法保存的字符，或过长", "it is too long or has unfit characters")
         return web.pages.refusal_page(refusal) if wants_page() else problem_response(refusal)
 
     @app.errorhandler(Exception)

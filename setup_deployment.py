@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
 from accounts.guessing import forget_tries
-from accounts.keyring.checking import note_keys
+from accounts.keyring.checking import note_keys, refuse_wrong_keys
+from accounts.keyring.model import ON_GATEWAYS
 from accounts.keys import make_keys
 from accounts.people import create_account, list_accounts
 from audit.keeping.telling import tell_done
@@ -43,6 +44,9 @@ def initialise(settings: Settings, now: datetime) -> dict[str, str]:
         (settings.data / name).mkdir(parents=True, exist_ok=True)
     (settings.data / "keys").chmod(0o700)
     make_keys(settings)
+    if settings.is_gateway:
+        _initialise_log(settings)
+        return {}
     database = Database(settings.database_url)
     try:
         migrate(database)
@@ -62,6 +66,23 @@ def initialise(settings: Settings, now: datetime) -> dict[str, str]:
             }
     finally:
         database.close()
+
+
+def _initialise_log(settings: Settings) -> None:
+    """Make what goes with the log of a gateway host; it neither migrates the shared database nor fills it.
+
+    Raises ConfigError while the keys that it shares with the control plane are not there, or are others.
+    """
+    for name in ON_GATEWAYS:
+        settings.key(name)
+    log, shared = Database(settings.log_database_url), Database(settings.database_url)
+    try:
+        with shared.read() as tx:
+            refuse_wrong_keys(settings, tx)
+        migrate(log)
+    finally:
+        log.close()
+        shared.close()
 
 
 def sweep_until_stopped(begin: Callable[[], AbstractContextManager[Work]], every_seconds: float) -> None:

@@ -16,9 +16,15 @@ from core.work import Work
 
 
 def make_keys(settings: Settings) -> None:
-    """Make every key that is missing; one that exists is never replaced."""
+    """Make every key that is missing; one that exists is never replaced.
+
+    On a host of the data plane alone only those of its own log: what it shares must have been brought there.
+    """
     folder = settings.key_file("")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if settings.is_gateway:
+        make_log_keys(folder, settings.platform.log_origin)
+        return
     for name in KEYS:
         _write(folder / name, secrets.token_bytes(KEY_BYTES))
     if not has_key(settings):

@@ -118,7 +118,7 @@ def audit_seal(place: Place, as_json: bool) -> None:
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     try:
         with Progress(*columns, console=err, transient=True, disable=as_json) as shown:
-            database = Database(settings.database_url)
+            database = Database(settings.log_database_url)
             total = waiting(settings, database)  # the sealer puts some of its own behind it
             task = shown.add_task("seal", total=total)
             told = partial(shown.update, task)

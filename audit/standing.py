@@ -87,7 +87,7 @@ def status(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
 
     Figures are None while the log's files cannot be read; `trouble` says why.
     """
-    with closing(Database(settings.database_url)) as database, database.read() as tx:
+    with closing(Database(settings.log_database_url)) as database, database.read() as tx:
         outbox = store.count_outbox(tx)
     trouble: str | None = None
     try:

@@ -207,7 +207,7 @@ def measure_searches(figures: Figures, folder: Path, database: Database, engine:
         for turn in range(TURNS + 1):
             filters = some()
             with database.read() as tx, figures.timing(name, "ours", counts=turn > 0):
-                page = find_records(tx, folder, filters, limit=50, engine=engine)
+                page = find_records(tx, folder, filters, limit=50)
             cursors[name] = page.next_cursor or cursors.get(name, "")
         if name == "department" and cursors[name]:
             for _ in range(TURNS):
@@ -215,7 +215,7 @@ def measure_searches(figures: Figures, folder: Path, database: Database, engine:
                     database.read() as tx,
                     figures.timing(SECOND_PAGE),
                 ):
-                    find_records(tx, folder, filters, limit=50, cursor=cursors[name], engine=engine)
+                    find_records(tx, folder, filters, limit=50, cursor=cursors[name])
 
 
 def peer_searches(figures: Figures, who: str, ask: Ask) -> None:

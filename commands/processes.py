@@ -58,7 +58,7 @@ def run_sealer(place: Place) -> None:
 
     settings = place.settings()
     try:
-        run_log(settings, Database(settings.database_url))
+        run_log(settings, Database(settings.log_database_url))
     except Inconsistent as wrong:
         raise Told(f"日志不可继续，封存停止 / the log must not be continued: {wrong}") from wrong
 

@@ -139,6 +139,8 @@ class Platform:
     """PostgreSQL as the state store; None for SQLite in the data folder."""
     database_password: str | None
     """Secret reference of the password that goes with it."""
+    runs: str
+    """What this host runs: `whole`, or `gateway` for the data plane alone, with a log of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,19 @@ class Settings:
             return f"sqlite:///{self.data / 'state.sqlite'}"
         password = self.platform.database_password
         return given if password is None else with_password(given, self.secret(password))
+
+    @property
+    def is_gateway(self) -> bool:
+        """Whether this host runs the data plane alone, for a control plane elsewhere."""
+        return self.platform.runs == "gateway"
+
+    @property
+    def log_database_url(self) -> str:
+        """What goes with this host's access log: outbox, anchor, what is kept of it.
+
+        The state store; on a gateway host SQLite of its own, for its log has nobody else's records.
+        """
+        return f"sqlite:///{self.data / 'log.sqlite'}" if self.is_gateway else self.database_url
 
     @property
     def secure_cookies(self) -> bool:
@@ -402,6 +417,7 @@ def _platform(raw: Mapping[str, Any]) -> Platform:
         demo=raw.get("demo", False),
         database_url=raw.get("database_url"),
         database_password=raw.get("database_password"),
+        runs=raw.get("runs", "whole"),
     )
 
 

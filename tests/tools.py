@@ -26,6 +26,8 @@ APT = {
     "curl": "curl",
     "openssl": "openssl",
     "postgres": "postgresql",
+    "psql": "postgresql-client",
+    "ip": "iproute2",
     "strace": "strace",
 }
 """What Debian calls the packages of programs and files."""

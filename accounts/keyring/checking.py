@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection
 
 from accounts.keyring import store
-from accounts.keyring.model import INDEX_KEY, KEYS, PERSONAL, KeyFile, files_of
+from accounts.keyring.model import INDEX_KEY, KEYS, ON_GATEWAYS, PERSONAL, KeyFile, files_of
 from accounts.keyring.store import KeyCheck
 from audit.keys import Cosigner, NoteSigner
 from audit.log import record
@@ -58,6 +58,7 @@ def refuse_wrong_keys(settings: Settings, tx: Connection) -> None:
     findings = [
         Finding(str(settings.key_file(check.name)), "", words)
         for check in store.key_checks_of(tx)
+        if not settings.is_gateway or check.name in ON_GATEWAYS
         if (words := _fault(settings, check)) is not None
     ]
     findings += _unlike_pairs(settings)

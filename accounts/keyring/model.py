@@ -36,6 +36,8 @@ KEYS = {
     PSEUDONYM_KEY: Kind(Text("日志中的假名", "pseudonyms in the log"), None),
 }
 """The files of random bytes. Another pseudonym key would cut what the log says of a person in two."""
+ON_GATEWAYS = (TOKEN_KEY, PSEUDONYM_KEY)
+"""Those that a host of the data plane alone has as well, and no others."""
 PERSONAL_KIND = Kind(Text("加密个人信息", "what personal data are sealed with"), None)
 
 

@@ -27,7 +27,7 @@ def columns(place: Place, again: bool, as_json: bool) -> None:
     from core.times import utc_now
 
     settings = place.settings()
-    folder, database = log_folder(settings), Database(settings.database_url)
+    folder, database = log_folder(settings), Database(settings.log_database_url)
     with closing(open_sealer(settings, database, utc_now())) as sealer, Progress(console=err) as progress:
         if again and sealer.size:
             ask_renewal(folder, 0, sealer.size - 1)

@@ -111,7 +111,7 @@ def _keeping(place: Place) -> Keeping:
     from core.db import Database
 
     settings = place.settings()
-    return Keeping(settings, Database(settings.database_url))
+    return Keeping(settings, Database(settings.log_database_url))
 
 
 def _logs(keeping: Keeping, slug: str | None = None, *, running: bool = False) -> list[Keeping]:

@@ -145,11 +145,12 @@ class Kit:
         self.port = self.settings.platform.gateway_listen[1]
         (self.settings.data / "run").mkdir(parents=True)
         make_keys(self.settings)
-        if postgresql.is_wanted():
+        if postgresql.is_wanted() and "database_url" not in platform:
             url = postgresql.database_of(self.settings.data)
             self.settings = replace(self.settings, platform=replace(self.settings.platform, database_url=url))
         self.database = opened(self.settings.database_url)
-        metadata.create_all(self.database.engine)
+        if "database_url" not in platform:  # else it was migrated, and is not ours to change
+            metadata.create_all(self.database.engine)
         self.counter = PolicyCounter(policy_file(self.settings.data))
         self._plant()
         self.beat()
@@ -285,10 +286,11 @@ class Kit:
         )
         return case
 
-    def beat(self) -> None:
-        """Let the sealer have been here; no sealer runs in these tests."""
-        beat_path(self.settings.data / "audit").parent.mkdir(parents=True, exist_ok=True)
-        beat(self.settings.data / "audit", datetime.now(UTC) + timedelta(hours=1))
+    def beat(self, settings: Settings | None = None) -> None:
+        """Let the sealer have been here, or on another host; no sealer runs in these tests."""
+        folder = (settings or self.settings).data / "audit"
+        beat_path(folder).parent.mkdir(parents=True, exist_ok=True)
+        beat(folder, datetime.now(UTC) + timedelta(hours=1))
 
     # --- grants -----------------------------------------------------------------------------------
 
