@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import click
 
 from commands.place import Place, place_of
-from core.terminal import as_json_option, explained, facts_table, print_facts
+from core.errors import Unavailable
+from core.terminal import Told, answer_table, as_json_option, explained, print_facts
+from core.text import Text
 from core.work import Work
+
+
+COLUMNS = {
+    "name": Text("文件", "file"),
+    "use": Text("用途", "use"),
+    "keys": Text("密钥数", "keys"),
+    "check": Text("校验值", "check"),
+    "since": Text("启用", "since"),
+    "retired_at": Text("停用", "retired"),
+    "fits": Text("相符", "fits"),
+}
 
 
 @click.group("keys")
@@ -28,9 +41,12 @@ def keys_list(place: Place, as_json: bool) -> None:
 
     with place.work() as work:
         rows = told(work)
-    columns = ("name", "use", "keys", "check", "since", "retired_at", "fits")
-    shown = [tuple(row[column] for column in columns) for row in rows]
-    print_facts(rows, as_json, lambda: facts_table("密钥 / keys", columns, shown))
+    shown = [tuple(_short(row[column]) for column in COLUMNS) for row in rows]
+    print_facts(rows, as_json, lambda: answer_table("密钥 / keys", list(COLUMNS.values()), shown))
+
+
+def _short(value: Any) -> Any:
+    return {True: "是 / yes", False: "否 / no"}[value] if isinstance(value, bool) else value
 
 
 @keys.command("renew")
@@ -41,7 +57,14 @@ def keys_list(place: Place, as_json: bool) -> None:
 @place_of
 @explained
 def keys_renew(place: Place, kind: str, as_json: bool) -> None:
-    """Make a new key; what the older ones made holds on. For all but `personal`, `serve` must be stopped."""
+    """Make a new key; what the older ones made holds on.
+
+    \b
+    personal     while `serve` runs; wraps anew what is sealed
+    session      `serve` must be stopped: it reads the key when it starts
+    token        the same
+    phone-index  the same; makes the index of callers' numbers anew
+    """
     if kind == "personal":
         _renew_personal(place, as_json)
         return
@@ -50,7 +73,16 @@ def keys_renew(place: Place, kind: str, as_json: bool) -> None:
     from serve import lock
 
     name = RENEWABLE[kind]
-    with lock(place.settings().data), place.open() as begin:
+    with ExitStack() as held:
+        try:
+            held.enter_context(lock(place.settings().data))
+        except Unavailable as runs:
+            raise Told(
+                f"{runs.message.zh}：各进程启动时读取 {name}，请先停止 serve，更换后再启动。\n"
+                f"{runs.message.en}: its processes read {name} when they start. "
+                "Stop `shuxiang serve`, renew the key, start it again."
+            ) from runs
+        begin = held.enter_context(place.open())
         with begin() as work:
             renew_key(work, name)
         numbers = _wrapped_anew(begin, reindex_phones) if kind == "phone-index" else 0

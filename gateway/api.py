@@ -181,6 +181,7 @@ def revoke(work: Work, call: Call, client_id: str, credential_id: str) -> Reply:
     request="request/client_authentication",
     response="response/client",
     summary=Text("申请变更认证方式", "Ask for another way of authentication"),
+    step_up=True,
 )
 def change(work: Work, call: Call, client_id: str) -> Reply:
     """Ask for another way of authentication, or take back what was asked for."""

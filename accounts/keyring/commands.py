@@ -7,6 +7,7 @@ from typing import Any
 
 from accounts.keyring.checking import state_of
 from accounts.keyring.model import files_of
+from core.times import local_iso
 from core.work import Work
 
 
@@ -21,8 +22,8 @@ def told(work: Work) -> Sequence[Mapping[str, Any]]:
                 "use": f"{file.kind.use.zh} / {file.kind.use.en}",
                 "keys": len(work.settings.keys(file.name)),
                 "check": check.value if check else None,
-                "since": check.since.isoformat() if check else None,
-                "retired_at": check.retired_at.isoformat() if check and check.retired_at else None,
+                "since": local_iso(check.since) if check else None,
+                "retired_at": local_iso(check.retired_at) if check and check.retired_at else None,
                 "fits": fits,
             }
         )

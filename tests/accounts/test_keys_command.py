@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from rich.cells import cell_len
 
 import cli
 from core.keyring import ring
+from core.terminal import out
 from serve import lock
 
 pytestmark = pytest.mark.long
@@ -50,6 +52,17 @@ def test_the_keys_of_a_new_deployment_are_known_and_fit(terminal: Terminal) -> N
     assert all(row["fits"] and row["keys"] == 1 and len(row["check"]) == 16 for row in rows.values())
 
 
+def test_the_list_fits_a_terminal_and_tells_the_time_of_the_place(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(out, "_width", 80)
+    shown = CliRunner().invoke(cli.main, ["--data", str(terminal.data), "keys", "list"]).output
+    assert max(cell_len(line) for line in shown.splitlines()) <= 80
+    for name, check, since in ((r["name"], r["check"], r["since"]) for r in terminal.told("keys", "list")):
+        assert since.endswith("+08:00")
+        assert all(word in shown for word in (name, check, since)), name
+
+
 @pytest.mark.parametrize("kind", ["session", "token", "phone-index"])
 def test_a_renewal_keeps_the_key_before_and_is_refused_while_the_platform_runs(
     terminal: Terminal, kind: str
@@ -59,6 +72,8 @@ def test_a_renewal_keeps_the_key_before_and_is_refused_while_the_platform_runs(
     with lock(terminal.data):
         refused = terminal.run("keys", "renew", kind, expect=1)
     assert "another serve runs" in refused
+    assert "请先停止 serve" in refused
+    assert "Stop `shuxiang serve`" in refused
     assert path.read_bytes() == before
     terminal.told("keys", "renew", kind)
     after = ring(path.read_bytes())

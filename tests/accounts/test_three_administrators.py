@@ -250,6 +250,7 @@ def test_scripts_propose_and_decide(world: Any) -> None:
     asked = proposer.put("/api/accounts/bob/roles", json={"roles": ["provider"]})
     assert (asked.status_code, asked.json["roles"]) == (202, ["platform_manager"])
     place = asked.headers["Location"]
+    assert asked.json["proposal"] == {"id": place[-36:], "href": place}
     assert [p["id"] for p in decider.get("/api/role-proposals?state=open").json["items"]] == [place[-36:]]
     assert proposer.get(place).json["actions"] == ["withdraw"]
     assert decider.get(place).json["actions"] == ["approve", "refuse"]
