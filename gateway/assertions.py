@@ -6,20 +6,14 @@ keeps `Assertion.digest` until `Assertion.expires_at`.
 
 from __future__ import annotations
 
-import base64
 import math
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
-import orjson
-from joserfc.errors import JoseError
-from joserfc.jws import JWSRegistry
-
 from core.ids import digest
-from gateway.client_keys import ALGORITHMS, key_of, signs_with
+from gateway.signatures import ALGORITHMS, Statement, holds, key_of, public_part, read_statement, signs_with
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MOST_SECONDS = 300
@@ -28,7 +22,6 @@ _LEEWAY = 10
 """Seconds that the client's clock may be ahead (FAPI 2.0 Security Profile, section 5.3.2.1)."""
 _MOST_CHARACTERS = 8192
 _MOST_JTI = 256
-_COMPACT = re.compile(rb"([\w-]+)\.([\w-]+)\.([\w-]+)")
 _HEADER = frozenset({"alg", "typ", "kid"})
 """What a header may say. Keys, and addresses of keys, come from the registration and from nowhere else."""
 _TYPES = frozenset({"jwt", "client-authentication+jwt"})
@@ -49,9 +42,12 @@ class Assertion:
     client_id: str
     algorithm: str
     kid: str | None
-    claims: Mapping[str, Any]
-    signed: bytes
-    signature: bytes
+    statement: Statement
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """What it says."""
+        return self.statement.claims
 
     @property
     def digest(self) -> str:
@@ -69,10 +65,11 @@ def read_assertion(text: str) -> Assertion:
 
     Raises AssertionRefused for a form or an algorithm that nobody may use.
     """
-    found = _COMPACT.fullmatch(text.encode(errors="replace"))
-    if found is None or len(text) > _MOST_CHARACTERS:
+    try:
+        statement = read_statement(text, _MOST_CHARACTERS)
+    except ValueError:
         _refuse("assertion_malformed")
-    header, claims = _document(found[1]), _document(found[2])
+    header, claims = statement.header, statement.claims
     algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
     if not header.keys() <= _HEADER:
         _refuse("assertion_header")
@@ -83,8 +80,7 @@ def read_assertion(text: str) -> Assertion:
     subject = claims.get("sub")
     if not (isinstance(subject, str) and isinstance(kid, str | None) and claims.get("iss") == subject):
         _refuse("assertion_subject")
-    signed, signature = found[1] + b"." + found[2], _decoded(found[3])
-    return Assertion(subject, algorithm, kid, claims, signed, signature)
+    return Assertion(subject, algorithm, kid, statement)
 
 
 def check_assertion(
@@ -115,34 +111,12 @@ def _check_times(claims: Mapping[str, Any], now: float) -> None:
 
 
 def _holds(assertion: Assertion, key: Mapping[str, Any]) -> bool:
-    name = "Ed25519" if assertion.algorithm == "EdDSA" else assertion.algorithm
-    try:
-        return bool(JWSRegistry.algorithms[name].verify(assertion.signed, assertion.signature, key_of(key)))
-    except (JoseError, ValueError):
-        return False
+    return holds(assertion.statement, assertion.algorithm, key_of(public_part(key)))
 
 
 def _number(value: object) -> float:
     """Return a number of the claims; anything else is one that compares with none."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-
-
-def _document(segment: bytes) -> Mapping[str, Any]:
-    try:
-        document = orjson.loads(_decoded(segment))
-    except ValueError:
-        _refuse("assertion_malformed")
-    if not isinstance(document, dict):
-        _refuse("assertion_malformed")
-    return document
-
-
-def _decoded(segment: bytes) -> bytes:
-    """Return the bytes of a base64url segment (RFC 7515 section 2); the pattern left nothing else in it."""
-    try:
-        return base64.urlsafe_b64decode(segment + b"=" * (-len(segment) % 4))
-    except ValueError:
-        _refuse("assertion_malformed")
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -13,32 +13,11 @@ from typing import Any, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+from joserfc.jwk import Key
 
 from core.certificates import certificate_of, has_strong_key, subject_of, thumbprint
 from core.errors import Invalid, invalid
-
-ALGORITHMS = ("ES256", "PS256", "Ed25519", "EdDSA")
-"""What a client assertion may be signed with; EdDSA is the old name of Ed25519 (RFC 9864)."""
-_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "priv"})
-_RSA_BITS = range(2048, 4097)
-_EXPONENTS = range(65537, 2**32)
-_CURVES = frozenset({"P-256", "Ed25519"})
-
-
-class _Kind(NamedTuple):
-    key: type[Any]
-    members: tuple[str, ...]
-    """Those of the thumbprint (RFC 7638 section 3.2): nothing else is kept."""
-    algorithms: tuple[str, ...]
-
-
-_KINDS: Mapping[str, _Kind] = {
-    "EC": _Kind(ECKey, ("crv", "kty", "x", "y"), ("ES256",)),
-    "RSA": _Kind(RSAKey, ("e", "kty", "n"), ("PS256",)),
-    "OKP": _Kind(OKPKey, ("crv", "kty", "x"), ("Ed25519", "EdDSA")),
-}
+from gateway.signatures import KINDS, SECRET, WeakKey, key_of, public_part
 
 
 class Public(NamedTuple):
@@ -56,61 +35,36 @@ def read_public_key(jwk: Mapping[str, Any], pointer: str) -> Public:
 
     Raises Invalid; a private key is refused by name, since it is private no more.
     """
-    if not _PRIVATE.isdisjoint(jwk):
+    if jwk["kty"] in KINDS and not SECRET.isdisjoint(jwk):
         raise invalid(
             pointer,
             "这是私钥，已经外泄，不能再用；请另行生成密钥对，只提交公钥",
             "this is your private key: it is burnt; make another pair and send the public key only",
             code="private_key",
         )
-    kind = _KINDS.get(jwk["kty"])
-    if kind is None or "k" in jwk:
-        raise _weak(pointer)
-    _check_purpose(jwk, kind, pointer)
-    key = _imported(jwk, kind, pointer)
+    try:
+        part = public_part(jwk)
+        key = _imported(jwk, part, pointer)
+    except WeakKey as weak:
+        raise _weak(pointer) from weak
+    except ValueError as wrong:
+        raise invalid(pointer, "不是完整的公钥", "is not a whole public key") from wrong
     if "x5c" in jwk:
         _check_chain(jwk["x5c"], key, pointer)
     print_ = key.thumbprint()
-    kept = {name: jwk[name] for name in kind.members}
-    return Public(print_, {**kept, "kid": jwk.get("kid", print_), "alg": kind.algorithms[0]})
+    algorithm = KINDS[part["kty"]].algorithms[0]
+    return Public(print_, {**part, "kid": jwk.get("kid", print_), "alg": algorithm})
 
 
-def key_of(document: Mapping[str, Any]) -> Key:
-    """Return the key that the store keeps as `document`."""
-    kind = _KINDS[document["kty"]]
-    key: Key = kind.key.import_key({name: document[name] for name in kind.members})
-    return key
-
-
-def signs_with(document: Mapping[str, Any], algorithm: str) -> bool:
-    """Tell whether a kept key signs with an algorithm: each key has one, whatever a header says."""
-    return algorithm in _KINDS[document["kty"]].algorithms
-
-
-def _check_purpose(jwk: Mapping[str, Any], kind: _Kind, pointer: str) -> None:
+def _imported(jwk: Mapping[str, Any], part: Mapping[str, str], pointer: str) -> Key:
+    """Return the key that was sent, once it says nothing that a key for signatures does not."""
     if jwk.get("use", "sig") != "sig" or list(jwk.get("key_ops", ["verify"])) != ["verify"]:
         raise invalid(f"{pointer}/use", "应为签名用的公钥", "must be a key for signatures")
-    if jwk.get("alg", kind.algorithms[0]) not in kind.algorithms:
-        names = ", ".join(kind.algorithms)
+    algorithms = KINDS[part["kty"]].algorithms
+    if jwk.get("alg", algorithms[0]) not in algorithms:
+        names = ", ".join(algorithms)
         raise invalid(f"{pointer}/alg", f"应为 {names}", f"must be {names}")
-
-
-def _imported(jwk: Mapping[str, Any], kind: _Kind, pointer: str) -> Key:
-    try:
-        if kind.key is RSAKey and not _is_strong(jwk):
-            raise _weak(pointer)
-        key: Key = kind.key.import_key({name: jwk[name] for name in kind.members})
-    except (JoseError, ValueError, KeyError, TypeError) as wrong:
-        raise invalid(pointer, "不是完整的公钥", "is not a whole public key") from wrong
-    if isinstance(key, ECKey | OKPKey) and key.curve_name not in _CURVES:
-        raise _weak(pointer)
-    return key
-
-
-def _is_strong(jwk: Mapping[str, Any]) -> bool:
-    """Tell whether an RSA key is long enough to be safe, and neither it nor its exponent takes long."""
-    n, e = (int.from_bytes(base64.urlsafe_b64decode(jwk[name] + "==")) for name in ("n", "e"))
-    return n.bit_length() in _RSA_BITS and e in _EXPONENTS
+    return key_of(part)
 
 
 def _check_chain(chain: Sequence[str], key: Key, pointer: str) -> None:

@@ -16,15 +16,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-import orjson
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
-from joserfc.jws import JWSRegistry
+from joserfc.jwk import Key
 
 from core.ids import digest
+from gateway.signatures import (
+    ALGORITHMS,
+    SECRET,
+    Statement,
+    holds,
+    key_of,
+    public_part,
+    read_statement,
+    signs_with,
+)
 
-ALGORITHMS = ("ES256", "PS256", "Ed25519", "EdDSA")
-"""What a proof may be signed with; EdDSA is the old name of Ed25519 (RFC 9864)."""
 PROOF_TYPE = "dpop+jwt"
 INVALID, USE_NONCE = "invalid_dpop_proof", "use_dpop_nonce"
 
@@ -32,17 +37,6 @@ _PAST, _FUTURE = 60, 10
 """Seconds that `iat` may lie from now (FAPI 2.0 Security Profile, section 5.3.2.1)."""
 _MOST_CHARACTERS, _HEADER_CHARACTERS = 6144, 2048
 _JTI_CHARACTERS = 256
-_COMPACT = re.compile(rb"([\w-]+)\.([\w-]+)\.([\w-]+)")
-_MEMBER = re.compile(r"[\w-]{1,1400}", re.ASCII)
-_KEYS: Mapping[str, tuple[type[Any], str, tuple[str, ...]]] = {
-    "ES256": (ECKey, "EC", ("crv", "x", "y")),
-    "PS256": (RSAKey, "RSA", ("e", "n")),
-    "Ed25519": (OKPKey, "OKP", ("crv", "x")),
-}
-"""The members of the key that each algorithm needs: those of its thumbprint (RFC 7638 section 3.2)."""
-_SECRET = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-_RSA_BITS = range(2048, 4097)
-_EXPONENT_BITS = 32
 
 
 class ProofRefused(Exception):
@@ -118,11 +112,13 @@ def read_proof(
     """
     if len(values) != 1:
         raise _wrong("proof_missing" if not values else "several_proofs")
-    found = _COMPACT.fullmatch(values[0].encode(errors="replace"))
-    if found is None or len(values[0]) > _MOST_CHARACTERS or len(found[1]) > _HEADER_CHARACTERS:
+    if len(values[0].partition(".")[0]) > _HEADER_CHARACTERS:
         raise _wrong("proof_malformed")
-    header, claims = _document(found[1]), _document(found[2])
-    key = _verified(header, found)
+    try:
+        statement = read_statement(values[0], _MOST_CHARACTERS)
+    except ValueError as wrong:
+        raise _wrong("proof_malformed") from wrong
+    key, claims = _verified(statement), statement.claims
     _check_claims(claims, method, url, token)
     issued = _issued(claims.get("iat"), now)
     nonce = claims.get("nonce")
@@ -138,58 +134,26 @@ def _wrong(reason: str) -> ProofRefused:
 # --- the signature --------------------------------------------------------------------------------
 
 
-def _document(segment: bytes) -> Mapping[str, Any]:
-    try:
-        document = orjson.loads(_decoded(segment))
-    except ValueError as wrong:
-        raise _wrong("proof_malformed") from wrong
-    if not isinstance(document, dict):
-        raise _wrong("proof_malformed")
-    return document
-
-
-def _verified(header: Mapping[str, Any], found: re.Match[bytes]) -> Key:
+def _verified(statement: Statement) -> Key:
     """Return the key of the header once the signature holds under it."""
+    header = statement.header
     if header.get("typ") != PROOF_TYPE or "crit" in header:
         raise _wrong("proof_type")
-    name = header.get("alg")
-    if not isinstance(name, str) or name not in ALGORITHMS:
+    algorithm, jwk = header.get("alg"), header.get("jwk")
+    if algorithm not in ALGORITHMS:
         raise _wrong("proof_algorithm")
-    name = "Ed25519" if name == "EdDSA" else name
-    key = _key(name, header.get("jwk"))
-    algorithm = JWSRegistry.algorithms[name]
+    if not isinstance(jwk, dict) or not SECRET.isdisjoint(jwk):
+        raise _wrong("proof_key")
     try:
-        algorithm.check_key(key)
-        good = algorithm.verify(found[1] + b"." + found[2], _decoded(found[3]), key)
-    except (JoseError, ValueError) as wrong:
+        part = public_part(jwk)
+        key = key_of(part)
+    except ValueError as wrong:
         raise _wrong("proof_key") from wrong
-    if not good:
+    if not signs_with(part, algorithm):
+        raise _wrong("proof_key")
+    if not holds(statement, algorithm, key):
         raise _wrong("proof_signature")
     return key
-
-
-def _key(algorithm: str, jwk: Any) -> Key:
-    """Return the public key that the header carries; nothing but what the algorithm needs is looked at."""
-    kind, kty, members = _KEYS[algorithm]
-    if not isinstance(jwk, dict) or jwk.get("kty") != kty or not _SECRET.isdisjoint(jwk):
-        raise _wrong("proof_key")
-    needed = {name: jwk.get(name) for name in members}
-    if not all(isinstance(value, str) and _MEMBER.fullmatch(value) for value in needed.values()):
-        raise _wrong("proof_key")
-    try:
-        if kty == "RSA":
-            _check_size(jwk["n"], jwk["e"])
-        key: Key = kind.import_key({"kty": kty, **needed})
-    except (JoseError, ValueError, KeyError) as wrong:
-        raise _wrong("proof_key") from wrong
-    return key
-
-
-def _check_size(modulus: str, exponent: str) -> None:
-    """Raise ValueError unless an RSA key is long enough to be safe, and neither part of it takes long."""
-    n, e = (int.from_bytes(_decoded(part.encode())) for part in (modulus, exponent))
-    if n.bit_length() not in _RSA_BITS or e.bit_length() > _EXPONENT_BITS:
-        raise ValueError("size")
 
 
 # --- the claims -----------------------------------------------------------------------------------
@@ -224,10 +188,6 @@ def token_hash(token: str) -> str:
 
 def _base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _decoded(text: bytes) -> bytes:
-    return base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
 
 
 # --- comparing addresses --------------------------------------------------------------------------

@@ -9,8 +9,8 @@ from typing import Any
 
 from core.settings import Settings
 from core.settings_security import FAPI2
-from gateway import client_keys, dpop
 from gateway.methods import METHODS, PRIVATE_KEY_JWT, methods_of
+from gateway.signatures import ALGORITHMS
 from gateway.wanted import DETAILS_TYPE
 
 GRANT_TYPE = "client_credentials"
@@ -46,7 +46,7 @@ def server_metadata(settings: Settings) -> dict[str, Any]:
         "grant_types_supported": [GRANT_TYPE],
         "response_types_supported": [],
         "authorization_details_types_supported": [DETAILS_TYPE],
-        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
+        "dpop_signing_alg_values_supported": list(ALGORITHMS),
         "tls_client_certificate_bound_access_tokens": _takes_certificates(settings),
         **({"mtls_endpoint_aliases": _endpoints(alias)} if alias is not None else {}),
         "service_documentation": f"{issuer}/openapi.json",
@@ -61,7 +61,7 @@ def resource_metadata(settings: Settings) -> dict[str, Any]:
         "resource": settings.platform.gateway_url,
         "authorization_servers": [settings.platform.control_url],
         "bearer_methods_supported": ["header"],
-        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
+        "dpop_signing_alg_values_supported": list(ALGORITHMS),
         "dpop_bound_access_tokens_required": fapi2 and not certificates,
         "tls_client_certificate_bound_access_tokens": certificates,
         "authorization_details_types_supported": [DETAILS_TYPE],
@@ -77,7 +77,7 @@ def _authentication(settings: Settings) -> dict[str, list[str]]:
     """Say how a system authenticates at each endpoint: everywhere in the same ways."""
     methods = methods_of(settings)
     ways = [name for method in methods for name in METHODS[method].transports]
-    signed = list(client_keys.ALGORITHMS) if PRIVATE_KEY_JWT in methods else []
+    signed = list(ALGORITHMS) if PRIVATE_KEY_JWT in methods else []
     said = {}
     for name in _ENDPOINTS:
         said[f"{name}_endpoint_auth_methods_supported"] = ways

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from gateway.dpop import ALGORITHMS
 from gateway.objections import BEARER, DPOP, Objection
+from gateway.signatures import ALGORITHMS
 
 TYPE = "urn:shuxiang:problem:"
 
