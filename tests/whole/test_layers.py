@@ -58,7 +58,9 @@ NETWORK = {
 
 ADBC = {"adbc_driver_manager", "adbc_driver_sqlite", "adbc_driver_postgresql"}
 PROVIDERS_TABLES = {
-    "gateway/rows.py",
+    "gateway/statements.py",
+    "gateway/from_sqlite.py",
+    "gateway/from_postgresql.py",
     "gateway/tables.py",
     "catalog/selfcheck/tables.py",
     "catalog/quality/tables.py",
@@ -166,6 +168,8 @@ def _doors(relative: Path) -> dict[str, set[str]]:
         closed["Spark"] = {"pyspark"}
     if place != "catalog/quality/table_reader.py":
         closed["the drivers of ADBC"] = ADBC
+    if place not in PROVIDERS_TABLES:
+        closed["the driver of providers' SQLite files"] = {"apsw"}
     return closed
 
 
@@ -298,6 +302,7 @@ def test_the_data_plane_reaches_neither_flask_nor_web() -> None:
         ("catalog/quality/check.py", "import duckdb", door_faults),
         ("audit/questions/asking.py", "import pyspark", door_faults),
         ("catalog/quality/tables.py", "import adbc_driver_manager", door_faults),
+        ("gateway/rows.py", "import apsw", door_faults),
         ("catalog/api.py", "from catalog import store", view_faults),
         ("catalog/api.py", "from . import store", view_faults),
         ("cases/procedure.py", "NOW = datetime.now()", clock_faults),
