@@ -88,12 +88,31 @@ BAD_PARAMETER = _bad("bad_parameter", "参数值不合规范", "the parameter's 
 REPEATED_PARAMETER = _bad("repeated_parameter", "参数重复", "the parameter is given twice")
 BODY_NOT_TAKEN = _bad("body_not_taken", "此操作不接受请求体", "the operation takes no body")
 BAD_RANGE = _bad("bad_value", "值不合规范", "the value is not of the right form")
+UNKNOWN_OPERATOR = _bad(
+    "unknown_operator",
+    "没有这种比较：可用 eq neq gt gte lt lte like ilike in is，前面可加 not.",
+    "no such operator: there are eq neq gt gte lt lte like ilike in is, each with not. before it",
+)
+TOO_MANY_CONDITIONS = _bad("too_many_conditions", "查询条件过多", "there are too many conditions")
+NAMES_ONLY = _bad(
+    "names_only",
+    "只接受信息项名：没有类型转换、别名、JSON 路径、关联和函数",
+    "only names of fields are taken: no casts, aliases, JSON paths, embedding or functions",
+)
+PREFERENCE_NOT_MET = _bad(
+    "preference_not_met",
+    "Prefer 要求严格处理，而所列偏好中有不支持的",
+    "Prefer asks for strict handling and names a preference that is not met",
+)
 NO_SUCH_PATH = Objection(404, "no_such_path", Text("没有这个地址", "there is nothing at this address"))
 NO_SUCH_FILE = Objection(404, "no_such_file", Text("没有这个文件", "there is no such file"))
 NOT_ACCEPTABLE = Objection(
     406,
     "not_acceptable",
-    Text("可选格式为 JSON、NDJSON 和 CSV", "the formats are JSON, NDJSON and CSV"),
+    Text(
+        "可选格式为 JSON、NDJSON、CSV、Arrow 和 Parquet",
+        "the formats are JSON, NDJSON, CSV, Arrow and Parquet",
+    ),
 )
 METHOD_NOT_ALLOWED = Objection(
     405, "method_not_allowed", Text("此操作不支持这种请求方法", "the operation has another method")
@@ -348,6 +367,13 @@ SOURCE_TIMEOUT = upstream(
     "provider_timeout",
     "提供方数据源超时",
     "the provider's data source took too long",
+)
+VALUE_NOT_TYPED = upstream(
+    502,
+    "http_response_incomplete",
+    "value_not_typed",
+    "数据中有值与目录所载类型不符，不能以 Arrow 或 Parquet 提供；可改用 JSON 或 CSV",
+    "a value is not of the type that the catalog says, so Arrow and Parquet cannot hold it; JSON and CSV can",
 )
 SOURCE_CHANGED = upstream(
     502,

@@ -1,43 +1,38 @@
 """The query of a table call, read and judged against the grant. Pure.
 
-    select=a,b        order=a.desc,b        limit=100        offset=200
-    name=eq.x  neq gt gte lt lte like ilike   name=in.(a,"b,c")   name=is.null   name=not.is.null
+    select=a,b     order=a.desc.nullslast,b     limit=100     offset=200     conditions: gateway/filters.py
 
 Every name is looked up among the granted fields, in select, filter and order alike, so that nothing can be
-learnt about a field by sorting or filtering on it. In `like` and `ilike`, `*` stands for any run.
+learnt about a field by sorting or filtering on it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any
 from urllib.parse import urlencode
 
 from gateway import objections as no
 from gateway.calls import Query
+from gateway.filters import CONDITIONS_MOST, Condition, Filter, granted, leaves, read_condition, typed
 from gateway.model import Permit
-from gateway.objections import Objection, Refused
+from gateway.objections import Refused
 
 PAGE_DEFAULT = 100
 PAGE_MOST = 10_000
 OFFSET_MOST = 10_000_000
-IN_MOST = 200
 RESERVED = frozenset({"select", "order", "limit", "offset"})
-COMPARISONS = frozenset({"eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike"})
-
-Value = str | int | float | bool | date | datetime | Decimal
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """One condition: `op` is a comparison, `in`, `null` or `not_null`; values are of the field's type."""
+class Order:
+    """One field to sort by, as the caller wants it."""
 
     field: str
-    op: str
-    values: tuple[Value, ...] = ()
+    descending: bool = False
+    nulls: str | None = None
+    """first, last, or None for where the database puts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +40,8 @@ class RowQuery:
     """What to read: every name is granted, every value typed."""
 
     fields: tuple[str, ...]
-    filters: tuple[Filter, ...]
-    order: tuple[tuple[str, bool], ...]
-    """Field and whether it descends, as the caller wants it."""
+    filters: tuple[Condition, ...]
+    order: tuple[Order, ...]
     limit: int | None
     offset: int
 
@@ -55,14 +49,16 @@ class RowQuery:
 def read_row_query(permit: Permit, query: Query) -> RowQuery:
     """Read a table call's query. Raises Refused: 400 when malformed, 403 for a field outside the grant."""
     given: dict[str, str] = {}
-    filters: list[Filter] = []
+    filters: list[Condition] = []
     for name, value in query:
         if name not in RESERVED:
-            filters.append(_filter(permit, name, value))
+            filters.append(read_condition(permit, name, value))
         elif name in given:
             raise Refused(no.REPEATED_PARAMETER.at(f"/query/{name}"))
         else:
             given[name] = value
+    if sum(1 for _ in leaves(tuple(filters))) > CONDITIONS_MOST:
+        raise Refused(no.TOO_MANY_CONDITIONS.at("/query"))
     return RowQuery(
         _fields(permit, given.get("select")),
         tuple(filters),
@@ -89,10 +85,22 @@ def next_query(query: Query, limit: int, offset: int) -> str:
     return urlencode([*kept, ("limit", str(limit)), ("offset", str(offset))])
 
 
-def _granted(permit: Permit, name: str, pointer: str) -> str:
-    if name not in permit.terms.fields:
-        raise Refused(no.FIELD_NOT_GRANTED.at(pointer))
-    return name
+def types_of(permit: Permit, fields: Sequence[str]) -> tuple[str, ...]:
+    """Return the attribute types of `fields`."""
+    types = {a["name"]: a["type"] for a in permit.attributes}
+    return tuple(types[name] for name in fields)
+
+
+_MORE_THAN_A_NAME = re.compile(r"(?:\w+:(?!:))?(\w+)(?:::|->|\(|\.\w+\(|:)")
+"""A cast, a JSON path, an embedded table, a function or an alias, and the name that it is about."""
+
+
+def _column(permit: Permit, text: str, pointer: str) -> str:
+    """Return a granted name; what PostgREST takes besides names is told apart once the name is granted."""
+    more = _MORE_THAN_A_NAME.match(text)
+    if more is not None and more[1] in permit.terms.fields:
+        raise Refused(no.NAMES_ONLY.at(pointer))
+    return granted(permit, text, pointer)
 
 
 def _fields(permit: Permit, text: str | None) -> tuple[str, ...]:
@@ -101,19 +109,27 @@ def _fields(permit: Permit, text: str | None) -> tuple[str, ...]:
     names = text.split(",")
     if len(set(names)) < len(names):
         raise Refused(no.REPEATED_PARAMETER.at("/query/select"))
-    return tuple(_granted(permit, name, "/query/select") for name in names)
+    return tuple(_column(permit, name, "/query/select") for name in names)
 
 
-def _order(permit: Permit, text: str | None) -> tuple[tuple[str, bool], ...]:
-    order = []
-    for part in text.split(",") if text is not None else ():
-        name, _, direction = part.partition(".")
-        if direction not in ("", "asc", "desc"):
-            raise Refused(no.BAD_RANGE.at("/query/order"))
-        order.append((_granted(permit, name, "/query/order"), direction == "desc"))
-    if len({name for name, _ in order}) < len(order):
+_DIRECTIONS = {"": False, "asc": False, "desc": True}
+_NULLS = {"nullsfirst": "first", "nullslast": "last"}
+
+
+def _order(permit: Permit, text: str | None) -> tuple[Order, ...]:
+    order = tuple(_sort(permit, part) for part in (text.split(",") if text is not None else ()))
+    if len({sort.field for sort in order}) < len(order):
         raise Refused(no.REPEATED_PARAMETER.at("/query/order"))
-    return tuple(order)
+    return order
+
+
+def _sort(permit: Permit, text: str) -> Order:
+    name, *words = text.split(".")
+    nulls = _NULLS.get(words[-1]) if words else None
+    direction = ".".join(words[:-1] if nulls else words)
+    if direction not in _DIRECTIONS or text.endswith("."):
+        raise Refused(no.BAD_RANGE.at("/query/order"))
+    return Order(_column(permit, name, "/query/order"), _DIRECTIONS[direction], nulls)
 
 
 def _number(given: dict[str, str], name: str, least: int, most: int) -> int | None:
@@ -123,123 +139,3 @@ def _number(given: dict[str, str], name: str, least: int, most: int) -> int | No
     if not (text.isascii() and text.isdigit() and len(text) <= 12 and least <= int(text) <= most):
         raise Refused(no.BAD_RANGE.at(f"/query/{name}"))
     return int(text)
-
-
-# --- filters --------------------------------------------------------------------------------------
-
-
-def _filter(permit: Permit, name: str, text: str) -> Filter:
-    pointer = "/query/" + (name if name in permit.terms.fields else "")
-    _granted(permit, name, pointer)
-    if text == "is.null":
-        return Filter(name, "null")
-    if text == "not.is.null":
-        return Filter(name, "not_null")
-    op, dot, value = text.partition(".")
-    wrong = no.BAD_RANGE.at(pointer)
-    kind = next(a["type"] for a in permit.attributes if a["name"] == name)
-    if op == "in" and value[:1] == "(" and value[-1:] == ")":
-        return Filter(name, op, tuple(typed(kind, v, wrong) for v in _listed(value[1:-1], wrong)))
-    if op not in COMPARISONS or not dot:
-        raise Refused(wrong)
-    if op in ("like", "ilike"):
-        return Filter(name, op, (_pattern(value),))
-    return Filter(name, op, (typed(kind, value, wrong),))
-
-
-def named_values(text: str) -> tuple[str, ...]:
-    """Return the values that a filter asks for one by one: eq and in, and a pattern without a gap in it.
-
-    A pattern counts by what is left between its outer stars. Raises Refused for a list that is none.
-    """
-    op, _, value = text.partition(".")
-    if op == "eq":
-        return (value,)
-    if op == "in" and value[:1] == "(" and value[-1:] == ")":
-        return tuple(_listed(value[1:-1], no.BAD_RANGE))
-    core = value.strip("*")
-    return (core,) if op in ("like", "ilike") and core and "*" not in core else ()
-
-
-def _listed(text: str, wrong: Objection) -> list[str]:
-    """Split `a,"b,c"`: a quoted item may hold commas, and quotes and backslashes behind a backslash."""
-    items: list[str] = []
-    rest = text
-    while True:
-        item, rest = _quoted(rest[1:], wrong) if rest.startswith('"') else _bare(rest)
-        items.append(item)
-        if not rest:
-            break
-        if not rest.startswith(",") or len(items) >= IN_MOST:
-            raise Refused(wrong)
-        rest = rest[1:]
-    return items
-
-
-def _bare(text: str) -> tuple[str, str]:
-    item, comma, rest = text.partition(",")
-    return item, comma + rest
-
-
-def _quoted(text: str, wrong: Objection) -> tuple[str, str]:
-    item, escaped = "", False
-    for i, c in enumerate(text):
-        if escaped or c not in '"\\':
-            item, escaped = item + c, False
-        elif c == "\\":
-            escaped = True
-        else:
-            return item, text[i + 1 :]
-    raise Refused(wrong)
-
-
-def _pattern(text: str) -> str:
-    """Return a LIKE pattern with `!` as its escape: only `*` is a wildcard to the caller."""
-    for special in "!%_":
-        text = text.replace(special, "!" + special)
-    return text.replace("*", "%")
-
-
-def typed(kind: str, text: str, wrong: Objection) -> Value:
-    """Return `text` as a value of an attribute's type. Raises Refused with `wrong` when it is none."""
-    try:
-        value: Value = _READ.get(kind, str)(text)
-    except (ValueError, InvalidOperation) as error:
-        raise Refused(wrong) from error
-    return value
-
-
-def _integer(text: str) -> int:
-    value = int(text) if text.lstrip("-").isascii() and text.lstrip("-").isdigit() else None
-    if value is None or not -(2**63) <= value < 2**63:
-        raise ValueError("not a 64-bit integer")
-    return value
-
-
-def _decimal(text: str) -> Decimal:
-    value = Decimal(text)
-    if not value.is_finite() or len(text) > 40 or abs(value.adjusted()) > 300:
-        raise ValueError("not a number")
-    return value
-
-
-def _boolean(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError("not a boolean")
-    return text == "true"
-
-
-_READ: dict[str, Any] = {
-    "integer": _integer,
-    "number": _decimal,
-    "currency": _decimal,
-    "boolean": _boolean,
-    "date": date.fromisoformat,
-    "datetime": datetime.fromisoformat,
-}
-
-
-def types_of(permit: Permit, fields: Sequence[str]) -> tuple[str, ...]:
-    """Return the attribute types of `fields`."""
-    types = {a["name"]: a["type"] for a in permit.attributes}
-    return tuple(types[name] for name in fields)

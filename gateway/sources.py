@@ -62,8 +62,7 @@ class Sources:
         here = f"{self._share}{call.code.replace('/', '-')}/"
         if call.kind == "table":
             table = _mounted(self._tables, permit)
-            accept = b",".join(request.all(b"accept")).decode("latin-1")
-            return Prepared(table.prepare(permit, call, accept, here + "rows"), False)
+            return Prepared(table.prepare(permit, call, request, here + "rows"), False)
         folder = _mounted(self._files, permit)
         return Prepared(folder.prepare(permit, call, request, here + "files"), False)
 

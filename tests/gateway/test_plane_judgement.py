@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from core.db import Database, metadata
 from gateway.calls import read_query, read_target, source_of
+from gateway.filters import typed
 from gateway.masks import mask_json
 from gateway.objections import BAD_RANGE, Refused
 from gateway.policy import PolicyCounter, change_policy
-from gateway.rows import typed
 from gateway.store import policy_version
 from gateway.tokens import make_token, token_digest, well_formed
 
