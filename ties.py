@@ -13,15 +13,15 @@ from typing import Any
 from core.work import Work
 
 PLACES = {
-    "users_of": "gateway.store:users_of",
-    "grants_in_force": "gateway.store:grants_in_force",
+    "users_of": "gateway.standing:users_of",
+    "grants_in_force": "gateway.standing:grants_in_force",
     "last_call": "supervision.rollup:last_call",
     "follow_up": "hotline.supervising.opening:follow_up",
     "filings_of": "matters.filings:filings_of",
-    "ticket_open": "hotline.store:is_open_number",
+    "ticket_open": "hotline.numbers:is_open_number",
     "moved": "hotline.measures:moved",
 }
-"""The field of the unit of work, and where the function stands."""
+"""The field of the unit of work, and where the function stands: a use case, never a statement of a store."""
 
 
 def late(place: str) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -115,12 +116,23 @@ def names(source: str) -> Names:
 
 
 def imported(source: str) -> tuple[tuple[str, int], ...]:
-    """The dotted names that a file imports, with their lines; a relative import starts with a dot."""
+    """The dotted names that a file imports, with their lines; a relative import starts with a dot.
+
+    A text such as "gateway.standing:users_of" counts as what it leads to.
+    """
     return names(source).imported
 
 
+PLACE = re.compile(r"([a-z_][a-z_.]*):([a-z_]+)")
+"""How a function is named that is loaded when it is called: `ties.late`, and entry points."""
+
+
 def _imported(node: ast.AST) -> Iterator[tuple[str, int]]:
-    if isinstance(node, ast.Import):
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        named = PLACE.fullmatch(node.value)
+        if named and named[1].partition(".")[0] in OURS:
+            yield f"{named[1]}.{named[2]}", node.lineno
+    elif isinstance(node, ast.Import):
         yield from ((alias.name, node.lineno) for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
         base = "." * node.level + (node.module or "")
@@ -225,14 +237,27 @@ def clock_faults(path: Path, source: str) -> list[str]:
 
 
 def view_faults(path: Path, source: str) -> list[str]:
-    """Views that reach into a store."""
-    if path.name not in ("api.py", "console.py", "oauth.py"):
+    """Views, and ties between packages, that reach into a store."""
+    if path.name not in ("api.py", "console.py", "oauth.py", "ties.py"):
         return []
     return [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
         for name, line in imported(source)
         if "store" in name.split(".") or name.startswith(".")
     ]
+
+
+LATE = {"ties.py", "commands/nursery.py"}
+"""What loads modules by name: the places that one declares are read here, the other calls nothing in them."""
+
+
+def late_faults(path: Path, source: str) -> list[str]:
+    """Where a module is loaded by a name that no rule above can read."""
+    relative = path.relative_to(ROOT)
+    if relative.as_posix() in LATE:
+        return []
+    ways = {"import_module", "importlib.import_module", "__import__", "pkgutil.resolve_name"}
+    return [f"{relative}:{line} calls {name}" for name, line in names(source).called if name in ways]
 
 
 def found_by(check: Fault) -> list[str]:
@@ -253,6 +278,10 @@ def test_nobody_reads_the_systems_clock_but_the_edges() -> None:
 
 def test_views_never_import_a_store() -> None:
     assert found_by(view_faults) == []
+
+
+def test_nothing_is_loaded_past_these_rules() -> None:
+    assert found_by(late_faults) == []
 
 
 def test_the_exceptions_to_the_doors_are_files_that_exist() -> None:
@@ -305,6 +334,9 @@ def test_the_data_plane_reaches_neither_flask_nor_web() -> None:
         ("gateway/rows.py", "import apsw", door_faults),
         ("catalog/api.py", "from catalog import store", view_faults),
         ("catalog/api.py", "from . import store", view_faults),
+        ("ties.py", 'LATE = "gateway.store:users_of"', view_faults),
+        ("gateway/grants.py", 'LATE = "hotline.numbers:is_open_number"', layer_faults),
+        ("gateway/grants.py", "import_module(name)", late_faults),
         ("cases/procedure.py", "NOW = datetime.now()", clock_faults),
         ("cases/procedure.py", "NOW = time.time()", clock_faults),
     ],
