@@ -20,7 +20,9 @@ from urllib.parse import unquote_to_bytes
 import orjson
 import uvloop
 
+from core.handed import Listener, tell
 from gateway.http1 import Patience, Server, ServerConnection
+from gateway.leaving import see_off
 from gateway.messages import BAD_HOST, BUSY, MALFORMED, BodyRefused, Fault, Request
 from gateway.reply import Reply
 
@@ -47,10 +49,15 @@ _OURS = frozenset({"connection", "content-length", "date", "keep-alive", "server
 log = logging.getLogger("shuxiang.control")
 
 
-def serve_control(app: WSGIApplication, host: str, port: int, max_body: int) -> None:
-    """Serve an application until SIGTERM or SIGINT, then finish the answers under way and end."""
+def serve_control(
+    app: WSGIApplication, host: str, port: int, max_body: int, given: Listener | None = None
+) -> None:
+    """Serve an application until SIGTERM or SIGINT, then finish the answers under way and end.
+
+    `given` listens already.
+    """
     sys.setswitchinterval(0.001)  # the loop must not wait long for threads that compute
-    uvloop.run(_serve(Control(app, host, port, max_body)))
+    uvloop.run(_serve(Control(app, host, port, max_body, given=given)))
 
 
 async def _serve(control: Control) -> None:
@@ -59,6 +66,7 @@ async def _serve(control: Control) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await control.start()
+    tell("READY=1")
     await stop.wait()
     await control.stop()
 
@@ -67,9 +75,17 @@ class Control:
     """One listener, and the threads that the application runs in."""
 
     def __init__(
-        self, app: WSGIApplication, host: str, port: int, max_body: int, patience: Patience = PATIENCE
+        self,
+        app: WSGIApplication,
+        host: str,
+        port: int,
+        max_body: int,
+        patience: Patience = PATIENCE,
+        given: Listener | None = None,
     ) -> None:
+        """`given` listens at the address already."""
         self._app = app
+        self._given = given
         self.address = (host, port)
         self._max_body = max_body
         self.server = Server(self.answer, max_body=max_body, patience=patience)
@@ -80,16 +96,17 @@ class Control:
 
     async def start(self) -> None:
         """Listen."""
-        self._listening = await asyncio.get_running_loop().create_server(
-            self.server, *self.address, backlog=1024
-        )
+        loop = asyncio.get_running_loop()
+        if self._given is not None:
+            self._listening = await loop.create_server(self.server, sock=self._given)
+        else:
+            self._listening = await loop.create_server(self.server, *self.address, backlog=1024)
         self._sweep = asyncio.create_task(self._sweeping())
 
     async def stop(self) -> None:
         """Take no more requests, finish those under way, and close."""
         if self._listening is not None and self._sweep is not None:
-            self._listening.close()
-            await self.server.drain(DRAIN_SECONDS)
+            await see_off(self.server, [self._listening], DRAIN_SECONDS)
             self._sweep.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

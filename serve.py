@@ -11,118 +11,88 @@
     importer        turns the rows of handed-in tables into tickets, where there is a hotline
 
 A process that dies is started again after a pause that grows with each death and shrinks with each minute
-of life. The children are told by the kernel when this process is gone, so none is ever left behind.
+of life. The children are told by the kernel when this process is gone, so none is ever left behind. SIGHUP
+puts another configuration into force without a failed call (docs/decisions/0047).
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import math
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from audit.witness.place import FOLDER, serving
 from core.errors import Unavailable
+from core.handed import Hearing, tell
 from core.locks import alone
+from core.nursery import adopt
 from core.settings import Settings
+from crew import Child, Crew, Nurseries, Process, children
+from listening import Listening
+
+__all__ = [
+    "Child",
+    "NotReloaded",
+    "Nurseries",
+    "Supervisor",
+    "children",
+    "lock",
+    "supervise",
+    "wait_until_ready",
+]
 
 GRACE_SECONDS = 15.0
-"""How long a process may take to finish what it has begun."""
-LONGEST_PAUSE = 30.0
+"""How long a process may take to finish what it has begun, besides the answers of the data plane."""
+READY_SECONDS = 60.0
+"""How long new processes may take to get ready."""
 
 
-@dataclass
-class Child:
-    """One watched process."""
-
-    name: str
-    command: Sequence[str]
-    process: subprocess.Popen[bytes] | None = None
-    started: float = 0.0
-    deaths: int = 0
-    again_at: float = 0.0
-    environment: dict[str, str] = field(default_factory=dict)
-    late: bool = False
-    """Nothing waits for it: it starts when the others are ready."""
-
-    def start(self) -> None:
-        """Start the process; it ends with us even if we are killed."""
-        self.started = time.monotonic()
-        self.process = subprocess.Popen(
-            self.command, env={**os.environ, **self.environment}, preexec_fn=_die_with_parent
-        )
-
-    def pause(self, now: float) -> float:
-        """Return how long to wait before the next start: 0.5 s, doubled with each early death."""
-        self.deaths = 1 if now - self.started > 60 else self.deaths + 1
-        return min(0.5 * 2.0 ** (self.deaths - 1), LONGEST_PAUSE)
-
-
-def _die_with_parent() -> None:
-    """Ask for SIGTERM when the parent ends (prctl(2), PR_SET_PDEATHSIG), and leave its terminal."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-    os.setpgid(0, 0)
-
-
-def children(settings: Settings) -> list[Child]:
-    """Return the processes of a deployment, not started yet."""
-    environment = {"SHUXIANG_CONFIG": str(settings.folder), "SHUXIANG_DATA": str(settings.data)}
-    own = ["control", *(f"gateway-{i}" for i in range(settings.platform.gateway_workers))]
-    own += ["sealer", "sweeper", "notifier", "statistics", "quality"]
-    if "hotline" in settings.platform.rulebooks:
-        own.append("importer")
-    if settings.platform.demo:
-        own.insert(0, "workday-service")
-    return [
-        *(Child(name, _run(name), environment=environment) for name in own),
-        *(_witnesses(settings, environment) if settings.platform.demo else ()),
-    ]
-
-
-def _witnesses(settings: Settings, environment: Mapping[str, str]) -> Iterator[Child]:
-    """Yield the demo's witnesses, each in the folder of its key; in earnest other departments run them."""
-    for witness in (w for w in settings.audit.witnesses.of if w.is_demo):
-        address = urlsplit(witness.url)
-        folder = settings.data / Path(witness.key.removeprefix("file:")).parent
-        command = serving(address.hostname or "127.0.0.1", address.port or 80)
-        yield Child("witness", command, environment={**environment, FOLDER: str(folder)}, late=True)
-
-
-def _run(name: str) -> list[str]:
-    """Return the command line of one of our own processes; `gateway-1` is worker 1 of the data plane."""
-    what, _, index = name.partition("-") if name.startswith("gateway-") else (name, "", "")
-    return [sys.executable, "-m", "cli", "run", what, *(["--index", index] if index else [])]
+class NotReloaded(Exception):
+    """A configuration that cannot be put into force, and why."""
 
 
 class Supervisor:
     """Starts, watches and stops a list of processes."""
 
-    def __init__(self, processes: Sequence[Child], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        processes: Sequence[Child],
+        say: Callable[[str], None],
+        crew: Crew | None = None,
+        reread: Callable[[], Settings] | None = None,
+        hearing: Hearing | None = None,
+    ) -> None:
+        """`reread` returns another configuration on SIGHUP, or raises NotReloaded."""
         self.processes = list(processes)
         self.say = say
-        self._stopping = False
+        self._crew = crew
+        self._reread = reread
+        self._hearing = hearing
+        self._leaving: list[tuple[Process, float]] = []
+        self._stopping = self._reloading = False
 
     def stop(self, *_: object) -> None:
         """Ask for the end; `watch` returns once everything has stopped."""
         self._stopping = True
 
+    def reload(self, *_: object) -> None:
+        """Ask for the configuration to be read anew."""
+        self._reloading = True
+
     def start(self) -> None:
-        """Start everything and take over SIGTERM and SIGINT."""
+        """Start everything and take over SIGTERM, SIGINT and SIGHUP."""
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
-        for child in self.processes:
+        if self._reread is not None:
+            signal.signal(signal.SIGHUP, self.reload)
+        for child in sorted(self.processes, key=lambda child: not child.name.startswith("gateway-")):
             if child.late:
                 child.again_at = math.inf
             else:
@@ -137,58 +107,185 @@ class Supervisor:
     def watch(self) -> None:
         """Restart what dies until told to stop, then stop everything in order."""
         while not self._stopping:
+            if self._reloading:
+                self._reloading = False
+                self._reload()
             self.look()
             time.sleep(0.1)
         self._end()
 
     def look(self) -> None:
-        """Restart what has died and waited long enough."""
+        """Restart what has died and waited long enough; see off what is leaving."""
+        self._look_at(self.processes, self._crew)
+        self._see_off()
+        self._bury_strangers()
+
+    def _look_at(self, processes: Sequence[Child], crew: Crew | None) -> None:
         now = time.monotonic()
-        for child in self.processes:
+        ready = self._hearing.ready() if self._hearing else set()
+        for child in processes:
             process = child.process
             if process is not None and process.poll() is not None:
                 pause = child.pause(now)
                 self.say(f"{child.name} ended with {process.returncode}; starting again in {pause:.1f} s")
                 child.process, child.again_at = None, now + pause
+                if crew is not None:
+                    crew.died(child)
             elif process is None and now >= child.again_at:
                 child.start()
+            elif process is not None and process.pid in ready:
+                child.is_ready = True
+
+    def _see_off(self) -> None:
+        now = time.monotonic()
+        for process, deadline in self._leaving:
+            if now > deadline and process.poll() is None:
+                process.kill()
+        for process, _ in self._leaving:
+            if process.poll() is not None:
+                _sweep_up(process)
+        self._leaving = [(p, deadline) for p, deadline in self._leaving if p.returncode is None]
+
+    def _bury_strangers(self) -> None:
+        """Wait for what our processes left behind: it was handed to us, and would stay a zombie."""
+        ours = {child.process.pid for child in self.processes if child.process is not None}
+        ours |= {process.pid for process, _ in self._leaving}
+        ours |= self._crew.pids() if self._crew is not None else set()
+        with contextlib.suppress(ChildProcessError):
+            while (dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+                if dead.si_pid in ours:
+                    return  # whoever looks after it waits for it
+                os.waitpid(dead.si_pid, 0)
+
+    # --- another configuration --------------------------------------------------------------------
+
+    def _reload(self) -> None:
+        """Put what the files say now into force, or leave everything as it is and say why."""
+        if self._crew is None or self._reread is None:
+            return
+        tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            crew = self._prepare(self._reread(), self._crew)
+        except NotReloaded as wrong:
+            self.say(f"配置未更换，沿用原配置 / not reloaded, the old configuration stays in force: {wrong}")
+        else:
+            self._replace(self._crew, crew)
+            self.say("已按新配置运行 / reloaded")
+        tell("READY=1")
+
+    def _prepare(self, settings: Settings, old: Crew) -> Crew:
+        """Return a crew whose doors are ready, beside those that serve. Raises NotReloaded."""
+        nurseries = Nurseries(settings.folder, settings.data)
+        try:
+            crew = Crew(settings, nurseries, old.listening, self._heard())
+        except Unavailable as taken:
+            nurseries.close()
+            raise NotReloaded(f"{taken.message.zh} / {taken.message.en}") from taken
+        doors = [child for child in crew.processes if child.is_door]
+        deadline = time.monotonic() + READY_SECONDS
+        for door in doors:
+            door.start()
+        while not all(door.is_ready for door in doors):
+            if self._stopping or time.monotonic() > deadline or any(_is_dead(door) for door in doors):
+                self._leave(doors, 0.0)
+                crew.close()
+                old.listening.keep(old.places())
+                raise NotReloaded("新进程未能就绪 / the new processes did not become ready")
+            self._look_at([*self.processes, *doors], None)
+            time.sleep(0.02)
+        return crew
+
+    def _heard(self) -> Hearing:
+        if self._hearing is None:
+            raise RuntimeError("nobody hears whether processes are ready")
+        return self._hearing
+
+    def _replace(self, old: Crew, crew: Crew) -> None:
+        """Send the old processes home; those that callers do not see start anew when they have gone."""
+        kept = {child.name: child for child in self.processes if child.bear is None}
+        going = [child for child in self.processes if child.bear is not None]
+        for child in crew.processes:
+            same = kept.get(child.name)
+            if same is not None and (same.command, same.environment) == (child.command, child.environment):
+                child.process, child.again_at = kept.pop(child.name).process, same.again_at
+        going += kept.values()
+        before = {child.name: child.process for child in going if not child.is_door}
+        for child in crew.processes:
+            child.before = before.get(child.name)
+        self._leave(going, old.settings.platform.drain_seconds)
+        self.processes, self._crew = crew.processes, crew
+        old.close()
+        crew.listening.keep(crew.places())
+
+    def _leave(self, going: Sequence[Child], drain: float) -> None:
+        deadline = time.monotonic() + drain + GRACE_SECONDS
+        for process in (child.process for child in going):
+            if process is not None and process.poll() is None:
+                process.terminate()
+                self._leaving.append((process, deadline))
 
     def _end(self) -> None:
         """Stop the doors first, the sealer last, so that the last records are sealed."""
-        last = [c for c in self.processes if c.name == "sealer"]
-        _terminate([c for c in self.processes if c.name != "sealer"])
-        _terminate(last)
+        seconds = GRACE_SECONDS + (self._crew.settings.platform.drain_seconds if self._crew else 0.0)
+        last = [c.process for c in self.processes if c.name == "sealer"]
+        first = [c.process for c in self.processes if c.name != "sealer"]
+        _terminate([*first, *(process for process, _ in self._leaving)], seconds)
+        _terminate(last, GRACE_SECONDS)
+        if self._crew is not None:
+            self._crew.close()
 
 
-def _terminate(processes: Sequence[Child]) -> None:
-    running = [c.process for c in processes if c.process is not None and c.process.poll() is None]
+def _is_dead(child: Child) -> bool:
+    return child.process is None or child.process.poll() is not None
+
+
+def _terminate(processes: Sequence[Process | None], seconds: float) -> None:
+    running = [p for p in processes if p is not None and p.poll() is None]
     for process in running:
         process.terminate()
-    deadline = time.monotonic() + GRACE_SECONDS
+    deadline = time.monotonic() + seconds
     for process in running:
         try:
             process.wait(max(deadline - time.monotonic(), 0.1))
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            process.wait(GRACE_SECONDS)
     for process in running:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # what a child left behind: each leads a group of its own
+        _sweep_up(process)
+
+
+def _sweep_up(process: Process) -> None:
+    """End what a child left behind: each leads a group of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def supervise(
+    settings: Settings, nurseries: Nurseries, say: Callable[[str], None], reread: Callable[[], Settings]
+) -> Supervisor:
+    """Return the supervisor of a deployment, with everything opened. Raises Unavailable."""
+    adopt()
+    hearing = Hearing()
+    crew = Crew(settings, nurseries, Listening(), hearing)
+    return Supervisor(crew.processes, say, crew, reread, hearing)
 
 
 def wait_until_ready(supervisor: Supervisor, settings: Settings, seconds: float) -> bool:
-    """Return whether both planes answered /readyz with 200 within `seconds`; then start what is late."""
+    """Return whether every worker was ready and /readyz of the control plane answered 200 within `seconds`.
+
+    Then start what is late.
+    """
     deadline = time.monotonic() + seconds
-    waiting = [
-        f"{_reach(settings.platform.control_listen)}/readyz",
-        f"{_reach(settings.platform.gateway_listen)}/readyz",
-    ]
-    while waiting and time.monotonic() < deadline:
+    url = f"{_reach(settings.platform.control_listen)}/readyz"
+    while not (is_ready := _all_ready(supervisor) and _answers(url)) and time.monotonic() < deadline:
         supervisor.look()
-        waiting = [url for url in waiting if not _answers(url)]
-        time.sleep(0.05)
+        time.sleep(0.02)
     supervisor.start_late()
-    return not waiting
+    return is_ready
+
+
+def _all_ready(supervisor: Supervisor) -> bool:
+    return all(child.is_ready for child in supervisor.processes if child.is_door)
 
 
 def _reach(listen: tuple[str, int]) -> str:

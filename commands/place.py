@@ -19,13 +19,15 @@ from core.work import SYSTEM, Work
 class Place:
     """Where a command works: the deployment's folder and the folder that holds its state."""
 
-    def __init__(self, config: Path, data: Path) -> None:
+    def __init__(self, config: Path, data: Path, given: Settings | None = None) -> None:
+        """`given`: what the files said when they were read last, for a process that must go by that."""
         self.config = config
         self.data = data
+        self._given = given
 
     def settings(self) -> Settings:
         """Read and check the deployment."""
-        return load_settings(self.config, self.data, schemas.errors)
+        return self._given or load_settings(self.config, self.data, schemas.errors)
 
     @contextmanager
     def open(self, *, rules: bool = True) -> Iterator[Callable[[], AbstractContextManager[Work]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from urllib.parse import urlsplit
 
 import click
@@ -25,14 +24,16 @@ def run() -> None:
 @place_of
 @explained
 def run_control(place: Place) -> None:
-    """The control plane; the place is handed on by the environment, as to any server of `wsgi:app`."""
+    """The control plane."""
     from control import serve_control
+    from core.handed import listeners
+    from wsgi import application
 
     settings = place.settings()
-    os.environ |= {"SHUXIANG_CONFIG": str(settings.folder), "SHUXIANG_DATA": str(settings.data)}
-    from wsgi import app
-
-    serve_control(app, *settings.platform.control_listen, app.config["MAX_CONTENT_LENGTH"])
+    app = application(settings, *listeners("control-private"))
+    serve_control(
+        app, *settings.platform.control_listen, app.config["MAX_CONTENT_LENGTH"], *listeners("control")
+    )
 
 
 @run.command("gateway")

@@ -6,13 +6,17 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from commands.deployment import initialised, warn, write_private
 from commands.place import Place, place_of
 from core.settings import Settings
-from core.terminal import Told, as_json_option, err, explained, out, print_facts
+from core.terminal import Told, as_json_option, err, explained, explaining, out, print_facts
+
+if TYPE_CHECKING:
+    from serve import Nurseries
 
 
 @click.command("serve")
@@ -24,22 +28,43 @@ def serve(place: Place) -> None:
 
 
 def _serve(place: Place, once_ready: Callable[[], None]) -> None:
+    from serve import Nurseries, lock
+
+    data = place.data.resolve()
+    with lock(data):
+        nurseries = Nurseries(place.config.resolve(), data)  # they import while we check
+        try:
+            _supervise(_checked(place), nurseries, once_ready, lambda: _read_anew(place))
+        finally:
+            nurseries.close()
+
+
+def _checked(place: Place) -> Settings:
+    """Return what the files say. Raises ConfigError with every reason why it must not be put into force."""
     from audit.place import check_name
     from audit.signing import log_signers
     from core.envelope import check_sealing
     from core.unsafe import refuse_unsafe
-    from serve import lock
 
     settings = place.settings()
-    with lock(settings.data):
-        refuse_unsafe(settings, os.environ)
-        check_name(settings)
-        settings.check_secrets()
-        _check_keys(settings)
-        log_signers(settings)
-        check_sealing(settings)
-        warn(settings)
-        _supervise(settings, once_ready)
+    refuse_unsafe(settings, os.environ)
+    check_name(settings)
+    settings.check_secrets()
+    _check_keys(settings)
+    log_signers(settings)
+    check_sealing(settings)
+    warn(settings)
+    return settings
+
+
+def _read_anew(place: Place) -> Settings:
+    from serve import NotReloaded
+
+    try:
+        with explaining():
+            return _checked(place)
+    except Told as wrong:
+        raise NotReloaded(wrong.message) from wrong
 
 
 def _check_keys(settings: Settings) -> None:
@@ -57,10 +82,13 @@ def _check_keys(settings: Settings) -> None:
         database.close()
 
 
-def _supervise(settings: Settings, once_ready: Callable[[], None]) -> None:
-    from serve import Supervisor, children, wait_until_ready
+def _supervise(
+    settings: Settings, nurseries: Nurseries, once_ready: Callable[[], None], reread: Callable[[], Settings]
+) -> None:
+    from core.handed import tell
+    from serve import supervise, wait_until_ready
 
-    supervisor = Supervisor(children(settings), lambda line: err.print(line, markup=False))
+    supervisor = supervise(settings, nurseries, lambda line: err.print(line, markup=False), reread)
     supervisor.start()
     try:
         if not wait_until_ready(supervisor, settings, 60):
@@ -70,6 +98,7 @@ def _supervise(settings: Settings, once_ready: Callable[[], None]) -> None:
             f"数据面 data plane     {settings.platform.gateway_url}",
             markup=False,
         )
+        tell("READY=1")
         once_ready()
         supervisor.watch()
     finally:

@@ -110,6 +110,8 @@ class Platform:
     day_end: str
     trusted_proxies: tuple[Network, ...]
     gateway_workers: int
+    drain_seconds: int
+    """How long what is under way may take when a worker of the data plane is replaced or stopped."""
     token_seconds: int
     default_term_days: int | None
     """A deployment default, not the regulation's: the term of a grant that the rulebook leaves open."""
@@ -397,6 +399,7 @@ def _platform(raw: Mapping[str, Any]) -> Platform:
         day_end=raw.get("day_end", "24:00"),
         trusted_proxies=tuple(ip_network(n) for n in raw.get("trusted_proxies", ())),
         gateway_workers=raw.get("gateway_workers", 2),
+        drain_seconds=raw.get("drain_seconds", 20),
         token_seconds=raw.get("token_seconds", 300),
         default_term_days=raw.get("default_term_days"),
         seal_seconds=raw.get("seal_seconds", 0.5),

@@ -27,6 +27,7 @@ from audit.place import check_name, log_folder
 from audit.questions.subject import subject_key
 from audit.receipt import make_receipts
 from core.db import Database
+from core.handed import listeners, tell
 from core.settings import Settings
 from core.times import utc_now
 from core.work import no_tickets
@@ -34,6 +35,7 @@ from gateway import objections as no
 from gateway.delivery import Delivery
 from gateway.exchange import Desk, Exchange, of_fault
 from gateway.http1 import Server, ServerConnection
+from gateway.leaving import see_off
 from gateway.messages import Request
 from gateway.metrics import Metrics
 from gateway.policy import PolicyCounter, policy_file
@@ -43,8 +45,6 @@ from gateway.records import Recorder, request_key
 from gateway.reply import Reply
 from gateway.snapshot import Permits, TicketCheck
 from gateway.sources import Sources
-
-DRAIN_SECONDS = 20.0
 
 log = logging.getLogger("shuxiang.plane")
 
@@ -65,6 +65,7 @@ async def _serve(settings: Settings, index: int, ticket_open: TicketCheck) -> No
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await worker.start()
+    await worker.ready(stop)
     await stop.wait()
     await worker.stop()
 
@@ -119,20 +120,30 @@ class Worker:
         loop = asyncio.get_running_loop()
         host, port = self._settings.platform.gateway_listen
         private_host, private_port = self._settings.platform.private_listen
+        public, private = listeners("gateway"), listeners("private")
         self._listening = [
-            await loop.create_server(self._public, host, port, reuse_port=True, backlog=1024),
-            await loop.create_server(self._private, private_host, private_port + self._index),
+            *[await loop.create_server(self._public, sock=given) for given in public],
+            *[await loop.create_server(self._private, sock=given) for given in private],
         ]
+        if not public:
+            self._listening += [
+                await loop.create_server(self._public, host, port, reuse_port=True, backlog=1024),
+                await loop.create_server(self._private, private_host, private_port + self._index),
+            ]
         gc.collect()
         gc.freeze()  # what was imported and opened lives as long as the process
         gc.set_threshold(50_000)
         log.info("worker %d serves on %s:%d", self._index, host, port)
 
+    async def ready(self, stop: asyncio.Event) -> None:
+        """Tell whoever started this process once calls are let through, unless it is to end before."""
+        while self.troubles() and not stop.is_set():
+            await asyncio.sleep(0.02)
+        tell("READY=1")
+
     async def stop(self) -> None:
         """Take no more calls, finish those under way, and close."""
-        for server in self._listening:
-            server.close()
-        await self._public.drain(DRAIN_SECONDS)
+        await see_off(self._public, self._listening, self._settings.platform.drain_seconds)
         await self._private.drain(0.5)
         for chore in self._chores:
             chore.cancel()

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import time
+from threading import Thread
+from wsgiref.simple_server import WSGIRequestHandler
 
 from flask import Flask, Response, g, request
-from prometheus_client import Counter, Histogram, start_http_server
+from prometheus_client import Counter, Histogram, make_wsgi_app, start_http_server
+from prometheus_client.exposition import ThreadingWSGIServer
+
+from core.handed import Listener
 
 ANSWERS = Counter("shuxiang_control_answers_total", "Answers of the control plane", ["route", "status"])
 SECONDS = Histogram("shuxiang_control_seconds", "Seconds until an answer of the control plane", ["route"])
@@ -26,6 +31,21 @@ def measure(app: Flask) -> None:
         return response
 
 
-def serve_metrics(listen: tuple[str, int]) -> None:
-    """Serve /metrics (Prometheus text) on an address that callers do not reach."""
-    start_http_server(listen[1], addr=listen[0])
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Write no line for a scrape."""
+
+
+def serve_metrics(listen: tuple[str, int], given: Listener | None = None) -> None:
+    """Serve /metrics (Prometheus text) on an address that callers do not reach; `given` listens there."""
+    if given is None:
+        start_http_server(listen[1], addr=listen[0])
+        return
+    given.setblocking(False)  # a process that is leaving may take the connection first
+    server = ThreadingWSGIServer(listen, _Quiet, bind_and_activate=False)
+    server.socket.close()
+    server.socket = given
+    server.server_name, server.server_port = listen
+    server.setup_environ()
+    server.set_app(make_wsgi_app())
+    Thread(target=server.serve_forever, name="metrics", daemon=True).start()

@@ -32,6 +32,8 @@ COMPOSITION = [
     "app",
     "permissions",
     "setup_deployment",
+    "listening",
+    "crew",
     "serve",
     "wsgi",
     "control",
@@ -68,6 +70,9 @@ PROVIDERS_TABLES = {
 }
 """What asks the providers' databases, which are no stores of ours (docs/decisions/0011)."""
 TO_OTHERS = {
+    "core/handed.py": "takes listening sockets from whoever starts a process (docs/decisions/0046)",
+    "core/nursery.py": "hands sockets to the processes that begin as copies of it (docs/decisions/0046)",
+    "listening.py": "opens what a deployment listens on (docs/decisions/0047)",
     "gateway/upstream.py": "the outgoing client of the data plane",
     "gateway/wire.py": "reads what it receives",
     "gateway/http1.py": "the server of both planes (docs/decisions/0036)",
@@ -164,7 +169,7 @@ def _doors(relative: Path) -> dict[str, set[str]]:
     """The modules that are closed to a file, by the door that they belong to."""
     closed: dict[str, set[str]] = {}
     place = relative.as_posix()
-    if relative.parts[0] not in ("web", "app.py") and relative.name not in (
+    if relative.parts[0] not in ("web", "app.py", "wsgi.py") and relative.name not in (
         "api.py",
         "console.py",
         "oauth.py",
