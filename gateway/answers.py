@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Headers = Sequence[tuple[str, str]]
 
@@ -32,6 +32,31 @@ class Pieces(Protocol):
 
     async def close(self) -> None:
         """Let go of the source, whether it was read to its end or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpan:
+    """Bytes of an open plain file whose digest is known already, so that nobody has to see them pass."""
+
+    fd: int
+    offset: int
+    length: int
+    digest: str
+    """SHA-256 of exactly these bytes, in hex."""
+
+
+@runtime_checkable
+class Hashed(Protocol):
+    """Pieces that know what they hash to: whoever reads them has hashed them as well."""
+
+    span: FileSpan | None
+    """The whole body, where it can go out without being read; `next` gives the same bytes."""
+
+    def check(self) -> None:
+        """Tell by Refused that the file is no longer what it was."""
+
+    async def digest(self, length: int) -> str:
+        """Return the SHA-256 of the first `length` bytes of the body, in hex. Raises Refused."""
 
 
 @dataclass(frozen=True, slots=True)

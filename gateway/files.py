@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import stat
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -19,8 +22,9 @@ import orjson
 
 from core.settings import Connection
 from gateway import objections as no
-from gateway.answers import Answer, Stream
+from gateway.answers import Answer, FileSpan, Stream
 from gateway.calls import Call
+from gateway.digests import Digests, key_of
 from gateway.messages import Request
 from gateway.model import Permit
 from gateway.objections import Refused
@@ -40,6 +44,7 @@ class FileSource:
     def __init__(self, connection: Connection, threads: ThreadPoolExecutor) -> None:
         self._folder = connection.folder or Path()
         self._threads = threads
+        self.digests = Digests()
 
     def prepare(
         self, permit: Permit, call: Call, request: Request, here: str
@@ -104,12 +109,17 @@ class FileSource:
             raise Refused(no.NO_SUCH_FILE)
         return OpenFile(fd, info)
 
-    async def read(self, opened: OpenFile, at: int, size: int) -> bytes:
-        """Read up to `size` bytes at `at`. Raises Refused when the file is no longer what it was."""
-        data = await self._run(os.pread, opened.fd, min(size, PIECE), at)
-        if not data or opened.changed():
+    async def read(self, opened: OpenFile, at: int, size: int, into: Any) -> bytes:
+        """Read up to `size` bytes at `at`, and into a digest. Raises Refused when the file has changed."""
+        data = await self._run(_read, opened.fd, min(size, PIECE), at, into)
+        if not data:
             raise Refused(no.SOURCE_CHANGED)
+        opened.check()
         return data
+
+    async def hash(self, opened: OpenFile, begin: int, end: int) -> str:
+        """Return the SHA-256 of bytes of an open file as they are now. Raises Refused."""
+        return await self._run(_hash, opened.fd, begin, end)
 
 
 class OpenFile:
@@ -121,33 +131,75 @@ class OpenFile:
         self.fd = fd
         self.info = info
 
-    def changed(self) -> bool:
-        """Tell whether somebody has written to the file since."""
+    def check(self) -> None:
+        """Look whether somebody has written to the file since. Raises Refused when that is so."""
         now = os.fstat(self.fd)
-        return (now.st_size, now.st_mtime_ns) != (self.info.st_size, self.info.st_mtime_ns)
+        if (now.st_size, now.st_mtime_ns) != (self.info.st_size, self.info.st_mtime_ns):
+            raise Refused(no.SOURCE_CHANGED)
+
+    def touched(self) -> bool:
+        """Tell whether anything at all was done to the file, be it that another took its name."""
+        return os.fstat(self.fd).st_ctime_ns != self.info.st_ctime_ns
 
 
 class FilePieces:
-    """Some bytes of an open file, piece by piece."""
+    """Some bytes of an open file, piece by piece (answers.Hashed)."""
 
     def __init__(self, source: FileSource, opened: OpenFile, begin: int, end: int) -> None:
         self._source = source
         self._opened = opened
-        self._at = begin
+        self._begin = self._at = begin
         self._end = end
+        self._key = key_of(opened.info, begin, end)
+        self._began = time.monotonic()
+        digest = source.digests.find(self._key, self._began)
+        self.span = None if digest is None else FileSpan(opened.fd, begin, end - begin, digest)
+        self._hash = None if digest is not None else hashlib.sha256()
+        self._hashes: deque[tuple[int, str]] = deque(maxlen=3)
+        """What the body hashed to up to the latest pieces: the last may never be sent."""
         self.rows: int | None = None
 
     async def next(self) -> bytes | None:
         """Return the next piece. Raises Refused."""
         if self._at >= self._end:
             return None
-        piece = await self._source.read(self._opened, self._at, self._end - self._at)
+        piece = await self._source.read(self._opened, self._at, self._end - self._at, self._hash)
         self._at += len(piece)
+        if self._hash is not None:
+            self._hashes.append((self._at - self._begin, self._hash.hexdigest()))
+            if self._at == self._end:
+                self._source.digests.learn(self._key, self._began, self._hash.hexdigest())
         return piece
+
+    def check(self) -> None:
+        """Look whether somebody has written to the file. Raises Refused when that is so."""
+        self._opened.check()
+
+    async def digest(self, length: int) -> str:
+        """Return the SHA-256 of the first `length` bytes; what is not known is read again. Raises Refused."""
+        if self.span is not None and length == self.span.length and not self._opened.touched():
+            return self.span.digest
+        known = dict(self._hashes).get(length)
+        return known or await self._source.hash(self._opened, self._begin, self._begin + length)
 
     async def close(self) -> None:
         """Close the file."""
         os.close(self._opened.fd)
+
+
+def _read(fd: int, size: int, at: int, into: Any) -> bytes:
+    data = os.pread(fd, size, at)
+    if into is not None:
+        into.update(data)
+    return data
+
+
+def _hash(fd: int, begin: int, end: int) -> str:
+    found = hashlib.sha256()
+    while begin < end and (data := os.pread(fd, min(PIECE, end - begin), begin)):
+        found.update(data)
+        begin += len(data)
+    return found.hexdigest()
 
 
 def matches(name: str, patterns: list[str]) -> bool:
