@@ -128,10 +128,7 @@ def last_day(work: Work, call: Call, login: str) -> Reply:
 )
 def act(work: Work, call: Call, login: str, action: str) -> Reply:
     """Take one of the account's `actions`; a reset shows the new one-time password, this once."""
-    if call.body:
-        raise invalid(
-            f"/{next(iter(call.body))}", "此操作没有字段", "this action has no fields", code="unknown"
-        )
+    call.must_be_empty()
     if action == "reset":
         _not_repeated()
     password = act_on_account(work, login, action)

@@ -7,7 +7,7 @@ from datetime import date
 import click
 
 from commands.place import Place, place_of
-from core.terminal import Told, as_json_option, explained, facts_table, print_facts
+from core.terminal import Told, as_json_option, explained, print_facts, print_rows
 
 
 @click.group("accounts")
@@ -60,12 +60,7 @@ def accounts_list(place: Place, as_json: bool) -> None:
 
     with place.work() as work:
         rows = [(a.login, a.name, a.department, sorted(a.roles), a.state) for a in list_accounts(work)]
-    names = ("login", "name", "department", "roles", "state")
-    print_facts(
-        [dict(zip(names, row, strict=True)) for row in rows],
-        as_json,
-        lambda: facts_table("账号 / accounts", names, [(*r[:3], ", ".join(r[3]), r[4]) for r in rows]),
-    )
+    print_rows("账号 / accounts", ("login", "name", "department", "roles", "state"), rows, as_json)
 
 
 @accounts.command("second-factor")
@@ -85,12 +80,7 @@ def accounts_second_factor(place: Place, login: str, remove: bool, as_json: bool
         words = f"{login}：已移除 {removed} 个 / removed"
         print_facts({"login": login, "removed": removed}, as_json, lambda: words)
         return
-    names = ("kind", "name", "created_at", "used_at")
-    print_facts(
-        [dict(zip(names, row, strict=True)) for row in rows],
-        as_json,
-        lambda: facts_table("双因素 / second factors", names, rows),
-    )
+    print_rows("双因素 / second factors", ("kind", "name", "created_at", "used_at"), rows, as_json)
 
 
 @accounts.command("last-day")

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from commands.place import Place, place_of
-from core.terminal import as_json_option, err, explained, facts_table, print_facts
+from core.terminal import as_json_option, err, explained, facts_table, print_facts, print_rows
 
 
 @click.group("hotline")
@@ -112,11 +112,11 @@ def hotline_open311_keys(place: Place, as_json: bool) -> None:
     from hotline.open311.keys import list_keys
 
     with place.work() as work:
-        rows = [(k.name, k.channel, k.batch, k.created_at, k.revoked_at) for k in list_keys(work)]
-    names = ("name", "channel", "batch", "created_at", "revoked_at")
-    shown = [(*r[:3], r[3].isoformat(), r[4].isoformat() if r[4] else None) for r in rows]
-    documents = [dict(zip(names, row, strict=True)) for row in shown]
-    print_facts(documents, as_json, lambda: facts_table("Open311", names, shown))
+        rows = [
+            (k.name, k.channel, k.batch, k.created_at.isoformat(), k.revoked_at and k.revoked_at.isoformat())
+            for k in list_keys(work)
+        ]
+    print_rows("Open311", ("name", "channel", "batch", "created_at", "revoked_at"), rows, as_json)
 
 
 @hotline.command("open311-revoke")

@@ -14,7 +14,6 @@ from core.terminal import Told, answer_table, as_json_option, explained, print_f
 from core.text import Text
 from core.work import Work
 
-
 COLUMNS = {
     "name": Text("文件", "file"),
     "use": Text("用途", "use"),

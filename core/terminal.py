@@ -92,6 +92,13 @@ def print_facts(document: Any, as_json: bool, table: Callable[[], Table | str]) 
         click.echo(shown) if isinstance(shown, str) else out.print(shown)
 
 
+def print_rows(title: str, names: Sequence[str], rows: Sequence[Sequence[Any]], as_json: bool) -> None:
+    """Print rows as JSON objects with these names, or as a table for people, a list joined by commas."""
+    documents = [dict(zip(names, row, strict=True)) for row in rows]
+    shown = [[", ".join(v) if isinstance(v, list) else v for v in row] for row in rows]
+    print_facts(documents, as_json, lambda: facts_table(title, names, shown))
+
+
 def facts_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     """Return a table for people; None shows as nothing."""
     table = Table(title=title, title_justify="left")

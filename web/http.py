@@ -55,6 +55,13 @@ class Call:
         """The cursor of the page asked for, as an earlier page gave it."""
         return self.query.get("cursor") or None
 
+    def must_be_empty(self) -> None:
+        """Refuse fields of an action that has none. Raises Invalid."""
+        if self.body:
+            raise invalid(
+                f"/{next(iter(self.body))}", "此操作没有字段", "this action has no fields", code="unknown"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

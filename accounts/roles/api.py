@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from accounts.roles.present import proposal_view
 from accounts.roles.proposing import DECIDERS, PROPOSERS, decide_proposal, find_proposal, list_proposals
-from core.errors import invalid
 from core.text import Text
 from core.work import Work
 from web.http import Call, Reply, Routes, listing
@@ -51,8 +50,5 @@ def proposal(work: Work, call: Call, proposal_id: str) -> Reply:
 )
 def decide(work: Work, call: Call, proposal_id: str, action: str) -> Reply:
     """Take one of the proposal's `actions`."""
-    if call.body:
-        raise invalid(
-            f"/{next(iter(call.body))}", "此操作没有字段", "this action has no fields", code="unknown"
-        )
+    call.must_be_empty()
     return Reply(proposal_view(work, decide_proposal(work, proposal_id, action)))
