@@ -100,7 +100,9 @@ def hold_back(work: Work, account: Account, reason: str) -> None:
 
 
 def linkers_of(work: Work, proposal: Proposal) -> list[str]:
-    """Return who linked identities of the account for the person; none of them may get a role by that."""
+    """Return who linked identities of an account that is to get a role that takes two: it is not given so."""
+    if RESERVED.isdisjoint(proposal.gives):
+        return []
     return sorted({identity.linked_by for identity in linked_by_others(work.tx, proposal.login)})
 
 
@@ -184,7 +186,7 @@ def _apply(work: Work, account: Account, proposal: Proposal) -> None:
             "the person has still to change a one-time password; decide after that",
             code="not_taken_over",
         )
-    if not RESERVED.isdisjoint(proposal.gives) and linked_by_others(work.tx, account.login):
+    if linkers_of(work, proposal):
         raise Conflict(
             "该账号绑有他人代为绑定的外部身份，请先解除，由本人登录后自行绑定",
             "somebody else linked an identity of this account: it is unlinked first, and the person links it",
