@@ -23,7 +23,7 @@ MASKED_BYTES = 16 * 1024 * 1024
 
 _SUCCESS = frozenset({200, 201, 202, 203, 204})
 _PASSED_BACK = ((b"content-type", "Content-Type"), (b"content-language", "Content-Language"))
-_VALIDATORS = ((b"last-modified", "Last-Modified"), (b"etag", "ETag"))
+_ALL_PASSED_BACK = (*_PASSED_BACK, (b"last-modified", "Last-Modified"), (b"etag", "ETag"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +118,12 @@ async def ask(provider: Provider, permit: Permit, asked: Asked) -> Answer | Stre
             return Answer(204, (), b"")
         if operation.get("records") is not None:
             return await _masked(provider, permit, operation["records"], head, wire)
+        headers = _passed_back(head, _ALL_PASSED_BACK)
+        body = wire.whole()
+        if body is not None:
+            return Answer(head.status, headers, body)
         length = head.one(b"content-length")
         kept = True
-        headers = _passed_back(head, _PASSED_BACK + _VALIDATORS)
         return Stream(head.status, headers, int(length) if length else None, WirePieces(provider, wire))
     finally:
         if not kept:
@@ -141,8 +144,7 @@ async def _masked(provider: Provider, permit: Permit, pointer: str, head: Head, 
 
 def _passed_back(head: Head, names: tuple[tuple[bytes, str], ...]) -> Headers:
     """Return the only headers of a provider that reach a caller."""
-    found = ((title, head.one(name)) for name, title in names)
-    return tuple((title, value.decode("latin-1")) for title, value in found if value)
+    return [(title, value.decode("latin-1")) for name, title in names if (value := head.one(name))]
 
 
 class WirePieces:

@@ -17,6 +17,7 @@ from core.settings import Settings
 from gateway import objections as no
 from gateway.calls import Call, out_of_bounds, read_target, standing
 from gateway.delivery import Delivery
+from gateway.dpop import Proof
 from gateway.flow import Admitted, read_again
 from gateway.http1 import ClientGone, ServerConnection
 from gateway.messages import Fault, Request
@@ -92,13 +93,16 @@ class Exchange:
             raise Refused(trouble)
         if request.fault is not None:
             raise Refused(of_fault(request.fault))
-        presented = presented_token(request.all(b"authorization"))
+        shown = request.all(b"authorization")
+        version = desk.permits.version()
+        known = desk.permits.recall(shown)
+        presented, digest, permit = known if known is not None else await self._look_up(shown)
         self._scheme = presented.scheme
-        digest, version, permit = await self._permit(presented.token)
         view = view_of(permit, request, version, desk.request_key, desk.settings.platform.trusted_proxies)
         self._fields |= view.fields
         self._known = True
-        nonce = await self._check_possession(permit, presented)
+        proof = desk.possession.check(permit, presented, request, time.time())
+        nonce = None if proof is None else await self._spend(proof)
         call, source = view.call, view.source
         if call is None:
             raise Refused(view.wrong or no.NO_SUCH_PATH)
@@ -109,7 +113,8 @@ class Exchange:
             raise Refused(against)
         if call.kind == "api":
             self._fields["operation"] = f"call/{call.name}"
-        await self._check_ticket(permit)
+        if permit.terms.needs_ticket or request.header(HEADER) is not None:
+            await self._check_ticket(permit)
         admitted = Admitted(permit, digest, version, self._fields, self._began, nonce)
         prepared = await desk.sources.prepare(permit, call, request, self._line, self._trace)
         if permit.terms.calls_per_day is not None:
@@ -121,20 +126,32 @@ class Exchange:
             await self._stands(admitted, call, source)
         return admitted, prepared.ask
 
-    async def _check_possession(self, permit: Permit, presented: Presented) -> str | None:
-        """Let the caller show that the token is its own; return what its next proof must name, if anything.
+    async def _look_up(self, shown: list[bytes]) -> tuple[Presented, str, Permit]:
+        """Return what the Authorization fields present, the token's digest and its permit. Raises Refused."""
+        permits, presented = self._desk.permits, presented_token(shown)
+        self._scheme = presented.scheme
+        digest = token_digest(presented.token)
+        permit = permits.known(digest)
+        if permit is None and not well_formed(self._desk.token_key, presented.token):
+            raise Refused(no.TOKEN_UNKNOWN)
+        stale = permits.stale()
+        if stale is not None:
+            raise Refused(stale)
+        permit = permit or await permits.find(digest)
+        if permit is None:
+            raise Refused(no.TOKEN_UNKNOWN)
+        found = presented, digest, permit
+        permits.recall_next_time(shown, found)
+        return found
 
-        Raises Refused.
-        """
-        desk, now = self._desk, time.time()
-        proof = desk.possession.check(permit, presented, self._request, now)
-        if proof is None:
-            return None
+    async def _spend(self, proof: Proof) -> str | None:
+        """Use a proof up, and return what the caller's next one must name, if anything. Raises Refused."""
+        desk = self._desk
         if not await desk.together.write(
             proof.digest, lambda tx: see_proof(tx, proof.digest, proof.expires_at)
         ):
             raise Refused(no.PROOF_REPLAYED)
-        return desk.possession.fresh_nonce(proof, now)
+        return desk.possession.fresh_nonce(proof, time.time())
 
     async def _take_call(self, permit: Permit, most: int) -> None:
         """Count the call against those that the grant allows for today. Raises Refused."""
@@ -172,21 +189,6 @@ class Exchange:
         against = against or permits.stale() or standing(admitted.permit, time.time())
         if against is not None:
             raise Refused(against)
-
-    async def _permit(self, token: str) -> tuple[str, int, Permit]:
-        """Return token digest, policy version and permit. Raises Refused."""
-        permits, digest = self._desk.permits, token_digest(token)
-        version = permits.version()
-        permit = permits.known(digest)
-        if permit is None and not well_formed(self._desk.token_key, token):
-            raise Refused(no.TOKEN_UNKNOWN)
-        stale = permits.stale()
-        if stale is not None:
-            raise Refused(stale)
-        permit = permit or await permits.find(digest)
-        if permit is None:
-            raise Refused(no.TOKEN_UNKNOWN)
-        return digest, version, permit
 
     async def _refuse(self, objection: Objection) -> None:
         if self._scheme is DPOP:

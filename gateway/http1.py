@@ -158,9 +158,13 @@ class ServerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; a fault is answered in its turn and closes the connection."""
-        for at in range(0, len(data), TRAILER_BYTES):
+        if len(data) <= TRAILER_BYTES:
             if not self._deaf:
-                self._feed(data[at : at + TRAILER_BYTES])
+                self._feed(data)
+        else:
+            for at in range(0, len(data), TRAILER_BYTES):
+                if not self._deaf:
+                    self._feed(data[at : at + TRAILER_BYTES])
         if self._queue and self._incoming is None:
             self._pause_reading()
 
@@ -210,9 +214,10 @@ class ServerConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect one field; a trailer is dropped."""
-        if self._in_head and len(self._headers) <= HEAD_LINES:
-            self._headers.append((name.lower(), value.rstrip(b" \t")))
-        elif not self._in_head and self._moved:
+        if self._in_head:
+            if len(self._headers) <= HEAD_LINES:
+                self._headers.append((name.lower(), value.rstrip(b" \t")))
+        elif self._moved:
             self._bound_trailer(len(name) + len(value) + 4)
 
     def on_headers_complete(self) -> None:
@@ -328,7 +333,8 @@ class ServerConnection(asyncio.Protocol):
         """Give the room of a body back; what still comes of it is not kept."""
         if self._incoming is request:
             self._incoming = None
-        self._server.room.give(self._peer, len(request.body))
+        if request.body:
+            self._server.room.give(self._peer, len(request.body))
 
     async def _handle(self, request: Request, reply: Reply) -> None:
         try:

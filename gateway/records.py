@@ -15,8 +15,8 @@ template, so that nothing a stranger typed is kept.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +38,10 @@ ABORTED = "aborted"
 """Permitted, and then cut off in the middle."""
 
 
+ASKED_AGAIN = 0.005
+"""Seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """A durable record, as the answer names it."""
@@ -53,7 +57,7 @@ class Recorder:
         self._clock = clock
         self.journal: Journal | None = None
         self.failure = "the journal is not open yet"
-        self._asked = False
+        self._asked_at = float("-inf")
         self._found: Objection | None = None
 
     def trouble(self) -> str | None:
@@ -63,16 +67,14 @@ class Recorder:
     def objection(self) -> Objection | None:
         """Return the objection to every call while records cannot be written.
 
-        The file system is asked once for all the calls that begin in the same turn of the event loop.
+        The file system is asked once for all the calls that begin within `ASKED_AGAIN`; whether the segment was
+        removed is asked after each write besides, before anybody is told of it.
         """
-        if not self._asked:
-            self._asked = True
-            asyncio.get_running_loop().call_soon(self._forget)
+        now = time.monotonic()
+        if now - self._asked_at > ASKED_AGAIN:
+            self._asked_at = now
             self._found = JOURNAL_UNAVAILABLE if self.trouble() else None
         return self._found
-
-    def _forget(self) -> None:
-        self._asked = False
 
     async def write(self, kind: str, body: Mapping[str, Any]) -> Written:
         """Make a record durable. Raises Refused (journal_unavailable) when that is not certain."""

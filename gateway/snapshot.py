@@ -25,12 +25,16 @@ from gateway.hosts.lease import Lease
 from gateway.model import Permit
 from gateway.objections import DATABASE_UNAVAILABLE, POLICY_STALE, Objection, Refused
 from gateway.policy import PolicyCounter
+from gateway.possession import Presented
 
 REMEMBERED = 20_000
 STALE_SECONDS = 5.0
 
 TicketCheck = Callable[[Connection, str, str], bool]
 """Tells whether the ticket with a number is open with a department."""
+
+Shown = tuple[Presented, str, Permit]
+"""What a call presented, the token's digest, and its permit."""
 
 log = logging.getLogger("shuxiang.plane")
 
@@ -48,6 +52,7 @@ class Permits:
         self._counter = counter
         self._version = -1
         self._known: dict[str, Permit] = {}
+        self._shown: dict[bytes, Shown] = {}
         self._polled = float("-inf")
         self._lease = Lease(database, counter.raise_to) if database.is_shared else None
         # Two threads: one permit being read must not keep the poll waiting.
@@ -59,12 +64,31 @@ class Permits:
 
     def known(self, digest: str) -> Permit | None:
         """Return a permit that is remembered and still good; costs no I/O."""
+        return self._known.get(digest) if self._is_current() else None
+
+    def recall(self, fields: list[bytes]) -> Shown | None:
+        """Return what Authorization fields came to before, while that is still good."""
+        return self._shown.get(fields[0]) if len(fields) == 1 and self._is_current() else None
+
+    def recall_next_time(self, fields: list[bytes], shown: Shown) -> None:
+        """Remember what Authorization fields come to, as long as the permit is remembered."""
+        if len(fields) == 1 and self._known.get(shown[1]) is shown[2]:
+            if len(self._shown) >= REMEMBERED:
+                self._shown.clear()
+            self._shown[fields[0]] = shown
+
+    def _is_current(self) -> bool:
+        """Tell whether what is remembered is of the present version; forget it when it is not."""
         version = self._counter.read()
-        if version != self._version:
-            self._known.clear()
-            self._version = version
-            return None
-        return self._known.get(digest)
+        if version == self._version:
+            return True
+        self._forget(version)
+        return False
+
+    def _forget(self, version: int) -> None:
+        self._known.clear()
+        self._shown.clear()
+        self._version = version
 
     async def find(self, digest: str) -> Permit | None:
         """Return the permit behind a token, from memory or from the database; None for an unknown token.
@@ -111,8 +135,7 @@ class Permits:
 
     def _remember(self, digest: str, permit: Permit, version: int) -> None:
         if version != self._version:
-            self._known.clear()
-            self._version = version
+            self._forget(version)
         if len(self._known) >= REMEMBERED:
             del self._known[next(iter(self._known))]
         self._known[digest] = permit

@@ -109,6 +109,14 @@ class Wire(asyncio.Protocol):
             self._transport.resume_reading()
         return piece
 
+    def whole(self) -> bytes | None:
+        """Return what is left of the body when all of it has come already, else None."""
+        if not self._complete:
+            return None
+        body = b"".join(self._pieces)
+        self._pieces.clear()
+        return body
+
     @property
     def reusable(self) -> bool:
         """Whether another call may be made on this connection."""
@@ -173,6 +181,9 @@ class Wire(asyncio.Protocol):
             self.close()  # bytes that nobody asked for
             return
         self._touched = True
+        if len(data) <= TRAILER_BYTES:
+            self._feed(data)
+            return
         for at in range(0, len(data), TRAILER_BYTES):
             if self._complete:
                 self.close()  # more than was asked for: not to be used again
@@ -190,7 +201,8 @@ class Wire(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(no.ANSWER_BROKEN)
-        self._bound(len(data))
+        if self._head is None or not self._moved:
+            self._bound(len(data))
 
     def _bound(self, size: int) -> None:
         """Bound what has come of a head, or of a chunked answer without being its body."""
@@ -215,11 +227,10 @@ class Wire(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect one field; a trailer is dropped."""
-        if self._is_surplus():
-            return
-        if self._head is None and len(self._headers) <= HEAD_LINES:
-            self._headers.append((name.lower(), value.rstrip(b" \t")))
-        elif self._head is not None and self._moved:
+        if self._head is None and not self._complete:
+            if len(self._headers) <= HEAD_LINES:
+                self._headers.append((name.lower(), value.rstrip(b" \t")))
+        elif not self._is_surplus() and self._moved:
             self._bound_trailer(len(name) + len(value) + 4)
 
     def on_headers_complete(self) -> None:
