@@ -6,7 +6,7 @@ import re
 import ssl
 import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPResponse
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -22,7 +22,7 @@ from accounts.people import ensure_account
 from core.settings_oidc import IdentityProvider
 from core.text import Text
 from core.work import SYSTEM
-from tests.accounts.browser import Browser
+from tests.accounts.browser import Browser, bodies
 from tests.accounts.oidc.conftest import trust
 from tests.accounts.oidc.issuer import CLIENT, SECRET
 from tests.cast import alice
@@ -122,6 +122,23 @@ def test_people_sign_in_with_a_certified_provider_and_out_again(
     assert out == "/sign-in?left=city"
     _, page = person.ask(browser.get("/sign-out/with/city").headers["Location"])
     assert "Do you want to sign-out" in page
+
+
+def test_the_provider_says_when_it_saw_the_person_and_asks_anew(
+    world: Any, city: IdentityProvider, tls: Path
+) -> None:
+    browser, person = Browser(world.app), Person(tls)
+    brought = person.sign_in(browser.get("/sign-in/with/city").headers["Location"], "zhao")
+    browser.get(f"/sign-in/back/city?{urlencode(brought)}")
+    assert browser.send("/account/factors", "/account/factors/app").status_code == 303
+    world.now += timedelta(minutes=6)
+    assert "再次验证身份" in browser.send("/account/factors", "/account/factors/app").text
+    world.now = datetime.now(UTC)
+    there = browser.get("/confirm/with/city?next=/account/factors").headers["Location"]
+    anew = person.sign_in(there, "zhao")
+    answer = browser.get(f"/sign-in/back/city?{urlencode(anew)}")
+    assert (answer.status_code, answer.headers.get("Location")) == (303, "/account/factors")
+    assert [b["by"] for b in bodies(world, "account.confirmed")] == ["oidc"]
 
 
 def test_a_stranger_of_the_provider_does_not_get_in(world: Any, city: IdentityProvider, tls: Path) -> None:
