@@ -296,6 +296,19 @@ def test_50_nothing_that_is_somebodys_is_kept_by_a_cache(city: World) -> None:
         assert client.get(address).headers.get("Cache-Control") == "no-store", address
 
 
+def test_50_what_a_cache_may_keep_is_the_same_for_everybody(city: World) -> None:
+    rules = [r for r in city.app.url_map.iter_rules() if "GET" in (r.methods or ()) and not r.arguments]
+    stranger, browser, kept = city.app.test_client(), city.browser(bob), []
+    for rule in rules:
+        with browser.get(rule.rule, buffered=True) as hers, stranger.get(rule.rule, buffered=True) as theirs:
+            if all("no-store" in answer.headers.get("Cache-Control", "") for answer in (hers, theirs)):
+                continue
+            assert "Set-Cookie" not in {*hers.headers.keys(), *theirs.headers.keys()}, rule.rule
+            assert "Cookie" in hers.headers.get("Vary", "") or hers.data == theirs.data, rule.rule
+            kept.append(rule.rule)
+    assert 0 < len(kept) < len(rules) / 4, kept
+
+
 @pytest.mark.parametrize(
     "wanted",
     ["bytes=0-0", "bytes=0-,0-,0-,0-", "bytes=-1", "bytes=99999999999999999999-", "bytes=a-b", "x=1"],
