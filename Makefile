@@ -14,6 +14,11 @@ RUNNING := $(VENV)/running
 # What the product consists of, for tools that look through it.
 PRODUCT := core schemas rules web audit notices cases accounts catalog gateway matters supervision hotline commands demo \
 	$(wildcard *.py)
+# What of the default suite CI plays on PostgreSQL as well: search, grants, accounts, counts, tickets, the data plane.
+ON_POSTGRESQL := tests/accounts/test_sessions.py tests/accounts/test_managing.py tests/cases/test_procedure.py tests/cases/test_sweep.py \
+	tests/catalog/test_finding.py tests/catalog/test_life.py tests/gateway/test_grants_over_http.py tests/gateway/test_oauth.py \
+	tests/gateway/test_plane_judgement.py tests/gateway/test_plane_possession.py tests/hotline/test_life.py \
+	tests/hotline/knowledge/test_finding.py tests/notices/test_inbox.py tests/supervision/test_rollup.py
 SEMGREP := $(CHECKS)/bin/semgrep scan --metrics=off --disable-version-check
 
 help: ## Print what can be made.
@@ -39,6 +44,12 @@ test-all: test ## Every test: also the long ones, a browser and the real process
 
 test-night: install ## What takes minutes and is in no other suite: kill loops, the whole month, every question on a cluster.
 	$(BIN)/python -m pytest --no-loadscope-reorder -m night
+
+test-postgresql: install ## The default suite with its state in PostgreSQL: one of its own, or that of TEST_DATABASE_URL.
+	SHUXIANG_TEST_DATABASE=postgresql $(BIN)/python -m pytest
+
+lean-postgresql: install ## What CI plays of it.
+	SHUXIANG_TEST_DATABASE=postgresql $(BIN)/python -m pytest $(ON_POSTGRESQL)
 
 lint: install ## Style and types.
 	$(BIN)/ruff check .
@@ -73,7 +84,7 @@ audit-dependencies: $(STAMP) $(CHECKS)/installed ## Ask whether what we pin is k
 fuzz: $(STAMP) $(CHECKS)/installed ## Ask the running API 5,000 things that it allows or forbids.
 	$(BIN)/python -m pytest -n 0 -s -m fuzz tests/servers/test_fuzz.py
 
-check: lint scan test-all ## Everything that CI checks.
+check: lint scan test-all lean-postgresql ## Everything that CI checks.
 	$(BIN)/shuxiang rulebook check
 	$(BIN)/shuxiang check
 
@@ -95,4 +106,4 @@ clean: ## Remove the demo's state and everything built.
 	rm -rf var build dist sbom.cdx.json *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help install run test test-all test-night lint scan scan-running sbom audit-dependencies fuzz check bench bench-peers constraints clean
+.PHONY: help install run test test-all test-night test-postgresql lean-postgresql lint scan scan-running sbom audit-dependencies fuzz check bench bench-peers constraints clean

@@ -70,9 +70,12 @@ class Child:
 
 
 def children(settings: Settings) -> list[Child]:
-    """Return the processes of a deployment, not started yet."""
+    """Return the processes of a deployment, not started yet; of a gateway host data plane and sealer."""
     environment = _environment(settings.folder, settings.data)
-    own = ["control", *(f"gateway-{i}" for i in range(settings.platform.gateway_workers))]
+    gateways = [f"gateway-{i}" for i in range(settings.platform.gateway_workers)]
+    if settings.is_gateway:
+        return [Child(name, _run(name), environment=environment) for name in (*gateways, "sealer")]
+    own = ["control", *gateways]
     own += ["sealer", "sweeper", "notifier", "statistics", "quality"]
     if "hotline" in settings.platform.rulebooks:
         own.append("importer")

@@ -273,10 +273,11 @@ def supervise(
 def wait_until_ready(supervisor: Supervisor, settings: Settings, seconds: float) -> bool:
     """Return whether every worker was ready and /readyz of the control plane answered 200 within `seconds`.
 
-    Then start what is late.
+    Then start what is late. A gateway host has no control plane: there the data plane is asked.
     """
     deadline = time.monotonic() + seconds
-    url = f"{_reach(settings.platform.control_listen)}/readyz"
+    platform = settings.platform
+    url = f"{_reach(platform.gateway_listen if settings.is_gateway else platform.control_listen)}/readyz"
     while not (is_ready := _all_ready(supervisor) and _answers(url)) and time.monotonic() < deadline:
         supervisor.look()
         time.sleep(0.02)

@@ -174,10 +174,11 @@ class Settings:
 
         Holds the password; what people read is `core.db.Database.name`. Raises ConfigError without it.
         """
-        given = os.environ.get("SHUXIANG_DATABASE_URL") or self.platform.database_url
+        given, password = self.platform.database_url, self.platform.database_password
+        if instead := os.environ.get("SHUXIANG_DATABASE_URL"):
+            return instead
         if given is None:
             return f"sqlite:///{self.data / 'state.sqlite'}"
-        password = self.platform.database_password
         return given if password is None else with_password(given, self.secret(password))
 
     @property
