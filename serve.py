@@ -50,7 +50,7 @@ __all__ = [
 
 GRACE_SECONDS = 15.0
 """How long a process may take to finish what it has begun, besides the answers of the data plane."""
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 """How long new processes may take to get ready."""
 
 

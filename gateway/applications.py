@@ -49,6 +49,8 @@ DECISION = (
     "networks",
     "row_limit",
     "calls_per_day",
+    "calls_per_second",
+    "calls_at_once",
     "term_days",
     "sensitive",
     "needs_ticket",

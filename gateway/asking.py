@@ -23,6 +23,13 @@ Values = Mapping[str, Sequence[str]]
 
 # --- the application ------------------------------------------------------------------------------
 
+CALLS = {
+    "calls_per_day": ("每日", "a day"),
+    "calls_per_second": ("每秒", "a second"),
+    "calls_at_once": ("同时", "at once"),
+}
+"""How calls may be bounded, in words."""
+
 
 def complete(draft: Mapping[str, Any], offer: Offer, client: Client) -> dict[str, Any]:
     """Return an application with every field filled in. Raises Invalid with one entry per wrong field."""
@@ -40,6 +47,7 @@ def complete(draft: Mapping[str, Any], offer: Offer, client: Client) -> dict[str
         "networks": list(plain_networks(draft.get("networks") or client.networks, "/networks")),
         "term_days": draft.get("term_days"),
         "calls_per_day": draft.get("calls_per_day"),
+        **{name: draft[name] for name in ("calls_per_second", "calls_at_once") if name in draft},
         "urgent": draft.get("urgent", False),
         "ticket": draft.get("ticket"),
         "needs_ticket": draft.get("needs_ticket", False),
@@ -161,7 +169,7 @@ def decide(asked: Mapping[str, Any], decision: Mapping[str, Any], offer: Offer) 
         purpose=asked["purpose"],
         sensitive=decision.get("sensitive", is_personal(offer, fields)),
         needs_ticket=decision.get("needs_ticket", False) or asked.get("needs_ticket", False),
-        calls_per_day=decision.get("calls_per_day", asked.get("calls_per_day")),
+        **{name: decision.get(name, asked.get(name)) for name in CALLS},
     )
 
 
@@ -188,11 +196,11 @@ def _longer(decision: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterable[F
     if asked["term_days"] is not None and decision.get("term_days", 0) > asked["term_days"]:
         most = asked["term_days"]
         yield _error("/term_days", f"申请的是 {most} 天", f"{most} days were asked for", "too_wide")
-    most = asked.get("calls_per_day")
-    if most is not None and decision.get("calls_per_day", 0) > most:
-        yield _error(
-            "/calls_per_day", f"申请的是每日 {most} 次", f"{most} calls a day were asked for", "too_wide"
-        )
+    for name, (zh, en) in CALLS.items():
+        most = asked.get(name)
+        if most is not None and decision.get(name, 0) > most:
+            words = f"申请的是{zh} {most} 次", f"{most} calls {en} were asked for"
+            yield _error(f"/{name}", *words, "too_wide")
 
 
 def _left_open(

@@ -20,6 +20,7 @@ from gateway.delivery import Delivery
 from gateway.dpop import Proof
 from gateway.flow import Admitted, read_again
 from gateway.http1 import ClientGone, ServerConnection
+from gateway.limits import Limits
 from gateway.messages import Fault, Request
 from gateway.model import Permit
 from gateway.objections import BEARER, DPOP, Objection, Refused
@@ -55,6 +56,7 @@ class Desk:
     recorder: Recorder
     delivery: Delivery
     sources: Sources
+    limits: Limits
 
 
 class Exchange:
@@ -69,6 +71,7 @@ class Exchange:
         self._trace = traceparent(request)
         self._scheme = BEARER
         self._fields: dict[str, Any] = {} if self._trace is None else {"trace": self._trace}
+        self._entered: str | None = None  # the grant among whose calls at once this one is counted
         self._known = False  # whether the fields say already what the call and the grant are
 
     async def run(self) -> None:
@@ -85,6 +88,9 @@ class Exchange:
                 raise
             log.exception("a call failed inside the gateway")
             await self._refuse(no.INTERNAL)
+        finally:
+            if self._entered is not None:
+                self._desk.limits.leave(self._entered)
 
     async def _admit(self) -> tuple[Admitted, Ask]:
         desk, request = self._desk, self._request
@@ -113,6 +119,7 @@ class Exchange:
             raise Refused(against)
         if call.kind == "api":
             self._fields["operation"] = f"call/{call.name}"
+        self._enter(permit)
         if permit.terms.needs_ticket or request.header(HEADER) is not None:
             await self._check_ticket(permit)
         admitted = Admitted(permit, digest, version, self._fields, self._began, nonce)
@@ -152,6 +159,19 @@ class Exchange:
         ):
             raise Refused(no.PROOF_REPLAYED)
         return desk.possession.fresh_nonce(proof, time.time())
+
+    def _enter(self, permit: Permit) -> None:
+        """Let the call in among those of its grant. Raises Refused where it has to come again."""
+        terms = permit.terms
+        if terms.calls_per_second is None and terms.calls_at_once is None:
+            return
+        held = self._desk.limits.enter(
+            permit.grant_id, terms.calls_per_second, terms.calls_at_once, time.monotonic()
+        )
+        if held is not None:
+            against = no.TOO_MANY_AT_ONCE if held.at_once else no.TOO_FAST
+            raise Refused(against.having("Retry-After", str(ceil(held.seconds))))
+        self._entered = permit.grant_id
 
     async def _take_call(self, permit: Permit, most: int) -> None:
         """Count the call against those that the grant allows for today. Raises Refused."""

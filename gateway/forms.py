@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gateway.asking import CALLS
 from gateway.model import Grant
 
 Typed = Mapping[str, list[str]]
@@ -21,7 +22,7 @@ def read_application(typed: Typed) -> dict[str, Any]:
     """Return what was typed as a request for an application (schema request/application)."""
     asked: dict[str, Any] = {name: _first(typed, name) for name in _TEXTS if _first(typed, name)}
     asked |= _lists(typed)
-    asked |= _numbers(typed, ("term_days", "calls_per_day"))
+    asked |= _numbers(typed, ("term_days", *CALLS))
     asked |= {name: True for name in ("urgent", "on_behalf", "needs_ticket") if _first(typed, name) == "true"}
     return {**asked, "submit": _first(typed, "submit") != "false"}
 
@@ -29,7 +30,7 @@ def read_application(typed: Typed) -> dict[str, Any]:
 def read_decision(typed: Typed) -> dict[str, Any]:
     """Return what was typed as a decision to grant (schema request/decision), with the step's own fields."""
     decided: dict[str, Any] = {"fields": typed.get("fields", []), **_lists(typed)}
-    decided |= _numbers(typed, ("term_days", "row_limit", "calls_per_day"))
+    decided |= _numbers(typed, ("term_days", "row_limit", *CALLS))
     decided |= {name: _first(typed, name) == "true" for name in ("sensitive", "needs_ticket")}
     said = {name: _first(typed, name) for name in ("withheld_reason", "note")}
     return {**decided, **{name: text for name, text in said.items() if text}}
@@ -49,7 +50,7 @@ def write_application(grant: Grant, statement: Mapping[str, Any], days: int | No
         "row_filter": write_values(terms.row_filter),
         "parameters": write_values(terms.parameters),
         "term_days": str(days or ""),
-        "calls_per_day": str(terms.calls_per_day or ""),
+        **{name: str(getattr(terms, name) or "") for name in CALLS},
         "previous_grant": grant.number,
     }
     lists = [("fields", name) for name in terms.fields] + [("operations", name) for name in terms.operations]

@@ -164,6 +164,10 @@ class Terms:
     """Whether every call must name an open ticket of the hotline that the consumer works on."""
     calls_per_day: int | None = None
     """How many calls it allows on one day in Shanghai, all tokens together; None for no bound."""
+    calls_per_second: int | None = None
+    """How many calls it allows in a second, all tokens together (`gateway/limits.py`); None for no bound."""
+    calls_at_once: int | None = None
+    """How many of its calls may be under way; None for no bound."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,6 +248,18 @@ QUOTA_USED_UP = Objection(
     Text("此授权今日的调用次数已用完", "the calls that the grant allows for today are used up"),
     proxy="http_request_denied",
 )
+TOO_FAST = Objection(
+    429,
+    "too_fast",
+    Text("调用超过此授权每秒的次数", "more calls in a second than the grant allows"),
+    proxy="http_request_denied",
+)
+TOO_MANY_AT_ONCE = Objection(
+    429,
+    "too_many_at_once",
+    Text("同时进行的调用超过此授权的数量", "more calls at once than the grant allows"),
+    proxy="http_request_denied",
+)
 FIELDS_NOT_SEPARABLE = _scope(
     "fields_not_separable",
     "此操作的结果无法按信息项裁剪，而授权只含部分信息项",

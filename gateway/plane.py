@@ -36,6 +36,7 @@ from gateway.delivery import Delivery
 from gateway.exchange import Desk, Exchange, of_fault
 from gateway.http1 import Server, ServerConnection
 from gateway.leaving import see_off
+from gateway.limits import Limits
 from gateway.messages import Request
 from gateway.metrics import Metrics
 from gateway.policy import PolicyCounter, policy_file
@@ -91,6 +92,7 @@ class Worker:
         metadata = f"{platform.control_url}/.well-known/oauth-protected-resource"
         self._delivery = Delivery(self._recorder, self._permits, self._metrics, metadata)
         self._sources = Sources(settings)
+        self._limits = Limits(settings.data / "run" / "limits")
         self._desk = Desk(
             settings,
             settings.key("token.key"),
@@ -102,6 +104,7 @@ class Worker:
             self._recorder,
             self._delivery,
             self._sources,
+            self._limits,
         )
         self._public = Server(self.answer, max_body=platform.max_body_bytes)
         self._private = Server(self.answer_privately, max_body=0)
@@ -151,6 +154,7 @@ class Worker:
             await self._recorder.journal.close()
         self._sources.close()
         self._together.close()
+        self._limits.close()
         self._permits.close()
         self._counter.close()
 

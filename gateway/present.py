@@ -14,6 +14,7 @@ from core.codes import in_url
 from core.times import local_iso
 from core.work import Work
 from gateway.applications import WITHHELD, Demanded, Filed, papers_demanded, papers_of, withheld_fields
+from gateway.asking import CALLS
 from gateway.clients import STATES, client_actions
 from gateway.credentials import credentials_by_client, list_credentials
 from gateway.grants import Held
@@ -165,7 +166,7 @@ def _application(work: Work, filed: Filed) -> dict[str, Any]:
         **{name: document[name] for name in (*asked, "purpose", "reasons", "duty_basis")},
         "ticket": document.get("ticket"),
         "needs_ticket": document.get("needs_ticket", False),
-        "calls_per_day": document.get("calls_per_day"),
+        **{name: document.get(name) for name in CALLS},
         "previous_grant": application.previous_grant,
         "share_class": facts["share_class"],
         "controlled_params": facts["controlled_params"],
@@ -243,6 +244,8 @@ def _grant(work: Work, held: Held) -> dict[str, Any]:
         "parameters": {name: list(values) for name, values in terms.parameters.items()},
         "row_limit": terms.row_limit,
         "calls_per_day": terms.calls_per_day,
+        "calls_per_second": terms.calls_per_second,
+        "calls_at_once": terms.calls_at_once,
         "networks": list(terms.networks),
         "purpose": terms.purpose,
         "sensitive": terms.sensitive,

@@ -269,6 +269,8 @@ def terms_of(document: dict[str, Any]) -> Terms:
         sensitive=document["sensitive"],
         needs_ticket=document.get("needs_ticket", False),
         calls_per_day=document.get("calls_per_day"),
+        calls_per_second=document.get("calls_per_second"),
+        calls_at_once=document.get("calls_at_once"),
     )
 
 

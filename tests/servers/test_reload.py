@@ -89,7 +89,7 @@ class Callers:
             except (OSError, http.client.HTTPException) as wrong:
                 self.failed.append(repr(wrong))
                 line.close()
-            time.sleep(0.002)  # the machine has other things to do, too
+            time.sleep(0.01)  # the machine has other things to do, too
             if not keeps or line.sock is None:
                 line.close()
                 line = None
