@@ -154,6 +154,14 @@ class CursorReading(PostgresqlReading):
             self.close()
         return piece
 
+    def close(self) -> None:
+        """Close the cursor, and give the connection back."""
+        cursor, self._cursor = self._cursor, None
+        if cursor is not None:
+            with suppress(psycopg.Error):
+                cursor.close()
+        super().close()
+
 
 def _encoder(wanted: Wanted, media: str, types: list[int]) -> Encoder:
     if media in (ARROW, PARQUET):

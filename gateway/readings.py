@@ -10,7 +10,7 @@ from gateway.statements import Wanted
 
 PIECE_BYTES = 128 * 1024
 """About what is handed to the loop at a time."""
-FIRST_ROWS, MOST_ROWS = 250, 1000
+FIRST_ROWS, MOST_ROWS = 250, 500
 """Rows fetched at a time: at first, and at most; wide rows are fetched fewer at a time."""
 
 
