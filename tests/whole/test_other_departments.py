@@ -38,6 +38,7 @@ NO_DEPARTMENTS = (
     "/hotline/reports/",
     "/api/hotline/reports/",
     "/open311/",
+    "/confirm/with/",
     "/sign-in/",
     "/sign-out/",
     "/account/identities/link/",
