@@ -91,14 +91,14 @@ def types_of(permit: Permit, fields: Sequence[str]) -> tuple[str, ...]:
     return tuple(types[name] for name in fields)
 
 
-_MORE_THAN_A_NAME = re.compile(r"(?:\w+:(?!:))?(\w+)(?:::|->|\(|\.\w+\(|:)")
-"""A cast, a JSON path, an embedded table, a function or an alias, and the name that it is about."""
+_MORE_THAN_A_NAME = re.compile(r"\w+:(?!:)(\w+).*|(\w+)(?:::|->|\(|\.\w+\().*")
+"""An alias, a cast, a JSON path, an embedded table or a function, and the name that it is about."""
 
 
 def _column(permit: Permit, text: str, pointer: str) -> str:
     """Return a granted name; what PostgREST takes besides names is told apart once the name is granted."""
-    more = _MORE_THAN_A_NAME.match(text)
-    if more is not None and more[1] in permit.terms.fields:
+    more = _MORE_THAN_A_NAME.fullmatch(text)
+    if more is not None and (more[1] or more[2]) in permit.terms.fields:
         raise Refused(no.NAMES_ONLY.at(pointer))
     return granted(permit, text, pointer)
 

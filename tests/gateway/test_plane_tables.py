@@ -5,9 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
+from contextlib import closing
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.gateway.plane_kit import Access, Kit, url
@@ -174,6 +179,131 @@ def test_an_accept_that_cannot_be_met_is_told_so(kit: Kit, access: Access) -> No
     assert (answer.status, answer.code) == (406, "not_acceptable")
     for accept in ("*/*", "text/html, */*;q=0.8", "application/json;q=0.5"):
         assert kit.call(url("table", "rows?limit=1"), access, headers={"Accept": accept}).status == 200
+
+
+ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
+
+
+@pytest.mark.parametrize("media", [ARROW, PARQUET])
+def test_a_table_comes_as_typed_columns(kit: Kit, media: str) -> None:
+    access = kit.grant("table", row_filter={"level": ["1", "2"]}, row_limit=900)
+    answer = kit.call(url("table", "rows?select=code,level,active"), access, headers={"Accept": media})
+    assert (answer.status, answer.headers["content-type"]) == (200, media)
+    body = pa.BufferReader(answer.body)
+    found = pa.ipc.open_stream(body).read_all() if media == ARROW else pq.read_table(body)
+    assert {field.name: str(field.type) for field in found.schema} == {
+        "code": "string", "level": "int64", "active": "bool"
+    }  # fmt: skip
+    assert found.num_rows == 900
+    assert found.slice(0, 2).to_pylist() == [
+        {"code": "00001", "level": 1, "active": True}, {"code": "00002", "level": 2, "active": False}
+    ]  # fmt: skip
+    record = kit.record(answer.record)
+    end = next((r for r in kit.records() if r.get("start") == answer.record), record)
+    assert (end["rows"], end["bytes"]) == (900, len(answer.body))
+    assert end["response_digest"] == sha256(answer.body).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("accept", "media"),
+    [
+        (None, "application/json"),
+        ("application/json", "application/json"),
+        ("application/x-ndjson", "application/x-ndjson"),
+        ("text/csv;header=present", "text/csv; charset=utf-8; header=present"),
+        ("text/*", "text/csv; charset=utf-8; header=present"),
+        ("image/png, */*;q=0.1", "application/json"),
+        (f"{PARQUET};q=0, {ARROW}", ARROW),
+        ("APPLICATION/VND.APACHE.PARQUET", PARQUET),
+    ],
+)
+def test_the_format_is_the_first_that_is_accepted(
+    kit: Kit, access: Access, accept: str | None, media: str
+) -> None:
+    headers = {} if accept is None else {"Accept": accept}
+    answer = kit.call(url("table", "rows?limit=1"), access, headers=headers)
+    assert (answer.status, answer.headers["content-type"]) == (200, media)
+    assert answer.headers["vary"] == "Accept"
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["image/png", "text/html", "application/vnd.apache.arrow.file", "application/geo+json", f"{ARROW};q=0"],
+)
+def test_a_format_that_there_is_not_is_refused(kit: Kit, access: Access, accept: str) -> None:
+    answer = kit.call(url("table", "rows"), access, headers={"Accept": accept})
+    assert (answer.status, answer.code) == (406, "not_acceptable")
+    assert kit.record(answer.record)["reason"] == "not_acceptable"
+
+
+def counted(
+    kit: Kit, access: Access, query: str, accept: str = "application/json", prefer: str = "count=exact"
+) -> Any:
+    return kit.call(url("table", f"rows{query}"), access, headers={"Prefer": prefer, "Accept": accept})
+
+
+def test_rows_are_counted_within_the_grant_and_the_conditions(kit: Kit) -> None:
+    access = kit.grant("table", row_filter={"level": ["1"]}, row_limit=200)
+    found = [
+        ("", "0-99/500"), ("?limit=1000&offset=400", "400-499/500"), ("?limit=10&offset=700", "*/500"),
+        ("?code=lt.00050", "0-4/5"), ("?code=eq.00002", "*/0"),
+        ("?select=code&or=(code.eq.00001,code.eq.00002)", "0-0/1"),
+    ]  # fmt: skip
+    for query, wanted in found:
+        answer = counted(kit, access, query)
+        assert (answer.status, answer.headers["content-range"]) == (200, wanted), query
+        assert answer.headers["preference-applied"] == "count=exact"
+    for accept in ("application/x-ndjson", "text/csv", ARROW):
+        answer = counted(kit, access, "?offset=10", accept)
+        assert (answer.status, answer.headers["content-range"]) == (200, "10-209/500")
+        assert counted(kit, access, "?offset=450", accept).headers["content-range"] == "450-499/500"
+
+
+@pytest.mark.parametrize(
+    "prefer", ["count=planned", "count=estimated", "respond-async", "return=representation", "x=y"]
+)
+def test_a_preference_that_is_not_met_is_ignored_and_refused_under_strict_handling(
+    kit: Kit, access: Access, prefer: str
+) -> None:
+    answer = counted(kit, access, "?limit=1", prefer=prefer)
+    assert answer.status == 200
+    assert not {"content-range", "preference-applied"} & set(answer.headers)
+    answer = counted(kit, access, "?limit=1", prefer=f"handling=strict, {prefer}")
+    assert (answer.status, answer.code) == (400, "preference_not_met")
+    assert kit.record(answer.record)["decision"] == "refused"
+    assert counted(kit, access, "?limit=1", prefer='handling=strict; a, count="exact"').status == 200
+
+
+def test_a_value_that_does_not_fit_its_column_fails_as_the_providers_before_anything_is_sent(
+    kit: Kit,
+) -> None:
+    access = kit.grant("table", fields=["code", "level"], row_filter={"code": ["00042"]})
+    with closing(sqlite3.connect(kit.rows)) as db, db:
+        db.execute("UPDATE items SET level = 'many' WHERE code = '00042'")
+    answer = kit.call(url("table", "rows"), access, headers={"Accept": ARROW})
+    as_json = rows(kit, access)
+    with closing(sqlite3.connect(kit.rows)) as db, db:
+        db.execute("UPDATE items SET level = 2 WHERE code = '00042'")
+    assert (answer.status, answer.code) == (502, "value_not_typed")
+    assert kit.record(answer.record)["decision"] == "failed"
+    assert as_json == [{"code": "00042", "level": "many"}]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("select=code::text", "names_only"),
+        ("level=fts.x", "unknown_operator"),
+        (f"or=({','.join(['level.eq.1'] * 51)})", "too_many_conditions"),
+    ],
+)
+def test_what_postgrest_has_and_we_do_not_is_told_so_in_both_languages(
+    kit: Kit, access: Access, query: str, code: str
+) -> None:
+    answer = kit.call(url("table", f"rows?{query}"), access)
+    assert (answer.status, answer.code) == (400, code)
+    assert answer.json["detail"] != answer.json["detail_en"]
+    assert kit.record(answer.record)["reason"] == code
 
 
 def test_a_table_that_is_not_there_is_the_providers_failure(kit: Kit) -> None:

@@ -55,6 +55,9 @@ def digest(value: str, name: str = "id_number") -> str:
         f"id_number=ilike.*{ID}*",
         f"id_number=gte.{ID}&id_number=lte.{ID}",
         f"area=eq.1&select=phone&id_number=eq.{ID}&limit=1",
+        f"or=(area.eq.1,id_number.eq.{ID})",
+        f'and=(area.eq.1,or(area.eq.2,and(id_number.in.("{ID}"))))',
+        f"and=(id_number.gte.{ID},id_number.lte.{ID})",
     ],
 )
 def test_however_a_person_is_named_the_digest_is_the_same(query: str) -> None:
@@ -71,6 +74,9 @@ def test_however_a_person_is_named_the_digest_is_the_same(query: str) -> None:
         f"id_number=gte.{ID}",
         f"id_number=gte.{ID}&id_number=lte.Z",
         f"id_number=neq.{ID}",
+        f"id_number=not.eq.{ID}",
+        f"not.or=(id_number.eq.{ID})",
+        f"or=(id_number.eq.{ID}",
         "id_number=like.3301*001X",
         "id_number=like.*",
         "id_number=in.(a,",

@@ -168,7 +168,7 @@ def test_an_answer_leaves_in_pieces_of_much_the_same_size_however_wide_its_rows(
 
 def test_parquet_has_row_groups_that_leave_one_by_one(tmp_path: Path) -> None:
     names = {"n": "integer"}
-    number = 2 * GROUP_ROWS + 500
+    number = 2 * GROUP_ROWS + 5000
     database = file_of(tmp_path, ((i,) for i in range(number)), names)
     reading = database.reading(Wanted(permit(names), read_row_query(permit(names), ()), None), PARQUET)
     pieces = [reading.read(float("inf"))]
