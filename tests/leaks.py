@@ -1,9 +1,10 @@
 """Every secret and every caller that a story uses is looked for in whatever the story leaves behind.
 
-Secrets are noted where they are made or come in, whatever the story is about: random secrets (sessions, API
-tokens, client secrets, keys of other systems), access tokens, passwords, credentials of requests, and what is
-sealed of callers. When the story ends every file of its deployment, what was logged and every error page is
-searched for them, as they are, in base64 and percent-encoded.
+Secrets are noted where they are made or come in, in this process and in those that it starts, whatever the
+story is about: random secrets (sessions, API tokens, client secrets, keys of other systems), access tokens,
+passwords, credentials of requests, and what is sealed of callers. When the story ends every file of its
+deployment, what was logged and every error page is searched for them, as they are, in base64 and
+percent-encoded.
 
 What may hold them, and why, is in `KEEPS`. Nothing else is left out.
 """
@@ -14,6 +15,7 @@ import base64
 import io
 import json
 import logging
+import os
 import re
 import secrets
 import urllib.parse
@@ -31,8 +33,10 @@ import gateway.tokens
 KEEPS = {
     "first-sign-in.txt": "the one-time passwords of first accounts, for whoever set the deployment up (0600)",
     "demo/workday-service.key": "the key of the demo's own provider, which checks it",
+    "made-by-processes.jsonl": "what the processes of a test noted for this search (tests/watching)",
 }
 """Files below the data folder that hold a secret on purpose."""
+NOTES = "made-by-processes.jsonl"
 REPEATED = {"what a caller said", "the code of a form"}
 """What the page of a refused form shows again to whoever typed it; an API never does."""
 PAGE = 4096
@@ -86,8 +90,17 @@ class Ledger(logging.Handler):
             for password in json.loads(printed).values():
                 self.note(password, "a one-time password")
 
+    def note_of_processes(self, folder: Path) -> None:
+        """Remember what the processes of a deployment noted."""
+        notes = folder / NOTES
+        for line in notes.read_text(encoding="utf-8").splitlines() if notes.exists() else ():
+            self.note(*json.loads(line))
+
     def search(self, folders: Iterable[Path]) -> list[str]:
         """Return which secret lies where, without the secret."""
+        folders = list(folders)
+        for folder in folders:
+            self.note_of_processes(folder)
         places = [*_files(folders), ("log", "\n".join(self.logged).encode())]
         places += [(name, body) for name, body, is_page in self.refusals if not is_page]
         pages = [(name, body) for name, body, is_page in self.refusals if is_page]
@@ -234,6 +247,13 @@ def presented(environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
         form = urllib.parse.parse_qs(body.decode("utf-8", "replace"))
         for name in _CREDENTIALS:
             yield from ((value, f"the {name} of a form") for value in form.get(name, ()))
+
+
+def watching(folder: Path) -> dict[str, str]:
+    """Return the environment in which processes note what they make, for the deployment in a folder."""
+    before = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([str(Path(__file__).parent / "watching"), *([before] if before else [])])
+    return {**os.environ, "PYTHONPATH": path, "SHUXIANG_TEST_NOTES": str(folder / NOTES)}
 
 
 class Noting:

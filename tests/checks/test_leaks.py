@@ -8,6 +8,8 @@ import io
 import json
 import logging
 import secrets
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +24,7 @@ from core.envelope import seal
 from gateway.tokens import make_token
 from tests.cast import alice
 from tests.conftest import World
-from tests.leaks import LEDGER, Ledger, found_in, unpacked
+from tests.leaks import LEDGER, Ledger, found_in, unpacked, watching
 
 SECRET = "s3cret-of-a/system"
 
@@ -132,3 +134,20 @@ def test_pages_that_the_story_did_not_touch_are_left_out(tmp_path: Path) -> None
     ledger.template = b"A" * 4096 + b"B" * 4096
     assert ledger.news(b"A" * 4096 + b"C" * 4096) == b"C" * 4096
     assert ledger.news(b"X" * 8192) == b"X" * 8192
+
+
+def test_what_a_process_makes_is_found_in_what_it_leaves(tmp_path: Path) -> None:
+    program = """
+import pathlib, sys
+from core.ids import new_secret
+from gateway.tokens import make_token
+folder = pathlib.Path(sys.argv[1])
+(folder / "one.txt").write_text(new_secret())
+(folder / "two.txt").write_text(make_token(b"k" * 32))
+"""
+    environment = watching(tmp_path)
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=environment, check=True, timeout=60)
+    assert [line.rpartition(" ")[2] for line in Ledger().search([tmp_path])] == [
+        "one.txt",
+        "two.txt",
+    ]

@@ -41,6 +41,7 @@ class Deployment:
         self.settings: Settings = load_settings(self.config, self.data, schemas.errors)
         self.started: list[subprocess.Popen[str]] = []
         """Every process that was started to stay up."""
+        self.environment = leaks.watching(folder)
         leaks.keep(folder)
 
     def _rewrite(self, name: str, ports: dict[str, int]) -> None:
@@ -56,7 +57,14 @@ class Deployment:
 
     def run(self, *words: str, expect: int = 0) -> str:
         """Run a command to its end and return what it printed."""
-        done = subprocess.run(self.command(*words), capture_output=True, text=True, timeout=90, check=False)
+        done = subprocess.run(
+            self.command(*words),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
         assert done.returncode == expect, done.stdout + done.stderr
         if expect == 0:
             leaks.LEDGER.note_printed(words, done.stdout)
@@ -66,7 +74,12 @@ class Deployment:
         """Start a command that stays up."""
         with (self.data.parent / "log.txt").open("a") as log:
             process = subprocess.Popen(
-                self.command(*words), stdout=log, stderr=subprocess.STDOUT, text=True, start_new_session=True
+                self.command(*words),
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
             )
         self.started.append(process)
         return process
