@@ -8,7 +8,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from http.client import HTTPException
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Any
 
 import click
@@ -95,6 +97,8 @@ def main(
         out.print(notes(known), markup=False)
     if markdown:
         click.echo(as_markdown(found))
+    if any(row.failed for rows_of in found.values() for row in rows_of):
+        sys.exit(1)
 
 
 def _measure_quality(parent: Path, rows: int, json_wanted: bool) -> None:
@@ -133,11 +137,13 @@ def _measure(
 
 
 def _rows(title: str, measure: Measure, stand: Stand) -> list[Row]:
-    """Return what one table says; of one that cannot be measured here, why."""
+    """Return what one table says; of one that cannot be measured here, why. The others go on."""
     try:
         return measure(stand)
     except Missing as why:
         return [Row(title, skipped=str(why))]
+    except (Unfit, OSError, HTTPException, SubprocessError, EOFError) as why:
+        return [Row(title, failed=f"{type(why).__name__}: {why}")]
 
 
 def _say(text: str) -> None:

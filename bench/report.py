@@ -126,8 +126,9 @@ def as_table(title: str, rows: Sequence[Row]) -> Table:
 def _cells(row: Row) -> list[str]:
     goal = row.goal
     bounds = [_figure(goal.must, row.unit), _figure(goal.aim, row.unit)] if goal else ["", ""]
-    if row.skipped is not None or row.value is None:
-        return [row.measure, row.peer, "-", *bounds, f"skipped: {row.skipped}", "", "", ""]
+    if row.value is None:
+        why = f"{row.verdict}: {row.failed or row.skipped}"
+        return [row.measure, row.peer, "-", *bounds, why, "", "", ""]
     runs = [run for run in (row.ours, row.theirs) if run is not None]
     return [
         row.measure,
@@ -218,6 +219,7 @@ def _row(row: Row) -> dict[str, Any]:
         "counted": row.counted,
         "note": row.note,
         "skipped": row.skipped,
+        "failed": row.failed,
     }
 
 

@@ -42,6 +42,8 @@ class Row:
     """What the rates of the two runs are rates of."""
     note: str = ""
     skipped: str | None = None
+    failed: str | None = None
+    """Why it could not be measured though everything that it takes is there."""
 
     @property
     def cpu_ratio(self) -> float | None:
@@ -52,7 +54,9 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Return aim, must, missed, skipped, or nothing where no goal is set."""
+        """Return aim, must, missed, skipped, failed, or nothing where no goal is set."""
+        if self.failed is not None:
+            return "failed"
         if self.skipped is not None or self.value is None:
             return "skipped"
         return self.goal.verdict(self.value) if self.goal is not None else ""

@@ -12,7 +12,7 @@ import pytest
 
 from bench.load import Run, _unchunked
 from bench.machine import Unfit, tool
-from bench.report import as_json
+from bench.report import as_json, as_markdown
 from bench.results import Goal, Row, against, middle
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +46,12 @@ def test_what_could_not_be_measured_is_told_as_skipped_never_as_held() -> None:
     told = as_json({"calls": [row]}, {})["tables"]["calls"][0]
     assert (told["value"], told["verdict"], told["must"]) == (None, "skipped", 3.0)
     assert told["skipped"] == "haproxy not installed"
+
+
+def test_what_failed_is_told_as_failed() -> None:
+    row = Row("calls", failed="ours lets calls through without a token")
+    assert row.verdict == "failed"
+    assert "failed: ours lets calls through" in as_markdown({"calls": [row]})
 
 
 def test_a_ratio_is_ours_over_the_peers() -> None:
