@@ -30,6 +30,7 @@ class Terms:
 
     fields: tuple[str, ...]
     row_filter: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    row_limit: int | None = None
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Granted:
     terms: Terms
     attributes: tuple[dict[str, Any], ...]
     detail: dict[str, Any]
+    consumer: str = "civil_affairs"
 
 
 def permit(columns: dict[str, str], fields: Sequence[str] = (), **row_filter: tuple[str, ...]) -> Permit:

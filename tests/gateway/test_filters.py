@@ -119,7 +119,8 @@ def test_an_operator_that_there_is_not_is_told_so(text: str, grouped: bool) -> N
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("or", ""), ("or", "()"), ("or", "n.eq.1"), ("or", "(n.eq.1"), ("or", "(n.eq.1))"), ("or", "(n.eq.x)"),
+        ("or", ""), ("or", "()"), ("or", "n.eq.1"), ("or", "(n.eq.1"), ("or", "(n.eq.1))"),
+        ("or", "(n.eq.x)"),
         ("and", "(n.eq.1,)"), ("and", "(n)"), ("and", '(a.eq."x)'), ("and", '(a.eq."x"y)'),
         ("or", "(and,n.eq.1)"), ("and", "(and(and(and(and(n.eq.1)))))"),
         ("n", "is.true"), ("a", "is.x"), ("ok", "is."), ("a", "not."), ("n", "not.not.eq.1"), ("n", "in.1"),
