@@ -17,6 +17,7 @@ from audit.keeping.past import PAST
 from audit.keeping.trouble import keeping_alarms
 from audit.place import log_folder
 from audit.standing import UNREADABLE, Standing, standing
+from audit.stuck import stuck_alarms
 from core.settings import Settings
 from core.text import Text
 from core.times import instant_of, local_iso, utc_now
@@ -47,6 +48,7 @@ def _found(settings: Settings, stands: Standing, instant: datetime) -> list[Text
         *_sealer(stands),
         *_disk(stands, settings.platform.disk_reserve_bytes),
         *_torn(stands),
+        *stuck_alarms(log_folder(settings)),
         *copying_alarms(settings, instant),
         *keeping_alarms(log_folder(settings)),
         *_columns(log_folder(settings), instant),

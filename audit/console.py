@@ -79,10 +79,13 @@ def _wanted(work: Work, seen: Seen) -> Filters:
     wanted, log = read_filters(seen.query), seen.query.get("log") or None
     if log is not None:
         past_log(log_folder(work.settings), log)
-    asked_for = seen.query.get(ALL) or "kind" in wanted.equal or "actor" in wanted.equal
-    return replace(
-        wanted, log=log, hidden={} if asked_for else {HEARTBEAT: None, QUERY: work.actor.pseudonym}
-    )
+    hidden = {} if shows_all(seen.query) else {HEARTBEAT: None, QUERY: work.actor.pseudonym}
+    return replace(wanted, log=log, hidden=hidden)
+
+
+def shows_all(query: Mapping[str, str]) -> bool:
+    """Tell whether a search asks for heartbeats and one's own look-ups too, or for one kind or person."""
+    return any(query.get(name, "").strip() for name in (ALL, "kind", "actor"))
 
 
 def _basis(work: Work, wanted: Filters, found: FoundPage) -> dict[str, Any]:

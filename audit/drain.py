@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from audit.frames import Frame, is_vouched, journal_key, read_journal
+from audit.frames import HEADER_BYTES, Frame, is_vouched, journal_key, read_journal
 from audit.segments import is_abandoned, journal_of, segments_in
 from audit.state import Place
 
@@ -33,6 +33,8 @@ class Drained:
     more: bool = False
     bytes: int = 0
     """What the frames hold, which is bounded too."""
+    odd: bool = False
+    """Whether behind the last good frame of a live segment lies something else: half a write, or not."""
 
 
 def find_journals(folder: Path) -> dict[str, dict[int, Path]]:
@@ -106,6 +108,7 @@ def _drain_segment(
     if finished and any(number > place.segment for number in segments):
         result.place = Place(place.segment + 1, 0, place.seq)
         return True
+    result.odd = not finished and _is_written(path, offset)
     result.place = replace(place, done=finished)
     return False
 
@@ -123,6 +126,13 @@ def _has_remains(path: Path, offset: int) -> bool:
             if chunk.strip(b"\0"):
                 return True
     return False
+
+
+def _is_written(path: Path, offset: int) -> bool:
+    """Tell whether anything but zeros lies where the next frame would begin."""
+    with path.open("rb") as file:
+        file.seek(offset or HEADER_BYTES)
+        return bool(file.read(HEADER_BYTES).strip(b"\0"))
 
 
 def unsealed_frames(folder: Path, places: Mapping[str, Place]) -> Iterator[tuple[str, Frame]]:

@@ -22,8 +22,10 @@ from audit.columns.blocks import chosen, kept_from, uncovered
 from audit.columns.engine import Engine, attempted
 from audit.columns.footers import find_ids, footer_of, sound
 from audit.columns.hot import Waiting, waiting
-from audit.columns.search import Place, Search, Wanted
+from audit.columns.index import Place
+from audit.columns.search import Search
 from audit.columns.tail import Logs, Snapshot, next_offset, take, take_all
+from audit.columns.wanted import Wanted
 from audit.proofs import entry_at
 from audit.state import load_state
 from core.errors import NotFound, no_cursor
@@ -46,7 +48,7 @@ class Filters:
     department: str | None = None
     equal: Mapping[str, str] = field(default_factory=dict)
     hidden: Mapping[str, str | None] = field(default_factory=dict)
-    """Kinds that are passed over (`audit.columns.search.Wanted`)."""
+    """Kinds that are passed over (`audit.columns.wanted.Wanted`)."""
     log: str | None = None
     """The closed log to look in; None for all logs."""
 
@@ -99,7 +101,6 @@ def find_records(
     folder: Path,
     filters: Filters,
     *,
-    engine: Engine,
     limit: int,
     cursor: str | None = None,
 ) -> FoundPage:
@@ -108,7 +109,7 @@ def find_records(
     Raises Invalid for a cursor that is none, Unavailable while most of the log lies in no block.
     """
     wanted = _wanted(filters, cursor)
-    return attempted(lambda: _page(engine, (take(folder, tx),), wanted, limit))
+    return attempted(lambda: _page((take(folder, tx),), wanted, limit))
 
 
 def search_all(
@@ -119,15 +120,15 @@ def search_all(
     Raises as `find_records`.
     """
     wanted = _wanted(filters, cursor)
-    return attempted(lambda: _page(engine, take_all(engine.folder, tx), wanted, limit, filters.log))
+    return attempted(lambda: _page(take_all(engine.folder, tx), wanted, limit, filters.log))
 
 
-def _page(engine: Engine, logs: Logs, wanted: Wanted, limit: int, only: str | None = None) -> FoundPage:
+def _page(logs: Logs, wanted: Wanted, limit: int, only: str | None = None) -> FoundPage:
     """Look through one log after the other, the newest first, for what is newer than what was found."""
     places: list[tuple[Place, Snapshot]] = []
     for log in (log for log in reversed(logs) if only is None or log.closed == only):
         least = max(wanted.first, places[limit][0].id if len(places) > limit else "")
-        more = Search(engine, log, replace(wanted, first=least)).newest(limit + 1)
+        more = Search(log, replace(wanted, first=least)).newest(limit + 1)
         places += [(place, log) for place in more]
         places = sorted(places, key=lambda found: found[0].id, reverse=True)[: limit + 1]
     cursor = places[limit - 1][0].id if len(places) > limit else None
@@ -228,8 +229,8 @@ def _in_blocks(folder: Path, record_id: str) -> Found | None:
         footer = footer_of(block.path(folder))
         if footer is None or not footer.least <= record_id <= footer.greatest:
             continue
-        for row in find_ids(folder, block, [record_id]).to_pylist():
-            return _read(folder, Place(**row))
+        for place in find_ids(folder, block, [record_id]):
+            return _read(folder, place)
     return None
 
 

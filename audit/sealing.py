@@ -33,6 +33,7 @@ from audit.recovery import check_past, check_state, drop_beyond, drop_partials, 
 from audit.segments import segment_path
 from audit.signing import LogSigners
 from audit.state import Place, State, load_state, save_state
+from audit.stuck import Watch
 from audit.tiles import tile_path
 from audit.tree import Edge, check_growth, grow
 from core.db import Database
@@ -93,6 +94,7 @@ class Sealer:
         self._signers = signers
         self._origin = origin
         self._secret = secret
+        self._watch = Watch(folder)
         (self._log / ".state").mkdir(mode=0o755, parents=True, exist_ok=True)
         for private in ("bodies", "columns", "journal"):
             (folder / private).mkdir(mode=0o700, exist_ok=True)
@@ -126,6 +128,7 @@ class Sealer:
     def step(self, now: datetime) -> Sealed:
         """Seal what is durable by now, at most about STEP_RECORDS records, and publish the checkpoint."""
         drained = self._drain()
+        self._watch.look(drained, now)
         rows = self._outbox()
         sound = outbox.sound(rows)
         entries: list[_Entry] = [*sound, *self._refuse(rows, now)]

@@ -2,7 +2,8 @@
 
 The log holds a digest of each larger block; of a smaller one the digest is that of the file that its bodies
 give, so it is made again and compared: statistics and filters by which searches pass over rows are part of
-that. And of each block the rows are those of the bodies, whatever digest is on record.
+that. And of each block the rows are those of the bodies, whatever digest is on record, and
+the index is the one that the rows give.
 """
 
 from __future__ import annotations
@@ -118,10 +119,26 @@ def _compare(task: _Task) -> str | None:
     if found != task.sealed and task.sealed is not None and not task.is_asked:
         return _ALTERED
     if found == task.sealed or (task.sealed is None and _counts_by_rows(task)):
-        fits = not task.has_rows or rows_fit(task.folder, task.block, task.size, task.pruned, task.gone)
+        fits = not task.has_rows or (
+            rows_fit(task.folder, task.block, task.size, task.pruned, task.gone) and _index_fits(task)
+        )
     else:
         fits = as_made(task.folder, task.block, task.size).sha256 == found
     return None if fits else _UNLIKE
+
+
+def _index_fits(task: _Task) -> bool:
+    """Tell whether searches by the index of a block find just what its rows hold."""
+    from audit.columns.footers import footer_of
+    from audit.columns.indexing import index_fits
+
+    path = task.block.path(task.folder)
+    footer = footer_of(path)
+    if footer is None:
+        raise ValueError("no block that this version reads")
+    if not footer.is_current:
+        return footer.directory is None
+    return index_fits(path, task.block.first, footer.directory)
 
 
 def _counts_by_rows(task: _Task) -> bool:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from audit.bodies import PER_FILE, Line, bodies_path, read_bodies
 from audit.columns.blocks import Block
 from audit.columns.hot import envelopes_of
-from audit.columns.schema import SCHEMA, table_of
+from audit.columns.schema import SCHEMA, completed, table_of
 from audit.files import tile_reader
 from audit.tiles import ENTRIES, WIDTH, decode_bundle
 from audit.verify_spelled import Sealed, in_doubt
@@ -48,6 +48,7 @@ class _Comparison:
 
     def goes_on(self, rows: pa.RecordBatch) -> bool:
         """Tell whether the next rows are those of the next bodies, up to the last of these rows."""
+        rows = completed(rows)
         if rows.schema.names != SCHEMA.names:
             return False
         indexes = rows["log_index"].to_pylist()

@@ -19,7 +19,7 @@ def columns(place: Place, again: bool, as_json: bool) -> None:
     from rich.progress import Progress
 
     from audit.columns.blocks import kept_from
-    from audit.columns.maker import Maker, announcing, behind
+    from audit.columns.maker import Maker, announcing, behind, outdated
     from audit.columns.renewal import ask_renewal
     from audit.place import log_folder
     from audit.sealer import open_sealer
@@ -32,7 +32,8 @@ def columns(place: Place, again: bool, as_json: bool) -> None:
         if again and sealer.size:
             ask_renewal(folder, 0, sealer.size - 1)
         maker = Maker(folder, announcing(database, utc_now), grace=0)
-        task = progress.add_task("columns", total=behind(folder))
+        total = behind(folder) + sum(block.rows for block in outdated(folder))
+        task = progress.add_task("columns", total=total)
         made = 0
         while block := maker.step():
             made += block.rows

@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 
 from audit.bodies import Line, is_erased, read_bodies
 from audit.columns.blocks import Block
+from audit.columns.footers import footer_of
 from audit.columns.hot import envelope_at, envelopes_of
+from audit.columns.indexing import index_fits
 from audit.columns.make import digest
 from audit.columns.schema import table_of
 from audit.record import body_digest
@@ -23,7 +25,7 @@ from audit.state import load_state
 
 
 def block_agrees(folder: Path, block: Block) -> bool:
-    """Tell whether the rows of a block are those of the bodies that the log holds.
+    """Tell whether rows and index of a block are those of the bodies that the log holds.
 
     Each state of the file is compared once. Raises FileNotFoundError when the block is gone.
     """
@@ -78,6 +80,10 @@ def _block_digest(path: Path, _state: tuple[int, int, int]) -> str:
 
 @lru_cache(maxsize=4096)
 def _block_agrees(folder: Path, block: Block, _state: tuple[int, int, int]) -> bool:
-    with pq.ParquetFile(block.path(folder)) as file:
+    path = block.path(folder)
+    with pq.ParquetFile(path) as file:
         rows = file.read(use_threads=False)
+    footer = footer_of(path)
+    if footer is None or not index_fits(path, block.first, footer.directory):
+        return False
     return rows_agree(folder, block.first, block.end, load_state(folder).size, rows)

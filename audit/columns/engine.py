@@ -23,7 +23,9 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from audit.columns.blocks import FOLDER
-from audit.columns.tail import Logs, take_all
+from audit.columns.footers import footer_of
+from audit.columns.schema import DERIVED, EARLIER, SCHEMA, VERSION
+from audit.columns.tail import Logs, Snapshot, take_all
 from audit.keeping.past import PAST
 from audit.place import log_folder
 from core.errors import Unavailable
@@ -144,11 +146,32 @@ def _named(rows: pa.Table, name: str | None) -> pa.Table:
 
 def _union(logs: Logs) -> str:
     stored = [
-        f"SELECT *, {_name(log.closed)} AS log FROM read_parquet([{files}], hive_partitioning = false)"
+        f"SELECT {_columns(version)}, {_name(log.closed)} AS log "
+        f"FROM read_parquet([{files}], hive_partitioning = false)"
         for log in logs
-        if (files := ", ".join(_literal(block.path(log.folder)) for block in log.blocks))
+        for version, files in _files(log).items()
     ]
     return " UNION ALL ".join([*stored, "SELECT * FROM hot"])
+
+
+def _files(log: Snapshot) -> dict[bytes, str]:
+    """Return the files of a log by the version of their columns. Raises Lost."""
+    found: dict[bytes, list[str]] = {}
+    for block in log.blocks:
+        path = block.path(log.folder)
+        footer = footer_of(path)
+        if footer is None:
+            raise Lost(block.name)
+        found.setdefault(VERSION if footer.has_all_columns else footer.version, []).append(_literal(path))
+    return {version: ", ".join(files) for version, files in found.items()}
+
+
+def _columns(version: bytes) -> str:
+    """Return the columns of a block, with those that an earlier release did not write."""
+    if version == VERSION:
+        return "*"
+    own = set(EARLIER[version])
+    return ", ".join(f'"{name}"' if name in own else f"{DERIVED[name]} AS {name}" for name in SCHEMA.names)
 
 
 def _name(closed: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,21 +12,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from audit.columns.blocks import Block, kept_from, present
-from audit.columns.schema import SCHEMA, VERSION
+from audit.columns.index import KEY, Directory, Group, Index, Place
+from audit.columns.schema import EARLIER, SCHEMA, VERSION
 
 VERSION_KEY = b"shuxiang.columns"
 NEXT_KEY = b"shuxiang.next_offset"
 """Where in its file the body behind the last of the block begins."""
-_ID, _LOG_INDEX = (SCHEMA.names.index(name) for name in ("id", "log_index"))
-
-
-class Group(NamedTuple):
-    """A row group: its rows, the log index of the first, and the least and greatest id, None without any."""
-
-    rows: int
-    first: int
-    least: str | None
-    greatest: str | None
+_ID = SCHEMA.names.index("id")
 
 
 class Footer(NamedTuple):
@@ -36,6 +28,9 @@ class Footer(NamedTuple):
     groups: tuple[Group, ...]
     next_offset: int
     metadata: pq.FileMetaData
+    version: bytes
+    directory: Directory | None
+    """Of the index, None without one."""
 
     @property
     def least(self) -> str:
@@ -43,9 +38,20 @@ class Footer(NamedTuple):
         return min((g.least for g in self.groups if g.least is not None), default="~")
 
     @property
+    def is_current(self) -> bool:
+        """Whether it is as this release makes blocks."""
+        return self.version == VERSION
+
+    @property
+    def has_all_columns(self) -> bool:
+        """Whether no column of today's is missing."""
+        return bool(self.metadata.schema.names == SCHEMA.names)
+
+    @property
     def is_ours(self) -> bool:
-        """Whether the version of Arrow that made it is the one that runs."""
-        return bool(self.metadata.created_by == f"parquet-cpp-arrow version {pa.cpp_version}")
+        """Whether this release, with the version of Arrow that runs, would make the same."""
+        arrow = f"parquet-cpp-arrow version {pa.cpp_version}"
+        return self.is_current and bool(self.metadata.created_by == arrow)
 
     @property
     def greatest(self) -> str:
@@ -54,7 +60,7 @@ class Footer(NamedTuple):
 
 
 def footer_of(path: Path) -> Footer | None:
-    """Return what a block's footer says; None when it is gone, damaged or of another version."""
+    """Return what a block's footer says; None when it is gone, damaged or of a version that is not known."""
     try:
         stat = path.stat()
     except OSError:
@@ -63,20 +69,25 @@ def footer_of(path: Path) -> Footer | None:
 
 
 @lru_cache(maxsize=4096)
-def _read(path: Path, *_state: int) -> Footer | None:
+def _read(path: Path, _time: int, size: int, _number: int) -> Footer | None:
     try:
         metadata = pq.read_metadata(path)
-    except (OSError, pa.ArrowException):
+        keys = metadata.metadata or {}
+        version, index = keys[VERSION_KEY], keys.get(KEY)
+        if metadata.schema.names != {**EARLIER, VERSION: SCHEMA.names}.get(version):
+            return None
+        directory = None if index is None else Directory.parse(index)
+        if directory is not None and not directory.is_of(metadata.num_rows, size):
+            return None
+        groups = _groups(metadata) if directory is None else directory.groups
+        return Footer(metadata.num_rows, groups, int(keys[NEXT_KEY]), metadata, version, directory)
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
         return None
-    keys = metadata.metadata or {}
-    if keys.get(VERSION_KEY) != VERSION or metadata.schema.names != SCHEMA.names:
-        return None
+
+
+def _groups(metadata: pq.FileMetaData) -> tuple[Group, ...]:
     groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
-    bounds = tuple(
-        Group(group.num_rows, _bounds(group.column(_LOG_INDEX))[0], *_bounds(group.column(_ID)))
-        for group in groups
-    )
-    return Footer(metadata.num_rows, bounds, int(keys[NEXT_KEY]), metadata)
+    return tuple(Group(group.num_rows, *_bounds(group.column(_ID))) for group in groups)
 
 
 def _bounds(column: pq.ColumnChunkMetaData) -> tuple[Any, Any]:
@@ -99,28 +110,29 @@ def _is_sound(folder: Path, block: Block) -> bool:
     return footer is not None and (block.is_recorded or footer.is_ours)
 
 
-def find_ids(folder: Path, block: Block, ids: Collection[str]) -> pa.Table:
-    """Return id, log_index, offset and length of those of `ids` that lie in a block.
-
-    Pages are read until all are found. Raises FileNotFoundError when the block is gone.
-    """
+def find_ids(folder: Path, block: Block, ids: Collection[str]) -> list[Place]:
+    """Return where those of `ids` lie that lie in a block. Raises FileNotFoundError without it."""
     path = block.path(folder)
     footer = footer_of(path)
     if footer is None:
         raise FileNotFoundError(path)
-    groups = [i for i, g in enumerate(footer.groups) if _may_hold(g, ids)]
-    wanted, found = pa.array(ids, pa.string()), []
+    if footer.directory is not None:
+        with Index(path, footer.directory) as index:
+            return index.find(ids)
+    return list(_find_in_rows(path, footer, ids))
+
+
+def _find_in_rows(path: Path, footer: Footer, ids: Collection[str]) -> Iterator[Place]:
+    """Yield the rows with these ids, page by page, until each is found."""
+    groups = [i for i, g in enumerate(footer.groups) if any(map(g.may_hold, ids))]
+    wanted, left = pa.array(ids, pa.string()), len(ids)
     with pq.ParquetFile(path, metadata=footer.metadata, memory_map=True) as file:
-        for batch in file.iter_batches(_PAGE, groups, _PLACE, use_threads=False) if groups else ():
-            found.append(batch.filter(pc.is_in(batch.column("id"), wanted)))
-            if sum(rows.num_rows for rows in found) == len(ids):
-                break
-    return pa.Table.from_batches(found, pa.schema([SCHEMA.field(name) for name in _PLACE]))
+        for batch in file.iter_batches(_PAGE, groups, Place._fields, use_threads=False) if groups else ():
+            found = batch.filter(pc.is_in(batch.column("id"), wanted)).to_pylist()
+            yield from (Place(**row) for row in found)
+            left -= len(found)
+            if left <= 0:
+                return
 
 
 _PAGE = 4_096
-_PLACE = ["id", "log_index", "offset", "length"]
-
-
-def _may_hold(group: Group, ids: Collection[str]) -> bool:
-    return group.least is not None and any(group.least <= i <= (group.greatest or "") for i in ids)

@@ -22,6 +22,8 @@ from audit.bodies import PER_FILE, Line, read_bodies
 from audit.columns.blocks import SUFFIX, Block
 from audit.columns.footers import NEXT_KEY, VERSION_KEY
 from audit.columns.hot import envelopes_of
+from audit.columns.index import KEY
+from audit.columns.indexing import Indexing, Unindexed
 from audit.columns.schema import SCHEMA, VERSION, table_of
 from audit.files import TEMPORARY
 from audit.segments import sync_folder
@@ -152,26 +154,52 @@ def _from_bodies(folder: Path, block: Block, size: int, end: _End) -> Iterator[p
 
 def _write(sink: IO[bytes] | _Summed, folder: Path, block: Block, size: int, stop: Callable[[], bool]) -> int:
     """Write a block as row groups of GROUP and return the number of its rows."""
-    rows, end = 0, _End()
-    with pq.ParquetWriter(sink, SCHEMA, **_OPTIONS) as writer:
+    rows, end, indexing = 0, _End(), _Indexing(block.first)
+    file = pa.PythonFile(sink, "w")
+    with pq.ParquetWriter(file, SCHEMA, **_OPTIONS) as writer:
         for group in _groups(_until(stop, _from_bodies(folder, block, size, end))):
             writer.write_table(group, row_group_size=GROUP)
+            indexing.add(group)
             rows += group.num_rows
         keys: Mapping[bytes, bytes] = {VERSION_KEY: VERSION, NEXT_KEY: str(end.offset).encode()}
-        writer.add_key_value_metadata(keys)
+        writer.add_key_value_metadata({**keys, **indexing.finish(file)})
     return rows
 
 
+class _Indexing:
+    """The index of a block, where its rows give one."""
+
+    def __init__(self, first: int) -> None:
+        self._made: Indexing | None = Indexing(first)
+
+    def add(self, rows: pa.Table) -> None:
+        try:
+            if self._made is not None:
+                self._made.add(rows)
+        except Unindexed:
+            self._made = None
+
+    def finish(self, file: pa.NativeFile) -> Mapping[bytes, bytes]:
+        """Write it behind the rows, and return what goes into the footer."""
+        if self._made is None or self._made.is_empty:
+            return {}
+        return {KEY: self._made.finish(file.tell(), file.write)}
+
+
 def _groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Put pieces together until there are GROUP rows."""
+    """Put pieces together until there are GROUP rows, and take those apart that have more."""
     held: list[pa.Table] = []
     for table in tables:
         held.append(table)
         if sum(t.num_rows for t in held) >= GROUP:
-            yield pa.concat_tables(held)
+            yield from _of_a_group(held)
             held = []
-    if held:
-        yield pa.concat_tables(held)
+    yield from _of_a_group(held)
+
+
+def _of_a_group(tables: list[pa.Table]) -> Iterator[pa.Table]:
+    whole = pa.concat_tables([SCHEMA.empty_table(), *tables])
+    return (whole.slice(at, GROUP) for at in range(0, whole.num_rows, GROUP))
 
 
 _OPTIONS = {

@@ -1,6 +1,7 @@
 """Keeping the blocks behind the log: in the sealer's process a thread that never holds a step up.
 
-Each turn makes one block, the oldest that is wanted and not there. A larger block replaces sixteen smaller
+Each turn makes one block, the oldest that is wanted and not there; once all are, one of those that an earlier
+release made, which are read meanwhile. A larger block replaces sixteen smaller
 ones; these stay for a while, for questions that have begun. Blocks of 65,536 rows and more are put on record
 with the digest of their file (`segment.sealed`) before they are in place, so that a report can show that it
 counted over just what was recorded; of several records for one block the newest counts.
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from audit import store
 from audit.columns.blocks import Block, kept_from, present, wanted
-from audit.columns.footers import sound
+from audit.columns.footers import footer_of, sound
 from audit.columns.make import Announce, Made, Stopped, make, unfinished
 from audit.columns.renewal import Range, concerns, requests, settled
 from audit.record import make_record
@@ -68,7 +69,8 @@ class Maker:
         if asked:
             self._renew(asked, size)
         there = set(sound(self._folder))
-        block = next((b for b in wanted(size, kept_from(self._folder)) if b not in there), None)
+        due = wanted(size, kept_from(self._folder))
+        block = next((b for b in due if b not in there), None) or next(outdated(self._folder, due), None)
         if block is not None:
             self._make(block, size)
         self._drop(size)
@@ -115,6 +117,13 @@ def behind(folder: Path) -> int:
     there = set(sound(folder))
     missing = (b for b in wanted(load_state(folder).size, kept_from(folder)) if b not in there)
     return sum(block.rows for block in missing)
+
+
+def outdated(folder: Path, blocks: Sequence[Block] | None = None) -> Iterator[Block]:
+    """Yield the blocks that an earlier release made, the newest first; searches read them meanwhile."""
+    due = wanted(load_state(folder).size, kept_from(folder)) if blocks is None else blocks
+    footers = ((block, footer_of(block.path(folder))) for block in reversed(due))
+    return (block for block, footer in footers if footer is not None and not footer.is_current)
 
 
 def announcing(database: Database, clock: Callable[[], datetime], log: str | None = None) -> Announce:

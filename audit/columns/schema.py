@@ -17,8 +17,8 @@ import pyarrow.json as pj
 
 from audit.bodies import Line, is_erased
 
-VERSION = b"2"
-"""Counts up when a column changes; blocks of another version are made again."""
+VERSION = b"3"
+"""Counts up when blocks change; those of an earlier version are read, and made again one by one."""
 
 TEXTS = (
     *("consumer", "provider", "department", "actor", "client", "grant", "dataset", "operation", "method"),
@@ -47,6 +47,14 @@ SCHEMA = pa.schema(
         ("length", pa.int32()),
     ]
 )
+
+EARLIER: Mapping[bytes, Sequence[str]] = {
+    b"1": [name for name in SCHEMA.names if name != "several"],
+    b"2": SCHEMA.names,
+}
+"""The columns of earlier versions, which had no index."""
+DERIVED = {"several": "CASE WHEN contains(subject, ',') THEN subject END"}
+"""What an earlier version had no column for, in SQL; in Python that is `completed`."""
 
 _BODY = pa.schema([("id", pa.string()), *((n, pa.string()) for n in TEXTS), *NUMBERS.items()])
 _ENVELOPE = pa.schema([("k", pa.string()), ("t", pa.int64()), ("s", pa.string())])
@@ -88,6 +96,14 @@ def several_of(subjects: Any) -> Any:
     to be looked through.
     """
     return pc.if_else(pc.match_substring(subjects, ","), subjects, pa.scalar(None, pa.string()))
+
+
+def completed(rows: Any) -> Any:
+    """Return rows of any version, some of their columns, with those columns that follow from others."""
+    if "subject" not in rows.schema.names or "several" in rows.schema.names:
+        return rows
+    whole = rows.append_column(SCHEMA.field("several"), several_of(rows.column("subject")))
+    return whole.select([name for name in SCHEMA.names if name in whole.schema.names])
 
 
 def _read_bodies(bodies: Sequence[bytes]) -> pa.Table:

@@ -85,10 +85,10 @@ def _not_sealed(folder: Path, found: Waiting, blocks: tuple[Block, ...], sealed:
     if rows.num_rows == 0:
         return rows
     ids = pc.unique(rows.column("id").drop_null()).to_pylist()
-    known = [sealed.column("id")]
+    found_too = set(sealed.column("id").to_pylist()) & set(ids)
     for block in blocks:
         footer = footer_of(block.path(folder))
         if ids and footer is not None and footer.least <= max(ids) and footer.greatest >= min(ids):
-            known.append(find_ids(folder, block, ids).column("id"))
-    twice = pa.chunked_array([chunk for column in known for chunk in column.chunks], pa.string())
+            found_too |= {place.id for place in find_ids(folder, block, ids)}
+    twice = pa.array(sorted(found_too), pa.string())
     return rows.filter(pc.invert(pc.is_in(rows.column("id"), twice)))

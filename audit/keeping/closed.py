@@ -84,8 +84,7 @@ def closed_tile(work: Work, call: Call, slug: str, tile: str) -> Reply:
 def closed_records(work: Work, call: Call, slug: str) -> Reply:
     """Return records of a closed log, newest first. The search is put on record."""
     log, filters = _log(work, slug), read_filters(call.query)
-    engine = engine_of(work.settings)
-    page = find_records(None, log.folder, filters, engine=engine, limit=call.limit, cursor=call.cursor)
+    page = find_records(None, log.folder, filters, limit=call.limit, cursor=call.cursor)
     _put_on_record(work, {**filters.asked, "log": log.origin}, len(page.items))
     return listing([record_view(found, _below(slug)) for found in page.items], page.next_cursor)
 

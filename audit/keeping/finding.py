@@ -74,7 +74,7 @@ def _prunings(
     wanted, folder = Filters(equal={"kind": PRUNED}), _folder(engine.folder, place)
     waits = tx if place is None else None
     while place == log or log is not None:
-        page = find_records(waits, folder, wanted, engine=engine, limit=_PAGE, cursor=cursor)
+        page = find_records(waits, folder, wanted, limit=_PAGE, cursor=cursor)
         bodies = [found.body for found in page.items if not found.erased]
         yield from (body for body in bodies if body.get("log") == name or name in body.get("gone", ()))
         cursor = page.next_cursor

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 
-from audit.columns.maker import Maker, announcing, behind
+from audit.columns.maker import Maker, announcing, behind, outdated
 from audit.columns.renewal import requests
 from audit.keeping.archive import make_unit, missing_units
 from audit.keeping.covered import Keeping, all_logs, covered
@@ -84,7 +84,7 @@ def renew_columns(keeping: Keeping, now: datetime) -> None:
     Of those that are of an earlier version one is made at a time.
     """
     asked = keeping.closed is not None and bool(requests(keeping.folder))
-    if keeping.closed is None or not (asked or behind(keeping.folder)):
+    if keeping.closed is None or not (asked or behind(keeping.folder) or any(outdated(keeping.folder))):
         return
     maker = Maker(keeping.folder, announcing(keeping.database, lambda: now, keeping.log), grace=0)
     while maker.step() and asked:

@@ -178,6 +178,7 @@ _ALL = (
             code("case", Text("办件", "Case")),
             code("ticket", Text("工单", "Ticket")),
             code("actor", Text("操作者假名", "Actor's pseudonym")),
+            code("without", Text("不含心跳和此人的日志查询", "Without heartbeats and own look-ups of")),
             subject(required=False),
             code("log", Text("已关闭的日志", "Closed log")),
         ),

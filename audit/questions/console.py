@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from audit.columns.engine import engine_of
 from audit.columns.logs import began_at, closed_folders
-from audit.console import ALL, names_in, words_of_records
+from audit.console import ALL, names_in, shows_all, words_of_records
 from audit.place import log_folder
 from audit.questions.asking import PAGE, Asked, ask, prepare, put_on_record, question_of
 from audit.questions.bundle import RECORDS_MOST
@@ -191,8 +191,13 @@ def save_found(work: Work, seen: Seen, form: str) -> File:
 
 
 def _searched(work: Work, seen: Seen) -> dict[str, str]:
-    """Return a search as parameters of the question that lists records; from the first one on by default."""
+    """Return a search as parameters of the question that lists records; from the first one on by default.
+
+    What the page of the search passes over is left out here too.
+    """
     said = _parameters(seen)
+    if not shows_all(seen.query):
+        said["without"] = work.actor.pseudonym
     if "since" in said:
         return said
     until = _until(said, work.now)

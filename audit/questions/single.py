@@ -16,10 +16,14 @@ _c = ibis._
 def find_records(span: Span, **equal: str | None) -> Expression:
     """Return the records of a period whose fields equal what is asked for, the newest first.
 
-    `department` is any that used, provided or acted; `subject` any of those that the record names.
+    `department` is any that used, provided or acted; `subject` any of those that the record names. With
+    `without`, a pseudonym, heartbeats are left out and what that person looked up in the log.
     """
-    department, subject = equal.pop("department", None), equal.pop("subject", None)
+    department, subject, without = (equal.pop(name, None) for name in ("department", "subject", "without"))
     found = span.of(records, **equal)
+    if without is not None:
+        own = (_c.kind == QUERY) & (_c.actor.fill_null("") == without)
+        found = found.filter(~((_c.kind == HEARTBEAT) | own))
     if department is not None:
         found = found.filter(
             (_c.consumer == department) | (_c.provider == department) | (_c.department == department)

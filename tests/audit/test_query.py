@@ -13,21 +13,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit.bodies import bodies_path, erased_line, read_bodies
-from audit.columns.engine import engine_at
 from audit.columns.renewal import ask_renewal
 from audit.journal import Journal
 from audit.proofs import check_inclusion, entry_at, prove_inclusion
 from audit.query import Filters, FoundPage, find_records, record_by_id
 from audit.record import Record
 from core.errors import Conflict, Invalid, NotFound
-from tests.audit.columns.story import make_all, small_blocks
+from tests.audit.columns.story import few_checksums, make_all, small_blocks
 from tests.audit.logs import SECRET, SEGMENT, SIGNER, START, Log, access
 
 
 def find(log: Log, limit: int = 50, cursor: str | None = None, **filters: Any) -> FoundPage:
     with log.database.read() as tx:
-        engine = engine_at(log.folder, 256)
-        return find_records(tx, log.folder, Filters(**filters), engine=engine, limit=limit, cursor=cursor)
+        return find_records(tx, log.folder, Filters(**filters), limit=limit, cursor=cursor)
 
 
 def ids(page: FoundPage) -> list[str]:
@@ -107,7 +105,8 @@ DAYS = itertools.count()
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks, row groups and the steps of a search so small that every way of searching is gone."""
     small_blocks(monkeypatch)
-    for place, value in (("make.GROUP", 16), ("search.GROUP", 16), ("search.NEAR", 8), ("search.AT_ONCE", 4)):
+    few_checksums(monkeypatch, 2)
+    for place, value in (("make.GROUP", 16), ("asked._STRETCH", 2)):
         monkeypatch.setattr(f"audit.columns.{place}", value)
 
 

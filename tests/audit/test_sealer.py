@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shutil
 import zlib
 from contextlib import closing, suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -16,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit import sealing, store
+from audit.alarms import alarms
 from audit.beat import beat_path
 from audit.bodies import read_bodies
 from audit.files import Inconsistent, tile_reader, write_files
@@ -26,6 +29,7 @@ from audit.record import Record
 from audit.sealer import seal_once
 from audit.segments import segment_path, segments_in
 from audit.state import load_state, save_state
+from audit.stuck import stuck_alarms
 from audit.tiles import ENTRIES, decode_bundle
 from core.errors import Unavailable
 from tests.audit.logs import ORIGIN, SECRET, SEGMENT, SIGNER, START, Log, access, settings_of
@@ -355,6 +359,46 @@ def test_what_the_writer_of_a_journal_did_not_vouch_for_is_not_sealed_and_named(
     log.seal()
     assert kinds(log) == [("access", None), ("journal.gap", "torn tail")]
     assert [kept.name for kept in segments_in(log.journals / "torn")] == [path.name]
+
+
+@pytest.mark.parametrize("sort", ["another key", "another body"])
+def test_a_forged_frame_in_a_live_segment_is_told_with_its_place_while_its_writer_lives(
+    log: Log, sort: str
+) -> None:
+    log.journals.mkdir()
+    path = segment_path(log.journals, "w.1", 1)
+    path.write_bytes(forged(sort, [access(), access(), access()]))
+    settings, offset = settings_of(log.folder), next(read_journal(path)).end
+
+    def told(now: datetime) -> list[str]:
+        return [alarm.en for alarm in alarms(settings, now) if "its writer did not write" in alarm.en]
+
+    with path.open("rb") as held, closing(log.sealer()) as sealer:
+        fcntl.flock(held, fcntl.LOCK_EX)  # as the live writer does
+        sealer.step(log.now)
+        assert told(log.now) == [], "it may be half a write"
+        sealer.step(later := log.now + timedelta(seconds=6))
+        (alarm,) = told(later)
+        assert f"{path.name} its writer did not write what lies at byte {offset}" in alarm
+    log.seal()
+    assert (told(log.now), kinds(log)[-1]) == ([], ("journal.gap", "torn tail"))
+
+
+def test_half_a_write_that_is_finished_in_time_raises_no_alarm(log: Log) -> None:
+    log.journals.mkdir()
+    path = segment_path(log.journals, "w.1", 1)
+    whole = encode_header(1) + encode_frame(1, b"{}", b"{}", journal_key(SECRET, "w.1"))
+    path.write_bytes(whole[:-20] + bytes(520))
+    with path.open("rb") as held, closing(log.sealer()) as sealer:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        sealer.step(log.now)
+        record = access()
+        frame = encode_frame(1, record.envelope, record.body, journal_key(SECRET, "w.1"))
+        path.write_bytes(encode_header(1) + frame + bytes(500))
+        sealer.step(log.now + timedelta(seconds=6))
+        assert not list(stuck_alarms(log.folder))
+        sealer.step(log.now + timedelta(seconds=60))
+        assert (sealer.size, list(stuck_alarms(log.folder))) == (1, [])
 
 
 def test_a_segment_that_vanished_before_it_was_sealed_is_put_on_record(log: Log) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from audit.columns import blocks
@@ -19,6 +22,21 @@ SMALL = (64, 16, 4)
 def small_blocks(patch: pytest.MonkeyPatch) -> None:
     """Have blocks of four rows, sixteen and sixty-four."""
     patch.setattr(blocks, "SIZES", SMALL)
+
+
+def few_checksums(patch: pytest.MonkeyPatch, sums: int) -> None:
+    """Have columns of more than two values, and so few checksums that values share them."""
+
+    def one(value: str) -> int:
+        return 1 + zlib.crc32(value.encode()) % sums
+
+    def each(texts: pa.ChunkedArray) -> Any:
+        return np.array([0 if text is None else one(text) for text in texts.to_pylist()], np.uint32)
+
+    patch.setattr("audit.columns.indexing.MANY", 2)
+    for place in ("index", "indexing"):
+        patch.setattr(f"audit.columns.{place}.checksum", one)
+    patch.setattr("audit.columns.indexing.checksums", each)
 
 
 def maker(log: Log, grace: float = 0) -> Maker:

@@ -180,6 +180,19 @@ def test_heartbeats_and_ones_own_look_ups_are_shown_on_demand_only(calls: Calls,
     assert beat.id in auditor.get("/records?kind=heartbeat").text
 
 
+def test_an_export_holds_what_the_page_shows_and_says_what_it_leaves_out(calls: Calls, auditor: Any) -> None:
+    beat = event(calls.world.now, "heartbeat", size=1)
+    with calls.world.database.begin() as tx:
+        insert_outbox(tx, beat)
+    auditor.get("/records?decision=refused")
+    usual, whole = (auditor.get(f"/records/export/csv{query}").data.decode() for query in ("", "?all=yes"))
+    assert (beat.id in usual, beat.id in whole) == (False, True)
+    assert (usual.count("audit.query"), whole.count("audit.query") > 0) == (0, True)
+    assert "\r\nwithout," in usual
+    assert "\r\nwithout," not in whole
+    assert "audit.query" in auditor.get("/records/export/csv?kind=audit.query").data.decode()
+
+
 def test_every_condition_of_the_api_is_on_the_form(auditor: Any) -> None:
     html = auditor.get("/records").text
     for name in FILTERS:

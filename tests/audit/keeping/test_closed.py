@@ -111,7 +111,7 @@ def said(town: Town, kind: str) -> list[Any]:
     """What the log that runs says of others, the oldest first."""
     with town.database.read() as tx:
         found = find_records(
-            tx, town.folder, Filters(equal={"kind": kind}), engine=town.engine, limit=50
+            tx, town.folder, Filters(equal={"kind": kind}), limit=50
         ).items
     return [one.body for one in reversed(found) if "log" in one.body or one.body.get("gone")]
 
@@ -282,7 +282,7 @@ def test_blocks_of_a_closed_log_are_made_again_on_record(later: Town, records: l
     with later.database.read() as tx:
         assert coverage_now(later.engine, tx).complete  # a block of that name in the log that runs is another
     filters = Filters(equal={"consumer": "dept-carol"})
-    found = find_records(None, folder, filters, engine=later.engine, limit=50).items
+    found = find_records(None, folder, filters, limit=50).items
     assert len([one for one in found if not one.erased]) == 19
 
 
@@ -450,7 +450,7 @@ def test_units_of_a_closed_log_stand_under_its_last_checkpoint(
     assert (report.sound, report.facts["last"]) == (True, reach.size - 1), verifier.told(report)
     assert not list((past(town) / "bodies").iterdir()), "what is archived may go"
     made = find_records(
-        None, town.folder, Filters(equal={"kind": "archive.made"}), engine=town.engine, limit=5
+        None, town.folder, Filters(equal={"kind": "archive.made"}), limit=5
     ).items
     assert [(one.body["log"], one.body["checkpoint_size"]) for one in made] == [(ORIGIN, reach.size)]
 
