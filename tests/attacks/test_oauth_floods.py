@@ -128,6 +128,20 @@ def test_7_many_sources_together_leave_no_more_than_all_may(city: Any) -> None:
     assert by_secret(world, secret, "203.0.113.2") == 200
 
 
+def test_7_past_the_bounds_a_system_is_still_told_its_nonce(city: Any) -> None:
+    world, signing, _ = city
+    for i in range(60):
+        ask(world, unknown(), peer=f"2001:db8:2:{i:x}::1")
+    before = traces(world)
+    url = f"{world.settings.platform.control_url}/oauth/token"
+    form = form_of(assertion(world, EC, signing.id))
+    told = ask(world, form, headers=[("DPoP", EC.proof("POST", url, world.now))], peer=ELSEWHERE)
+    assert (told.status_code, told.json["error"]) == (400, "use_dpop_nonce")
+    assert traces(world) == before
+    proof = EC.proof("POST", url, world.now, nonce=told.headers["DPoP-Nonce"])
+    assert ask(world, form, headers=[("DPoP", proof)], peer=ELSEWHERE).status_code == 200
+
+
 def test_7_a_flood_is_on_record_once_with_how_many_it_was(city: Any) -> None:
     world, _, _ = city
     flood(world, 20)
