@@ -202,13 +202,12 @@ class Supervisor:
 
     def _replace(self, old: Crew, crew: Crew) -> None:
         """Send the old processes home; those that callers do not see start anew when they have gone."""
-        kept = {child.name: child for child in self.processes if child.bear is None}
-        going = [child for child in self.processes if child.bear is not None]
+        going = list(self.processes)
         for child in crew.processes:
-            same = kept.get(child.name)
-            if same is not None and (same.command, same.environment) == (child.command, child.environment):
-                child.process, child.again_at = kept.pop(child.name).process, same.again_at
-        going += kept.values()
+            for same in (c for c in going if c.name == child.name and _is_alike(c, old, child, crew)):
+                child.process, child.again_at = same.process, same.again_at
+                going = [c for c in going if c is not same]
+                break
         before = {child.name: child.process for child in going if not child.is_door}
         for child in crew.processes:
             child.before = before.get(child.name)
@@ -233,6 +232,14 @@ class Supervisor:
         _terminate(last, GRACE_SECONDS)
         if self._crew is not None:
             self._crew.close()
+
+
+def _is_alike(child: Child, old: Crew, new: Child, crew: Crew) -> bool:
+    """Tell whether a process may go on: a command of its own, or a sealer, whose place must not be empty."""
+    if child.bear is None:
+        return (child.command, child.environment) == (new.command, new.environment)
+    before, now = old.settings, crew.settings
+    return child.name == "sealer" and (before.platform, before.audit) == (now.platform, now.audit)
 
 
 def _is_dead(child: Child) -> bool:
@@ -273,11 +280,10 @@ def supervise(
 def wait_until_ready(supervisor: Supervisor, settings: Settings, seconds: float) -> bool:
     """Return whether every worker was ready and /readyz of the control plane answered 200 within `seconds`.
 
-    Then start what is late. A gateway host has no control plane: there the data plane is asked.
+    Then start what is late. A gateway host has no control plane.
     """
     deadline = time.monotonic() + seconds
-    platform = settings.platform
-    url = f"{_reach(platform.gateway_listen if settings.is_gateway else platform.control_listen)}/readyz"
+    url = None if settings.is_gateway else f"{_reach(settings.platform.control_listen)}/readyz"
     while not (is_ready := _all_ready(supervisor) and _answers(url)) and time.monotonic() < deadline:
         supervisor.look()
         time.sleep(0.02)
@@ -294,7 +300,9 @@ def _reach(listen: tuple[str, int]) -> str:
     return f"http://[{host}]:{listen[1]}" if ":" in host else f"http://{host}:{listen[1]}"
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str | None) -> bool:
+    if url is None:
+        return True
     try:
         with urllib.request.urlopen(url, timeout=1) as response:  # noqa: S310 - our own address
             return bool(response.status == 200)

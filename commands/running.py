@@ -45,6 +45,7 @@ def _checked(place: Place) -> Settings:
     from audit.signing import log_signers
     from core.envelope import check_sealing
     from core.unsafe import refuse_unsafe
+    from gateway.tls import check_tls
 
     settings = place.settings()
     refuse_unsafe(settings, os.environ)
@@ -53,6 +54,7 @@ def _checked(place: Place) -> Settings:
     _check_keys(settings)
     log_signers(settings)
     check_sealing(settings)
+    check_tls(settings)
     warn(settings)
     return settings
 

@@ -35,6 +35,7 @@ from core.settings_hotline import Hotline, hotline_faults, hotline_of
 from core.settings_notify import INBOX_ONLY, Notify, Smtp, notify_faults, notify_of, signing_key, smtp_of
 from core.settings_oidc import oidc_faults
 from core.settings_security import Security, security_faults, security_of
+from core.settings_tls import ProviderTls, ServerTls, provider_tls_of, server_tls_of, tls_faults
 from core.text import Text, text_of
 
 Check = Callable[[str, object], list[FieldError]]
@@ -68,6 +69,8 @@ class Connection:
     networks: tuple[Network, ...] = ()
     database_url: str | None = None
     folder: Path | None = None
+    tls: ProviderTls | None = None
+    """An authority or a certificate of one's own for a provider that asks for it."""
     headers: Mapping[str, str] | None = None
     """Header name to secret reference (``env:NAME`` or ``file:PATH``); resolved by `Settings.secret`."""
     connect_seconds: float = 3.0
@@ -96,6 +99,8 @@ class Platform:
     """The platform one level up that this one runs on as a tenant; None where it stands for itself."""
     control_listen: tuple[str, int]
     gateway_listen: tuple[str, int]
+    gateway_tls: ServerTls | None
+    """Where the data plane ends TLS itself; None: a front does, or nobody."""
     private_listen: tuple[str, int]
     """Where worker 0 of the data plane serves /metrics, away from the callers; worker 1 on the next port."""
     control_private_listen: tuple[str, int]
@@ -295,7 +300,7 @@ def load_settings(folder: Path, data: Path, check: Check) -> Settings:
     settings = Settings(
         folder,
         data,
-        _platform(raw["platform"]),
+        _platform(raw["platform"], lambda text: _place(text, folder, data)),
         {d["id"]: _department(d) for d in raw["departments"]["departments"]},
         {c["id"]: _connection(c, folder, data) for c in raw["connections"]["connections"]},
         tuple(_account(a) for a in raw["accounts"]["accounts"]),
@@ -381,7 +386,11 @@ def _listen(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _platform(raw: Mapping[str, Any]) -> Platform:
+def _place(text: str, folder: Path, data: Path) -> Path:
+    return folder / text.replace("{data}", str(data)).replace("{config}", str(folder))
+
+
+def _platform(raw: Mapping[str, Any], place: Callable[[str], Path]) -> Platform:
     return Platform(
         id=raw["id"],
         title=text_of(raw["title"]),
@@ -389,6 +398,7 @@ def _platform(raw: Mapping[str, Any]) -> Platform:
         tenant_of=text_of(raw["tenant_of"]) if "tenant_of" in raw else None,
         control_listen=_listen(raw.get("control_listen", "127.0.0.1:8001")),
         gateway_listen=_listen(raw.get("gateway_listen", "127.0.0.1:8000")),
+        gateway_tls=server_tls_of(raw.get("gateway_tls"), place),
         private_listen=_listen(raw.get("private_listen", "127.0.0.1:8002")),
         control_private_listen=_listen(raw.get("control_private_listen", "127.0.0.1:8009")),
         control_url=raw["control_url"].rstrip("/"),
@@ -452,6 +462,7 @@ def _connection(raw: Mapping[str, Any], folder: Path, data: Path) -> Connection:
         networks=tuple(ip_network(n) for n in raw.get("networks", ())),
         database_url=place(raw["database_url"]) if "database_url" in raw else None,
         folder=Path(place(raw["folder"])) if "folder" in raw else None,
+        tls=provider_tls_of(raw.get("tls"), lambda text: _place(text, folder, data)),
         headers=raw.get("headers"),
         **bounds,
     )
@@ -473,6 +484,7 @@ def _cross_check(settings: Settings, raw: Mapping[str, Any]) -> Iterable[Finding
     ):
         yield from _repeated(folder / f"{file}.yaml", file, raw[file][file], key)
     yield from _platform_points_somewhere(settings)
+    yield from tls_faults(folder, raw["platform"], raw["connections"]["connections"])
     yield from notify_faults(folder, raw["platform"], raw["departments"]["departments"])
     for i, d in enumerate(raw["departments"]["departments"]):
         if d.get("parent") is not None and d["parent"] not in known:

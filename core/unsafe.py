@@ -68,7 +68,8 @@ def _demo_for_others(settings: Settings, _: Mapping[str, str]) -> Iterator[tuple
 def _no_front(settings: Settings, _: Mapping[str, str]) -> Iterator[tuple[str, str, Text]]:
     for name in ("control_listen", "gateway_listen"):
         host = getattr(settings.platform, name)[0]
-        if not is_loopback(host) and not settings.platform.trusted_proxies:
+        ends_tls = name == "gateway_listen" and settings.platform.gateway_tls is not None
+        if not (is_loopback(host) or settings.platform.trusted_proxies or ends_tls):
             words = Text(
                 "监听了本机以外的地址，却没有声明 TLS 前置代理（trusted_proxies）",
                 "listens beyond this machine without a front for TLS: name it in trusted_proxies",

@@ -34,6 +34,7 @@ from gateway.sources import Ask, Sources
 from gateway.store import see_proof
 from gateway.subjects import subject_field
 from gateway.tickets import HEADER, named_ticket
+from gateway.tls import shown_certificate
 from gateway.tokens import token_digest, well_formed
 from gateway.views import view_of
 
@@ -107,7 +108,9 @@ class Exchange:
         view = view_of(permit, request, version, desk.request_key, desk.settings.platform.trusted_proxies)
         self._fields |= view.fields
         self._known = True
-        proof = desk.possession.check(permit, presented, request, time.time())
+        proof = desk.possession.check(
+            permit, presented, request, time.time(), shown_certificate(self._line)
+        )
         nonce = None if proof is None else await self._spend(proof)
         call, source = view.call, view.source
         if call is None:

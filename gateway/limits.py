@@ -1,10 +1,10 @@
 """How many calls of a grant in a second, and how many at once: counted together by the workers of one host.
 
 All workers map one file. A grant has a slot in it: when its next call is due (the generic cell rate
-algorithm: each call moves that moment on by its share of a second, and it may lie a second ahead at most), and
-how many of its calls each worker has under way. A slot is read and written under a lock (flock), so no two
-workers let the same call in. A worker holds a seat, a lock that the kernel releases when it dies: what a dead
-one had under way is no longer counted. Another host counts for itself.
+algorithm: each call moves that moment on by its share of a second, and it may lie a second ahead at most),
+and how many of its calls each worker has under way. A slot is read and written under a lock (flock), so no
+two workers let the same call in. A worker holds a seat, a lock that the kernel releases when it dies: what a
+dead one had under way is no longer counted. Another host counts for itself.
 """
 
 from __future__ import annotations

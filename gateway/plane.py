@@ -15,6 +15,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 import orjson
 import uvloop
@@ -35,7 +36,7 @@ from gateway import objections as no
 from gateway.delivery import Delivery
 from gateway.exchange import Desk, Exchange, of_fault
 from gateway.http1 import Server, ServerConnection
-from gateway.leaving import see_off
+from gateway.leaving import TICK_SECONDS, see_off
 from gateway.limits import Limits
 from gateway.messages import Request
 from gateway.metrics import Metrics
@@ -46,6 +47,7 @@ from gateway.records import Recorder, request_key
 from gateway.reply import Reply
 from gateway.snapshot import Permits, TicketCheck
 from gateway.sources import Sources
+from gateway.tls import HANDSHAKE_SECONDS, SETTLE_SECONDS, TlsServer, listener_context
 
 log = logging.getLogger("shuxiang.plane")
 
@@ -106,7 +108,9 @@ class Worker:
             self._sources,
             self._limits,
         )
-        self._public = Server(self.answer, max_body=platform.max_body_bytes)
+        self._tls = None if platform.gateway_tls is None else listener_context(platform.gateway_tls)
+        server = Server if self._tls is None else TlsServer
+        self._public = server(self.answer, max_body=platform.max_body_bytes)
         self._private = Server(self.answer_privately, max_body=0)
         self._listening: list[asyncio.Server] = []
         self._chores: list[asyncio.Task[None]] = []
@@ -123,14 +127,17 @@ class Worker:
         loop = asyncio.get_running_loop()
         host, port = self._settings.platform.gateway_listen
         private_host, private_port = self._settings.platform.private_listen
+        secured: dict[str, Any] = {}
+        if self._tls is not None:
+            secured = {"ssl": self._tls, "ssl_handshake_timeout": HANDSHAKE_SECONDS}
         public, private = listeners("gateway"), listeners("private")
         self._listening = [
-            *[await loop.create_server(self._public, sock=given) for given in public],
+            *[await loop.create_server(self._public, sock=given, **secured) for given in public],
             *[await loop.create_server(self._private, sock=given) for given in private],
         ]
         if not public:
             self._listening += [
-                await loop.create_server(self._public, host, port, reuse_port=True, backlog=1024),
+                await loop.create_server(self._public, host, port, reuse_port=True, backlog=1024, **secured),
                 await loop.create_server(self._private, private_host, private_port + self._index),
             ]
         gc.collect()
@@ -146,7 +153,8 @@ class Worker:
 
     async def stop(self) -> None:
         """Take no more calls, finish those under way, and close."""
-        await see_off(self._public, self._listening, self._settings.platform.drain_seconds)
+        settle = TICK_SECONDS if self._tls is None else SETTLE_SECONDS
+        await see_off(self._public, self._listening, self._settings.platform.drain_seconds, settle)
         await self._private.drain(0.5)
         for chore in self._chores:
             chore.cancel()

@@ -59,13 +59,18 @@ class Possession:
     """The field in which the trusted front hands over a certificate."""
     trusted: tuple[Network, ...]
 
-    def check(self, permit: Permit, presented: Presented, request: Request, now: float) -> Proof | None:
+    def check(
+        self, permit: Permit, presented: Presented, request: Request, now: float, shown: str | None = None
+    ) -> Proof | None:
         """Return the proof that a call came with, which must not have been seen before. Raises Refused.
 
-        `now` in seconds since the epoch.
+        `now` in seconds since the epoch; `shown` is the thumbprint of the certificate in the handshake, which
+        is a front's own where a front is the caller.
         """
         bound = permit.cnf
         certificate = None if self.header is None else self._certificate(request, self.header)
+        if certificate is None and shown is not None and not self._is_front(request):
+            certificate = shown
         if bound is None and presented.scheme is BEARER:
             if self.only_bound:
                 raise Refused(no.TOKEN_UNBOUND)
@@ -100,13 +105,16 @@ class Possession:
             raise Refused(no.PROOF_OTHER_KEY)
         return proof
 
+    def _is_front(self, request: Request) -> bool:
+        peer = address_of(request.peer)
+        return peer is not None and any(peer in network for network in self.trusted)
+
     def _certificate(self, request: Request, header: bytes) -> str | None:
         """Return the thumbprint of the certificate that the front handed over; an empty field is none."""
         values = request.all(header)
         if not values:
             return None
-        peer = address_of(request.peer)
-        if len(values) > 1 or peer is None or not any(peer in network for network in self.trusted):
+        if len(values) > 1 or not self._is_front(request):
             raise Refused(no.CERTIFICATE_FIELD)
         if not values[0]:
             return None

@@ -22,6 +22,7 @@ from core.settings import Connection, Settings
 from gateway import objections as no
 from gateway.breaker import Breaker
 from gateway.objections import Objection, Refused
+from gateway.tls import provider_context
 from gateway.wire import Head, Wire
 
 IDLE_SECONDS = 15.0
@@ -40,7 +41,7 @@ class Provider:
         self._connection = connection
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
-        self._tls = _tls() if parts.scheme == "https" else None
+        self._tls = provider_context(connection.tls) if parts.scheme == "https" else None
         self._prefix = parts.path.rstrip("/")
         self._idle: deque[Wire] = deque()
         self._open = 0
@@ -230,10 +231,3 @@ class Provider:
         if not addresses or len(checked) < len(addresses):
             raise Refused(no.PROVIDER_PROHIBITED)
         return checked
-
-
-def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.hostname_checks_common_name = False  # RFC 9525 section 2: names stand in subjectAltName alone
-    return context

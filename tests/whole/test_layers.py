@@ -74,6 +74,7 @@ TO_OTHERS = {
     "core/nursery.py": "hands sockets to the processes that begin as copies of it (docs/decisions/0046)",
     "listening.py": "opens what a deployment listens on (docs/decisions/0047)",
     "gateway/upstream.py": "the outgoing client of the data plane",
+    "gateway/tls.py": "how both sides of the data plane speak TLS",
     "gateway/wire.py": "reads what it receives",
     "gateway/http1.py": "the server of both planes (docs/decisions/0036)",
     "catalog/selfcheck/addresses.py": "tells whether a provider's address answers",
