@@ -1,14 +1,11 @@
 """What others take for the same: SQLite and PostgreSQL with an index for each filter, pymerkle for proofs.
 
 Both databases get the rows of the log's own blocks, with indexes on (column, id) so that the newest records
-of a value are at hand. PostgreSQL runs in a folder of its own, as the user postgres where we are root.
+of a value are at hand.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +18,8 @@ import pyarrow.parquet as pq
 from audit.columns.blocks import chosen
 from audit.columns.footers import sound
 from audit.state import load_state
-from bench.machine import free_port, tool, until
+from bench.machine import Unfit
+from bench.postgresql import binaries, server
 
 INDEXED = ("client", "consumer", "provider", "dataset", "decision", "grant", "operation", "subject")
 _LEFT_OUT = ["erased", "offset", "length"]
@@ -30,6 +28,9 @@ _INDEXES = (
     "CREATE UNIQUE INDEX by_id ON records (id)",
     *(f'CREATE INDEX by_{name} ON records ("{name}", id)' for name in INDEXED),
 )
+
+_TUNED = ("shared_buffers=2GB", "max_wal_size=8GB", "maintenance_work_mem=512MB")
+"""As one would for this machine."""
 
 Ask = Callable[[str, Sequence[Any]], int]
 """Run a statement and return how many rows came back."""
@@ -91,7 +92,13 @@ def postgresql(folder: Path, log: Path) -> Iterator[tuple[Ask, float, int]]:
     """Yield a way to ask PostgreSQL, the seconds that loading took, and the bytes on disk."""
     import adbc_driver_postgresql.dbapi as adbc
 
-    with _server(folder / "postgresql") as uri, adbc.connect(uri, autocommit=True) as connection:
+    programs = binaries()
+    if programs is None:
+        raise Unfit("PostgreSQL is not installed")
+    with (
+        server(folder / "postgresql", programs, _TUNED) as uri,
+        adbc.connect(uri, autocommit=True) as connection,
+    ):
         began = time.perf_counter()
         with connection.cursor() as cursor:
             for i, table in enumerate(tables_of(log)):
@@ -108,40 +115,6 @@ def postgresql(folder: Path, log: Path) -> Iterator[tuple[Ask, float, int]]:
                 return len(cursor.fetchall())
 
         yield ask, took, size
-
-
-@contextmanager
-def _server(folder: Path) -> Iterator[str]:
-    """Yield the address of a server with a cluster of its own, tuned as one would for this machine."""
-    found = tool("postgres") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/postgres")))
-    binaries, user = Path(found).resolve().parent, "postgres" if os.geteuid() == 0 else None
-    folder.mkdir(parents=True)
-    if user is not None:
-        shutil.chown(folder, user, user)
-        for parent in folder.parents:
-            parent.chmod(parent.stat().st_mode | 0o011) if os.access(parent, os.W_OK) else None
-    port = free_port()
-    data = folder / "data"
-    options = {"cwd": folder, "user": user, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run([binaries / "initdb", "-D", data, "-A", "trust", "-U", "bench"], check=True, **options)  # type: ignore[call-overload]
-    tuned = (
-        "shared_buffers=2GB",
-        "max_wal_size=8GB",
-        "maintenance_work_mem=512MB",
-        "listen_addresses=127.0.0.1",
-    )
-    command: list[str | Path] = [binaries / "postgres", "-D", data, "-p", str(port), "-k", folder]
-    for setting in tuned:
-        command += ["-c", setting]
-    server = subprocess.Popen(command, **options)  # type: ignore[call-overload]
-    try:
-        ready: list[str | Path] = [binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
-        until(lambda: subprocess.run(ready, stdout=subprocess.DEVNULL).returncode == 0, "PostgreSQL", 60)
-        yield f"postgresql://bench@127.0.0.1:{port}/postgres"
-    finally:
-        server.terminate()
-        server.wait(60)
-        shutil.rmtree(folder)
 
 
 def merkle(entries: Sequence[bytes]) -> tuple[float, float]:

@@ -176,8 +176,8 @@ def notes(known: Mapping[str, Any]) -> str:
             f"Ours writes a durable record for every call ({known['durable_write_ms']} ms for a synchronous "
             "write here); HAProxy and nginx with Lua write a log line that nobody waits for; nginx writes "
             "none.",
-            f"Load average before: {before}; after: {after}. Others took {known['stolen_percent']} % of the "
-            "CPUs' time (steal).",
+            f"Load average before: {before}; after: {after}.{_busy(known)} Other guests of the host took "
+            f"{known['stolen_percent']} % of the CPUs' time (steal).",
             f"{versions}.",
         )
     )
@@ -192,6 +192,13 @@ def as_markdown(rows: Mapping[str, Sequence[Row]]) -> str:
         if row.note:
             lines.append(f"| | {row.note} | | | | | | | |")
     return "\n".join(lines)
+
+
+def _busy(known: Mapping[str, Any]) -> str:
+    """Return a warning where others worked on the machine when the measuring began."""
+    if known["load_average_before"][0] < 0.5 * (os.cpu_count() or 1):
+        return ""
+    return " OTHERS WORKED ON THE MACHINE: of these figures only CPU times say something."
 
 
 # --- for programs ---------------------------------------------------------------------------------
