@@ -54,7 +54,7 @@ def source(tmp_path: Path) -> Iterator[TableSource]:
 
 
 async def stream(
-    source: TableSource, query: str = "", consumer: str = "civil_affairs", table: str = "items", **headers: str
+    source: TableSource, query: str = "", consumer: str = "a", table: str = "items", **headers: str
 ) -> Rows:
     granted = cast(Granted, permit({"n": "integer", "a": "string"}))
     granted.consumer, granted.detail["table"] = consumer, table
