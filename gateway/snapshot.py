@@ -22,6 +22,7 @@ from core.db import Database
 from core.work import no_tickets
 from gateway import store
 from gateway.hosts.lease import Lease
+from gateway.lookups import Lookups
 from gateway.model import Permit
 from gateway.objections import DATABASE_UNAVAILABLE, POLICY_STALE, Objection, Refused
 from gateway.policy import PolicyCounter
@@ -48,7 +49,6 @@ class Permits:
         """`console` is the address of the pages that an answer's notice refers to."""
         self._ticket_open = ticket_open
         self._database = database
-        self._console = console
         self._counter = counter
         self._version = -1
         self._known: dict[str, Permit] = {}
@@ -57,6 +57,7 @@ class Permits:
         self._lease = Lease(database, counter.raise_to) if database.is_shared else None
         # Two threads: one permit being read must not keep the poll waiting.
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="permits")
+        self._lookups = Lookups(database, self._readers, console)
 
     def version(self) -> int:
         """Return the present policy version of this host."""
@@ -98,24 +99,13 @@ class Permits:
         permit = self.known(digest)
         while permit is None:
             version = self._counter.read()
-            permit = await self._read(digest)
+            permit = await self._lookups.permit(digest)
             if version == self._counter.read():
                 if permit is not None:
                     self._remember(digest, permit, version)
                 return permit
             permit = None  # the policy changed while the row was read: read it again
         return permit
-
-    async def _read(self, digest: str) -> Permit | None:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, self._lookup, digest)
-        except SQLAlchemyError as wrong:
-            log.error("a permit could not be read: %s", type(wrong).__name__)
-            raise Refused(DATABASE_UNAVAILABLE) from wrong
-
-    def _lookup(self, digest: str) -> Permit | None:
-        with self._database.read() as tx:
-            return store.permit(tx, digest, self._console)
 
     async def ticket_open(self, number: str, department: str) -> bool:
         """Tell whether a ticket is open with a department, as it stands in the database now.

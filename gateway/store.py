@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from ipaddress import ip_network
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -33,9 +32,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from audit.questions.grants import InForce
 from cases.store import cases
 from catalog.corrections import open_disputes
+from catalog.corrections.model import Dispute
 from catalog.store import datasets, distributions
 from core.db import Document, Instant, Page, metadata, page
+from core.networks import Network
 from core.work import Actor
+from gateway.alike import ALIKE
 from gateway.model import (
     Application,
     Authentication,
@@ -190,6 +192,7 @@ _dataset_case = cases.alias("dataset_case")
 
 _PERMIT = (
     select(
+        access_tokens.c.digest,
         access_tokens.c.expires_at,
         access_tokens.c.revoked,
         access_tokens.c.cnf,
@@ -203,16 +206,24 @@ _PERMIT = (
         _grant_case.c.closed_at.is_not(None).label("grant_ended"),
         clients.c.id.label("client_id"),
         clients.c.state.label("client_state"),
-        datasets.c.id.label("dataset_id"),
-        datasets.c.code,
-        datasets.c.document,
-        _dataset_case.c.serves.label("dataset_public"),
+        grants.c.dataset_id,
     )
     .join(grants, grants.c.id == access_tokens.c.grant_id)
     .join(_grant_case, _grant_case.c.id == grants.c.id)
     .join(clients, and_(clients.c.id == grants.c.client_id, clients.c.id == access_tokens.c.client_id))
-    .join(datasets, datasets.c.id == grants.c.dataset_id)
+)
+_OFFERED = (
+    select(
+        datasets.c.id,
+        datasets.c.code,
+        datasets.c.document["attributes"].label("attributes"),
+        _dataset_case.c.serves.label("public"),
+        distributions.c.kind,
+        distributions.c.connection,
+        distributions.c.detail,
+    )
     .join(_dataset_case, _dataset_case.c.id == datasets.c.id)
+    .outerjoin(distributions, distributions.c.dataset_id == datasets.c.id)
 )
 
 
@@ -221,15 +232,37 @@ def permit(tx: Connection, token_digest: str, console: str = "") -> Permit | Non
 
     `console` is the address of the pages that a notice refers to.
     """
-    row = tx.execute(_PERMIT.where(access_tokens.c.digest == token_digest)).one_or_none()
-    if row is None:
-        return None
-    terms = terms_of(row.terms)
-    mounted = tx.execute(
-        select(distributions.c.connection, distributions.c.detail).where(
-            distributions.c.dataset_id == row.dataset_id, distributions.c.kind == terms.kind
-        )
-    ).one_or_none()
+    return permits(tx, [token_digest], console).get(token_digest)
+
+
+def permits(tx: Connection, digests: Sequence[str], console: str = "") -> dict[str, Permit]:
+    """Return what the tokens with these digests stand for, as far as there are such tokens.
+
+    Equal parts of them are the same objects: thousands of systems have the same terms on the same data.
+    """
+    rows = tx.execute(_PERMIT.where(access_tokens.c.digest.in_(digests))).all()
+    wanted = sorted({row.dataset_id for row in rows})
+    offered: dict[str, dict[str | None, Any]] = {id: {} for id in wanted}
+    for offer in tx.execute(_OFFERED.where(datasets.c.id.in_(wanted))) if wanted else ():
+        offered[offer.id][offer.kind] = offer
+    disputed = {id: open_disputes(tx, id) for id in wanted}
+    found = {}
+    for row in rows:
+        terms, networks = ALIKE.terms(row.terms, terms_of)
+        offers, disputes = offered[row.dataset_id], disputed[row.dataset_id]
+        found[row.digest] = _permit(row, terms, networks, offers, disputes, console)
+    return found
+
+
+def _permit(
+    row: Any,
+    terms: Terms,
+    networks: tuple[Network, ...],
+    offered: Mapping[str | None, Any],
+    disputes: Sequence[Dispute],
+    console: str,
+) -> Permit:
+    dataset, mounted = next(iter(offered.values())), offered.get(terms.kind)
     return Permit(
         token_expires=row.expires_at.timestamp(),
         token_revoked=row.revoked,
@@ -244,14 +277,14 @@ def permit(tx: Connection, token_digest: str, console: str = "") -> Permit | Non
         consumer=row.consumer,
         provider=row.provider,
         dataset_id=row.dataset_id,
-        dataset_code=row.code,
-        dataset_public=row.dataset_public,
+        dataset_code=dataset.code,
+        dataset_public=dataset.public,
         terms=terms,
-        networks=tuple(ip_network(n) for n in terms.networks),
+        networks=networks,
         connection=mounted.connection if mounted else None,
-        detail=mounted.detail if mounted else {},
-        attributes=tuple(row.document["attributes"]),
-        notice=notice_of(open_disputes(tx, row.dataset_id), terms, console),
+        detail=ALIKE.document(mounted.detail) if mounted else {},
+        attributes=ALIKE.documents(dataset.attributes),
+        notice=notice_of(disputes, terms, console),
     )
 
 
