@@ -19,11 +19,15 @@ class Breaker:
         self._missed = 0
         self._rests_until = 0.0
 
+    def rests(self, now: float) -> bool:
+        """Tell whether the provider is left alone at present."""
+        return self._missed >= MISSES and now < self._rests_until
+
     def may_try(self, now: float) -> bool:
         """Tell whether a connection may be tried; `now` is of a clock that only grows, in seconds."""
         if self._missed < MISSES:
             return True
-        if now < self._rests_until:
+        if self.rests(now):
             return False
         self._rests_until = now + REST_SECONDS
         return True

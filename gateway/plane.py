@@ -39,7 +39,7 @@ from gateway.http1 import Server, ServerConnection
 from gateway.leaving import TICK_SECONDS, see_off
 from gateway.limits import Limits
 from gateway.messages import Request
-from gateway.metrics import Metrics
+from gateway.metrics import Metrics, Standing
 from gateway.policy import PolicyCounter, policy_file
 from gateway.possession import possession_of
 from gateway.quotas.together import Together
@@ -84,6 +84,7 @@ class Worker:
         self._index = index
         self._counter = PolicyCounter(policy_file(settings.data))
         self._metrics = Metrics()
+        self._lag = lag_of(log_folder(settings))
         database = Database(settings.database_url)
         self._permits = Permits(database, self._counter, platform.control_url, ticket_open)
         self._together = Together(database)
@@ -185,7 +186,7 @@ class Worker:
                 secret=self._journal_secret,
                 segment_bytes=platform.journal_segment_bytes,
                 reserve_bytes=platform.disk_reserve_bytes,
-                lag=lag_of(folder),
+                lag=self._lag,
                 promise=self._promise,
             )
         except JournalFailed as failed:
@@ -223,10 +224,20 @@ class Worker:
         if request.fault is not None:
             self._delivery.plain(reply, of_fault(request.fault))
         elif request.target == b"/metrics" and request.method in ("GET", "HEAD"):
-            page = self._metrics.page(len(self._public.connections), not self.troubles())
+            page = self._metrics.page(self._standing())
             reply.send(200, [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")], page)
         else:
             self._delivery.plain(reply, no.NO_SUCH_PATH)
+
+    def _standing(self) -> Standing:
+        return Standing(
+            len(self._public.connections),
+            not self.troubles(),
+            self._lag(),
+            self._permits.version(),
+            self._permits.age(),
+            self._sources.providers(asyncio.get_running_loop().time()),
+        )
 
     def troubles(self) -> list[str]:
         """Return why calls are not let through at present; empty when they are."""

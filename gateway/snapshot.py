@@ -63,6 +63,10 @@ class Permits:
         """Return the present policy version of this host."""
         return self._counter.read()
 
+    def age(self) -> float:
+        """Return how many seconds ago the database confirmed the policy version; infinite before it has."""
+        return time.monotonic() - self._polled
+
     def known(self, digest: str) -> Permit | None:
         """Return a permit that is remembered and still good; costs no I/O."""
         return self._known.get(digest) if self._is_current() else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -65,6 +65,10 @@ class Sources:
             return Prepared(table.prepare(permit, call, request, here + "rows"), False)
         folder = _mounted(self._files, permit)
         return Prepared(folder.prepare(permit, call, request, here + "files"), False)
+
+    def providers(self, now: float) -> Mapping[str, tuple[bool, int, int]]:
+        """Return how each provider of apis stands (`Provider.figures`); `now` is the loop's clock."""
+        return {name: provider.figures(now) for name, provider in self._apis.items()}
 
     def close(self) -> None:
         """Let go of connections and threads."""

@@ -64,6 +64,13 @@ class Provider:
         """Return the bound on an answer's body."""
         return self._connection.max_bytes
 
+    def figures(self, now: float) -> tuple[bool, int, int]:
+        """Return whether the provider is left alone, and how many connections and calls of it are open.
+
+        `now` is the loop's clock.
+        """
+        return self._breaker.rests(now), self._open, sum(self._calls.values())
+
     async def call(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, caller: str
     ) -> tuple[Head, Wire]:
