@@ -1,6 +1,6 @@
 """Schemathesis asks the running control plane whatever its own description allows, and what it forbids.
 
-    make fuzz       5,000 cases and more; some ten minutes, so it is no part of the suites
+    make fuzz       5,000 cases and more; a quarter of an hour, so it is no part of the suites
 
 Whoever asks, no answer is a fault of ours.
 """
@@ -19,8 +19,8 @@ from tests.tools import missing
 
 pytestmark = pytest.mark.fuzz
 SCHEMATHESIS = Path(__file__).parents[2] / ".venv" / "checks" / "bin" / "schemathesis"
-EXAMPLES = 14
-SECONDS = 45 * EXAMPLES
+EXAMPLES = 5
+SECONDS = 90 * EXAMPLES
 """The most that one person may take."""
 PEOPLE = ("qian.wei", "lin.yue", "zhou.jie", "han.mei")
 """Who asks: what one may not do another may. Manager, operator, consumer and provider, leader."""
@@ -63,4 +63,4 @@ def test_nothing_that_anybody_asks_is_a_fault_of_ours(deployment: Deployment, tm
     print(f"{cases} cases, {len(failures)} failures")
     assert failures == []
     assert "unhandled error" not in deployment.log()
-    assert cases >= 100 * EXAMPLES
+    assert cases >= 5_000
