@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from gateway import objections as no
-from gateway.answers import Answer, Headers, Memory, Stream
+from gateway.answers import Answer, FileSpan, Hashed, Headers, Memory, Stream
 from gateway.flow import Admitted, Flow
 from gateway.metrics import Metrics
 from gateway.objections import Objection, Refused
@@ -87,8 +87,9 @@ class Delivery:
 
     async def _stream(self, reply: Reply, admitted: Admitted, stream: Stream) -> None:
         extra = {**_noticed(admitted), **({"file": stream.file} if stream.file else {})}
+        span = _span(reply, stream)
         head: list[bytes] = []
-        size = 0
+        size = 0 if span is None else span.length
         while size <= SMALL_BYTES and (piece := await stream.pieces.next()) is not None:
             head.append(piece)
             size += len(piece)
@@ -101,10 +102,10 @@ class Delivery:
         written = await self._recorder.write("access.start", {**admitted.fields, **extra, **begun})
         headers = (*stream.headers, *admitted.headers, *_ALWAYS, *written.headers)
         reply.start(stream.status, headers, stream.length)
-        flow = Flow(self._permits, reply, admitted)
+        flow = Flow(self._permits, reply, admitted, stream.pieces)
         self._flows.add(flow)
         try:
-            reason = await flow.pump(stream, first, lambda: self._end(flow, stream, extra, written.id, None))
+            reason = await flow.pump(span, first, lambda: self._end(flow, stream, extra, written.id, None))
             if reason is not None:
                 await self._abort(flow, stream, extra, written.id, reason)
         finally:
@@ -122,7 +123,7 @@ class Delivery:
             "status": stream.status,
             "rows": stream.pieces.rows,
             "bytes": flow.bytes,
-            "response_digest": flow.digest.hexdigest(),
+            "response_digest": await flow.digest(),
             "ms": _elapsed(admitted.began),
         }
         await self._recorder.write("access.end", {**admitted.fields, **extra, **outcome})
@@ -141,6 +142,14 @@ class Delivery:
         """Cut off the streams whose permit has fallen; `now` in seconds since the epoch. Call it often."""
         for flow in tuple(self._flows):
             await flow.recheck(now)
+
+
+def _span(reply: Reply, stream: Stream) -> FileSpan | None:
+    """Return the file that the kernel can send by itself: a large one, hashed before, on a plain socket."""
+    if not isinstance(stream.pieces, Hashed) or not reply.takes_spans:
+        return None
+    span = stream.pieces.span
+    return span if span is not None and span.length > SMALL_BYTES else None
 
 
 def _noticed(admitted: Admitted) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from gateway import objections as no
-from gateway.answers import Headers, Stream
+from gateway.answers import FileSpan, Hashed, Headers, Pieces
 from gateway.calls import lasting
 from gateway.http1 import ClientGone
 from gateway.model import Permit
@@ -18,6 +20,10 @@ from gateway.reply import Reply
 from gateway.snapshot import Permits
 
 STREAM_SECONDS = 3600.0
+SPAN_BYTES = 1024 * 1024
+"""What the kernel is told to send of a file, until its permit is looked at again."""
+LAST_BYTES = 64 * 1024
+"""What of a file waits for the record of its end."""
 
 
 @dataclass(slots=True)
@@ -61,35 +67,80 @@ async def read_again(permits: Permits, admitted: Admitted) -> Objection | None:
 class Flow:
     """One stream on its way to a client."""
 
-    def __init__(self, permits: Permits, reply: Reply, admitted: Admitted) -> None:
+    def __init__(self, permits: Permits, reply: Reply, admitted: Admitted, pieces: Pieces) -> None:
         self._permits = permits
         self._objection: Objection | None = None
+        self._pieces = pieces
+        self._digest = None if isinstance(pieces, Hashed) else hashlib.sha256()
         self.reply = reply
         self.admitted = admitted
         self.bytes = 0
-        self.digest = hashlib.sha256()
 
-    async def pump(self, stream: Stream, held: bytes, end: Callable[[], Awaitable[None]]) -> str | None:
-        """Send the pieces, the last of them after `end()`; return why the stream was cut off, or None."""
+    async def pump(
+        self, span: FileSpan | None, held: bytes, end: Callable[[], Awaitable[None]]
+    ) -> str | None:
+        """Send `span`, or else `held` and the pieces after it, the last of them after `end()`.
+
+        Returns why the stream was cut off, or None.
+        """
         try:
-            while (piece := await stream.pieces.next()) is not None:
-                await self._look(time.time())
-                self._count(held)
-                await self.reply.write(held)
-                held = piece
-            await self._look(time.time())
-            self._count(held)
-            await end()
+            if span is None:
+                await self._send_pieces(held, end)
+            else:
+                await self._send_span(span, end)
         except Refused as refused:
             return refused.objection.code
         except ClientGone:
             return self._objection.code if self._objection else "client_gone"
-        self.reply.finish(held)
+        return None
+
+    async def _send_pieces(self, held: bytes, end: Callable[[], Awaitable[None]]) -> None:
+        while (piece := await self._pieces.next()) is not None:
+            await self._look(time.time())
+            self._count(held)
+            await self.reply.write(held)
+            held = piece
+        await self._look(time.time())
+        self._count(held)
+        await end()
+        self._finish(held)
+
+    async def _send_span(self, span: FileSpan, end: Callable[[], Awaitable[None]]) -> None:
+        """Let the kernel send a file that has not changed since it was hashed."""
+        before_last = max(0, span.length - LAST_BYTES)
+        while self.bytes < before_last:
+            await self._look_at_file()
+            size = min(SPAN_BYTES, before_last - self.bytes)
+            await self.reply.write_span(span.fd, span.offset + self.bytes, size)
+            self.bytes += size
+        await self._look_at_file()
+        last = os.pread(span.fd, span.length - before_last, span.offset + before_last)
+        self.bytes = span.length
+        await end()
+        self._finish(last)
+
+    def _finish(self, last: bytes) -> None:
+        with suppress(ClientGone):  # what was sent is on record; who reads it is not for us to know
+            self.reply.finish(last)
+
+    async def _look_at_file(self) -> None:
+        await self._look(time.time())
+        if isinstance(self._pieces, Hashed):
+            self._pieces.check()
+
+    async def digest(self) -> str | None:
+        """Return the SHA-256 of what was sent, in hex; None where a file cannot be read again to know it."""
+        if self._digest is not None:
+            return self._digest.hexdigest()
+        with suppress(Refused):
+            if isinstance(self._pieces, Hashed):
+                return await self._pieces.digest(self.bytes)
         return None
 
     def _count(self, piece: bytes) -> None:
         self.bytes += len(piece)
-        self.digest.update(piece)
+        if self._digest is not None:
+            self._digest.update(piece)
 
     async def _look(self, now: float) -> None:
         objection = self._objection or await self._judge(now)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import struct
 from collections import deque
@@ -387,6 +388,48 @@ class ServerConnection(asyncio.Protocol):
         while self._blocked_since is not None and not self.lost:
             self._drain_waiter = self._loop.create_future()
             await self._drain_waiter
+        if self.lost:
+            raise ClientGone
+
+    @property
+    def takes_spans(self) -> bool:
+        """Whether the kernel can put a file's bytes on the wire as they are; not under TLS."""
+        return self._transport is not None and self._transport.get_extra_info("ssl_object") is None
+
+    async def write_span(self, fd: int, offset: int, length: int) -> None:
+        """Let the kernel send bytes of a file (sendfile(2)) behind what was written. Raises ClientGone."""
+        if self._transport is None or self._transport.is_closing():
+            raise ClientGone
+        self._transport.set_write_buffer_limits(high=0)
+        await self.drained()
+        own = os.dup(self._transport.get_extra_info("socket").fileno())  # the loop watches only its own twice
+        try:
+            while length:
+                try:
+                    sent = os.sendfile(own, fd, offset, length)
+                except BlockingIOError:
+                    await self._writable(own)
+                    continue
+                except OSError as gone:
+                    raise ClientGone from gone
+                if not sent:
+                    raise ClientGone  # the file ends before it should: half an answer is none
+                offset, length = offset + sent, length - sent
+        finally:
+            os.close(own)
+            if not self._transport.is_closing():
+                self._transport.set_write_buffer_limits()
+
+    async def _writable(self, fd: int) -> None:
+        """Wait until the socket takes more; whoever takes none for too long is cut off. Raises ClientGone."""
+        self._blocked_since = self._loop.time()
+        self._drain_waiter = waiter = self._loop.create_future()
+        self._loop.add_writer(fd, _wake, waiter)
+        try:
+            await waiter
+        finally:
+            self._loop.remove_writer(fd)
+            self._blocked_since = None
         if self.lost:
             raise ClientGone
 

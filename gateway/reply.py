@@ -25,6 +25,13 @@ class Line(Protocol):
     async def drained(self) -> None:
         """Wait until the client has read enough for us to go on. Raises ClientGone."""
 
+    @property
+    def takes_spans(self) -> bool:
+        """Whether the kernel can put a file's bytes on the wire as they are."""
+
+    async def write_span(self, fd: int, offset: int, length: int) -> None:
+        """Let the kernel send bytes of a file. Raises ClientGone."""
+
     def abort(self) -> None:
         """Cut the connection off."""
 
@@ -69,6 +76,15 @@ class Reply:
         if data:
             self._line.write(self._piece(data))
         await self._line.drained()
+
+    @property
+    def takes_spans(self) -> bool:
+        """Whether the kernel can send bytes of a file by itself."""
+        return self._line.takes_spans and not self._bodiless
+
+    async def write_span(self, fd: int, offset: int, length: int) -> None:
+        """Send bytes of a file as a piece of a body whose length was told. Raises ClientGone."""
+        await self._line.write_span(fd, offset, length)
 
     def finish(self, last: bytes = b"") -> None:
         """Send the last piece and the end of the body. Raises ClientGone."""
