@@ -366,6 +366,13 @@ def test_fapi2_takes_no_secrets_and_gives_no_bearer_tokens(strict: World) -> Non
             chosen(settings, draft)
 
 
+def test_basic_is_asked_for_only_where_secrets_are_taken(city: World, strict: World) -> None:
+    wrong = urlencode({**FLOW, "client_id": "nobody", "client_secret": "guessed"})
+    assert ask(city, wrong).headers["WWW-Authenticate"].startswith("Basic ")
+    refused = ask(strict, wrong)
+    assert (refused.status_code, "WWW-Authenticate" in refused.headers) == (401, False)
+
+
 def test_a_deployment_that_turns_strict_shuts_secrets_and_bearer_tokens_out(
     tmp_path: Path, template_database: Path
 ) -> None:
