@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,7 +91,8 @@ def _supervise(
     from core.handed import tell
     from serve import supervise, wait_until_ready
 
-    supervisor = supervise(settings, nurseries, lambda line: err.print(line, markup=False), reread)
+    say = partial(err.print, markup=False, soft_wrap=True)
+    supervisor = supervise(settings, nurseries, say, reread)
     supervisor.start()
     try:
         if not wait_until_ready(supervisor, settings, 60):

@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -15,9 +16,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography import x509
 
 from gateway.policy import PolicyCounter, policy_file
 from tests.gateway.plane_kit import Access, Kit
+from tests.gateway.test_plane_tls import Authority
 from tests.ports import free_port
 from tests.processes import wait_until
 from tests.servers.conftest import Deployment
@@ -225,6 +228,27 @@ def test_an_address_that_is_taken_is_refused_by_name(town: Deployment, reload: C
     (town.config / "platform.yaml").write_text(kept, encoding="utf-8")
     assert f"cannot listen on 127.0.0.1:{port}" in town.log()
     assert gateways(town) == before
+
+
+def test_certificates_are_read_anew(town: Deployment, reload: Callable[..., None], tmp_path: Path) -> None:
+    path, authority = town.config / "platform.yaml", Authority(tmp_path)
+    kept = path.read_text(encoding="utf-8")
+    certificate, key, first = authority.issue("gateway")
+    port = town.settings.platform.gateway_listen[1]
+    files = {"certificate": str(certificate), "key": str(key)}
+    rewrite(town, gateway_tls=files, gateway_url=f"https://127.0.0.1:{port}")
+    reload()
+    assert _serial(port) == first.serial_number
+    authority.issue("gateway")
+    reload()
+    assert _serial(port) != first.serial_number
+    path.write_text(kept, encoding="utf-8")
+    reload()
+
+
+def _serial(port: int) -> int:
+    pem = ssl.get_server_certificate(("127.0.0.1", port), timeout=30)
+    return x509.load_pem_x509_certificate(pem.encode()).serial_number
 
 
 def test_nothing_is_left_of_what_was_replaced(
