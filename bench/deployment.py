@@ -176,6 +176,7 @@ def _connection(kind: str, shape: Shape) -> dict[str, Any]:
             "networks": ["127.0.0.1/32"],
             "max_bytes": 2 * GIB,
             "total_seconds": 300,
+            "calls_at_once": 4096,
         },
         "table": {"database_url": f"sqlite:///{shape.rows}"},
         "postgresql": {"database_url": shape.postgresql},

@@ -76,6 +76,8 @@ class Connection:
     connect_seconds: float = 3.0
     total_seconds: float = 30.0
     max_bytes: int = 64 * 1024 * 1024
+    calls_at_once: int = 256
+    """Calls to an api that one worker has under way; those of one department may be half of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,7 +454,8 @@ def _connection(raw: Mapping[str, Any], folder: Path, data: Path) -> Connection:
     def place(text: str) -> str:
         return text.replace("{data}", str(data)).replace("{config}", str(folder))
 
-    bounds = {k: raw[k] for k in ("connect_seconds", "total_seconds", "max_bytes") if k in raw}
+    names = ("connect_seconds", "total_seconds", "max_bytes", "calls_at_once")
+    bounds = {name: raw[name] for name in names if name in raw}
     return Connection(
         raw["id"],
         raw["kind"],

@@ -26,10 +26,6 @@ from gateway.tls import provider_context
 from gateway.wire import Head, Wire
 
 IDLE_SECONDS = 15.0
-IDLE_MOST = 64
-OPEN_MOST = 256
-CALLS_OF_ONE = OPEN_MOST // 2
-"""Calls of one department that may be under way: however slow they are, others still get through."""
 
 
 class Provider:
@@ -46,6 +42,8 @@ class Provider:
         self._idle: deque[Wire] = deque()
         self._open = 0
         self._calls: dict[str, int] = {}
+        # However slow the calls of one department are, others still get through.
+        self._calls_of_one = max(1, connection.calls_at_once // 2)
         self._asked: dict[Wire, float] = {}  # until when the answer must have come
         self._alarm: asyncio.TimerHandle | None = None
         self._breaker = Breaker()
@@ -80,7 +78,7 @@ class Provider:
         `done`. Raises Refused.
         """
         under_way = self._calls.get(caller, 0)
-        if under_way >= CALLS_OF_ONE:
+        if under_way >= self._calls_of_one:
             raise Refused(no.BUSY)
         self._calls[caller] = under_way + 1
         try:
@@ -141,7 +139,7 @@ class Provider:
         """Take a wire back: it is kept for the next call if the answer was read to its end."""
         self._end(wire.caller)
         self._asked.pop(wire, None)
-        if wire.reusable and len(self._idle) < IDLE_MOST:
+        if wire.reusable:
             wire.release()
             self._idle.append(wire)
         else:
@@ -183,7 +181,7 @@ class Provider:
 
     async def _connect(self) -> Wire:
         loop = asyncio.get_running_loop()
-        if self._open >= OPEN_MOST:
+        if self._open >= self._connection.calls_at_once:
             raise Refused(no.BUSY)
         if not self._breaker.may_try(loop.time()):
             raise Refused(no.PROVIDER_RESTS)

@@ -24,7 +24,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from core.settings import Connection
 from core.text import Text
 from gateway import objections as no
-from gateway import upstream
 from gateway.breaker import MISSES, REST_SECONDS, Breaker
 from gateway.objections import Objection, Refused
 from gateway.upstream import Provider as Client
@@ -300,12 +299,9 @@ def test_49_slow_and_wrong_answers_shut_nobody_out(provider: Provider) -> None:
     assert told[-1] == 200
 
 
-def test_45_one_department_never_has_every_connection_to_a_provider(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(upstream, "CALLS_OF_ONE", 4)
+def test_45_one_department_never_has_every_connection_to_a_provider(provider: Provider) -> None:
     provider.answers["/x"] = silence
-    asked = client(base_url=f"http://127.0.0.1:{provider.port}", total_seconds=0.5)
+    asked = client(base_url=f"http://127.0.0.1:{provider.port}", total_seconds=0.5, calls_at_once=8)
 
     async def one(department: str) -> Any:
         try:
