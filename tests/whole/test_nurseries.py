@@ -35,7 +35,8 @@ found = wait_for_orders()
 if found is not None:
     from core import handed
     given, order = found
-    names = [sock.getsockname()[1] for sock in handed.listeners("door")]
+    doors = handed.listeners("door")
+    names = [door.getsockname()[1] for door in doors]
     handed.tell("READY=1")
     line = open("/proc/self/cmdline").read().strip(chr(0))
     opened = sorted(os.listdir("/proc/self/fd"))
@@ -73,14 +74,14 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def run(script: str, *words: str, code: int = 0, **environment: str) -> Any:
+def run(script: str, *words: str, code: int = 0, environment: dict[str, str] | None = None) -> Any:
     done = subprocess.run(
         [sys.executable, "-c", script, *words],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
     )
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout)
@@ -95,7 +96,7 @@ def test_what_the_data_plane_is_born_from_has_neither_flask_nor_web() -> None:
 
 def test_what_all_others_are_born_from_has_one_thread_whatever_it_imports() -> None:
     alone = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
-    modules, threads = run(IMPORTING, "office", **alone)
+    modules, threads = run(IMPORTING, "office", environment=alone)
     assert {"flask", "duckdb", "pyarrow"} <= set(modules)
     assert threads == 1
     assert set(PRELOADED) == {"gateway", "office"}
