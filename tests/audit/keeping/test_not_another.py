@@ -14,6 +14,8 @@ from audit.bodies import is_erased, read_bodies
 from audit.columns import blocks
 from audit.columns.blocks import Block
 from audit.columns.footers import footer_of
+from audit.columns.index import KEY
+from audit.columns.indexing import Indexing
 from audit.columns.make import make
 from audit.files import Inconsistent, write_file
 from audit.keeping import store
@@ -53,9 +55,14 @@ def swap_rows(path: Path, one: str, other: str) -> None:
     swapped = {one: other, other: one}
     for row in rows:
         row["id"] = swapped.get(row["id"], row["id"])
-    with pq.ParquetWriter(path, table.schema, store_schema=False) as writer:
-        writer.write_table(pa.Table.from_pylist(rows, schema=table.schema))
-        writer.add_key_value_metadata(footer.metadata.metadata)
+    changed, index = pa.Table.from_pylist(rows, schema=table.schema), Indexing(0)
+    index.add(changed)
+    with path.open("wb") as sink:
+        file = pa.PythonFile(sink, "w")
+        with pq.ParquetWriter(file, table.schema, store_schema=False) as writer:
+            writer.write_table(changed)
+            said = {**footer.metadata.metadata, KEY: index.finish(file.tell(), file.write)}
+            writer.add_key_value_metadata(said)
 
 
 def test_columns_that_lie_about_a_place_erase_nobody_else(
