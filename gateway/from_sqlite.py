@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from contextlib import suppress
@@ -23,6 +24,10 @@ STEPS = 10_000
 """Virtual machine instructions between two looks at the clock."""
 
 
+_FLAGS = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_NOMUTEX
+"""Without a lock for each value, which took a fifth of the time: one thread at a time uses a connection."""
+
+
 class SqliteDatabase:
     """One file and its idle connections."""
 
@@ -36,7 +41,7 @@ class SqliteDatabase:
         """Return a connection that nobody else uses; give it back or close it."""
         with suppress(IndexError):
             return self._idle.pop()
-        opened = apsw.Connection(self._path, flags=apsw.SQLITE_OPEN_READONLY)
+        opened = apsw.Connection(self._path, flags=_FLAGS)
         opened.set_busy_timeout(BUSY_MILLISECONDS)
         opened.execute("PRAGMA query_only=ON")
         opened.execute("PRAGMA trusted_schema=OFF")
@@ -66,6 +71,8 @@ class SqliteReading:
         self._connection: apsw.Connection | None = None
         self._cursor: apsw.Cursor | None = None
         self._encoded: Encoded | None = None
+        self._ours = threading.Lock()
+        """Held while the connection is interrupted or given back: it must not be somebody else's by then."""
 
     def count(self, deadline: float) -> int:
         """Count the rows, in the transaction that the rows are read in."""
@@ -96,12 +103,14 @@ class SqliteReading:
 
     def interrupt(self) -> None:
         """Interrupt the statement."""
-        if self._connection is not None:
-            self._connection.interrupt()
+        with self._ours:
+            if self._connection is not None:
+                self._connection.interrupt()
 
     def close(self) -> None:
         """End the statement and its transaction."""
-        connection, self._connection = self._connection, None
+        with self._ours:
+            connection, self._connection = self._connection, None
         if connection is None:
             return
         if self._cursor is not None:
