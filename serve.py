@@ -132,9 +132,17 @@ class Supervisor:
                 if crew is not None:
                     crew.died(child)
             elif process is None and now >= child.again_at:
-                child.start()
+                self._start(child, now)
             elif process is not None and process.pid in ready:
                 child.is_ready = True
+
+    def _start(self, child: Child, now: float) -> None:
+        try:
+            child.start()
+        except Unavailable as taken:  # while it was down somebody else took its address
+            pause = child.pause(now)
+            child.again_at = now + pause
+            self.say(f"{child.name}: {taken.message.en}; trying again in {pause:.1f} s")
 
     def _see_off(self) -> None:
         now = time.monotonic()

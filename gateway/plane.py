@@ -137,10 +137,13 @@ class Worker:
             *[await loop.create_server(self._private, sock=given) for given in private],
         ]
         if not public:
-            self._listening += [
-                await loop.create_server(self._public, host, port, reuse_port=True, backlog=1024, **secured),
-                await loop.create_server(self._private, private_host, private_port + self._index),
-            ]
+            self._listening.append(
+                await loop.create_server(self._public, host, port, reuse_port=True, backlog=1024, **secured)
+            )
+        if not private:
+            self._listening.append(
+                await loop.create_server(self._private, private_host, private_port + self._index)
+            )
         gc.collect()
         gc.freeze()  # what was imported and opened lives as long as the process
         gc.set_threshold(50_000)
