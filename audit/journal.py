@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
+from typing import NamedTuple
 
 from audit import segments
 from audit.beat import LAG_BOUND
@@ -58,8 +59,7 @@ class JournalFailed(Unavailable):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """Where a durable record lies, and the promise that goes with it."""
 
     journal: str

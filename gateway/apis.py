@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway import objections as no
 from gateway.answers import Answer, Headers, Stream
@@ -26,8 +25,7 @@ _PASSED_BACK = ((b"content-type", "Content-Type"), (b"content-language", "Conten
 _ALL_PASSED_BACK = (*_PASSED_BACK, (b"last-modified", "Last-Modified"), (b"etag", "ETag"))
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One call to a provider, ready to be made."""
 
     operation: Mapping[str, Any]

@@ -76,13 +76,12 @@ class Request:
     """The client waits for `100 Continue` before it sends the body."""
     body: bytearray = field(default_factory=bytearray)
     body_fault: Fault | None = None
+    _fields: dict[bytes, list[bytes]] | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first field of this (lower case) name."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return None
+        found = self.all(name)
+        return found[0] if found else None
 
     @property
     def has_body(self) -> bool:
@@ -91,7 +90,11 @@ class Request:
 
     def all(self, name: bytes) -> list[bytes]:
         """Return every field of this (lower case) name, in order."""
-        return [value for key, value in self.headers if key == name]
+        if self._fields is None:
+            self._fields = {}
+            for key, value in self.headers:
+                self._fields.setdefault(key, []).append(value)
+        return self._fields.get(name) or []
 
 
 def read_head(request: Request) -> Fault | None:

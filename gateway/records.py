@@ -18,9 +18,8 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from audit.journal import Journal, JournalFailed
 from audit.record import make_record
@@ -42,8 +41,7 @@ ASKED_AGAIN = 0.005
 """Seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """A durable record, as the answer names it."""
 
     id: str
@@ -67,8 +65,8 @@ class Recorder:
     def objection(self) -> Objection | None:
         """Return the objection to every call while records cannot be written.
 
-        The file system is asked once for all the calls that begin within `ASKED_AGAIN`; whether the segment was
-        removed is asked after each write besides, before anybody is told of it.
+        The file system is asked once for all the calls that begin within `ASKED_AGAIN`. Whether the segment
+        was removed is asked after each write besides, before anybody is told of it.
         """
         now = time.monotonic()
         if now - self._asked_at > ASKED_AGAIN:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from core.settings import Settings
 from gateway import apis
@@ -27,8 +26,7 @@ T = TypeVar("T")
 Ask = Callable[[], Awaitable[Answer | Stream]]
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A call that only has to be made: `ask` goes to the provider and raises Refused when that fails."""
 
     ask: Ask
