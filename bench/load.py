@@ -109,28 +109,28 @@ def read_body(target: Target, accept: str, keep: bool) -> tuple[Run, bytes]:
     before, began = cpu_seconds(target.pid), time.monotonic()
     with socket.create_connection((url.hostname or "", url.port or 80), timeout=120) as line:
         line.sendall(request.encode())
-        parts, count = _read(line, keep)
+        read, count = _read(line, keep)
     seconds, used = time.monotonic() - began, cpu_seconds(target.pid) - before
-    head, _, first = parts[0].partition(b"\r\n\r\n")
+    head, _, body = read.partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200"):
         raise Unfit(f"{target.url} answered {head.splitlines()[:1]}")
-    body = b"".join((first, *parts[1:])) if keep else b""
     if keep and b"chunked" in head.lower():
         body = _unchunked(body)
-    return Run(count - len(head) - 4, seconds, used), body
+    return Run(count - len(head) - 4, seconds, used), body if keep else b""
 
 
-def _read(line: socket.socket, keep: bool) -> tuple[list[bytes], int]:
-    """Return the pieces (without `keep`: the first one) and the number of all bytes."""
+def _read(line: socket.socket, keep: bool) -> tuple[bytes, int]:
+    """Return what came, or without `keep` its beginning with the whole head, and how many bytes came."""
     buffer = bytearray(_CHUNK)
+    view = memoryview(buffer)
     parts: list[bytes] = []
-    count = 0
+    count, whole_head = 0, False
     while got := line.recv_into(buffer):
-        if keep or b"\r\n\r\n" not in b"".join(parts):
-            parts.append(bytes(memoryview(buffer)[:got]))
         count += got
-    whole = b"".join(parts)
-    return [whole], count
+        if keep or not whole_head:
+            parts.append(bytes(view[:got]))
+            whole_head = whole_head or b"\r\n\r\n" in b"".join(parts)
+    return b"".join(parts), count
 
 
 def _unchunked(body: bytes) -> bytes:
