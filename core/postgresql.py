@@ -37,17 +37,10 @@ class Turn(Enum):
 
     ALONE = "alone"
     """Nobody who takes a turn: what a use case reads stays so until it has written."""
-    SHARED = "shared"
-    """Others that share: what each of them reads is changed only by those who are alone."""
     ANY = "any"
     """Anybody: a statement that decides and writes in one, on rows that no use case looks at."""
 
 
-_LOCKS = {
-    Turn.ALONE: "pg_advisory_xact_lock",
-    Turn.SHARED: "pg_advisory_xact_lock_shared",
-    Turn.ANY: None,
-}
 _OPTIONS = frozenset(
     {
         "host",
@@ -200,6 +193,5 @@ def _begin(tx: Connection) -> None:
     if not options.get("shuxiang_write", True):
         tx.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         return
-    lock = _LOCKS[options.get("shuxiang_turn", Turn.ALONE)]
-    if lock is not None:
-        tx.exec_driver_sql(f"SELECT {lock}({WRITERS})")
+    if options.get("shuxiang_turn", Turn.ALONE) is Turn.ALONE:
+        tx.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
