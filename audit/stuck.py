@@ -29,16 +29,20 @@ class Watch:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._since: dict[Spot, datetime] = {}
+        self._told: list[Spot] | None = None
 
     def look(self, drained: Mapping[str, Drained], now: datetime) -> None:
         """Note where reading stopped in this step, and put down what has stayed for too long."""
         spots = [(name, part.place.segment, part.place.offset) for name, part in drained.items() if part.odd]
         self._since = {spot: self._since.get(spot, now) for spot in spots}
-        _tell(self._folder, [spot for spot, since in self._since.items() if now - since >= PATIENCE])
+        stuck = sorted(spot for spot, since in self._since.items() if now - since >= PATIENCE)
+        if stuck != self._told:
+            _tell(self._folder, stuck)
+            self._told = stuck
 
 
 def _tell(folder: Path, spots: Iterable[Spot]) -> None:
-    lines = [f"{segment_path(folder, name, number).name} {offset}" for name, number, offset in sorted(spots)]
+    lines = [f"{segment_path(folder, name, number).name} {offset}" for name, number, offset in spots]
     path, text = _path(folder), "\n".join(lines)
     if not text:
         path.unlink(missing_ok=True)
