@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,6 +33,8 @@ class Footer(NamedTuple):
     version: bytes
     directory: Directory | None
     """Of the index, None without one."""
+    state: tuple[int, int, int]
+    """Time, size and number of the file that says this."""
 
     @property
     def least(self) -> str:
@@ -65,11 +69,11 @@ def footer_of(path: Path) -> Footer | None:
         stat = path.stat()
     except OSError:
         return None
-    return _read(path, stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    return _read(path, _state(stat))
 
 
 @lru_cache(maxsize=4096)
-def _read(path: Path, _time: int, size: int, _number: int) -> Footer | None:
+def _read(path: Path, state: tuple[int, int, int]) -> Footer | None:
     try:
         metadata = pq.read_metadata(path)
         keys = metadata.metadata or {}
@@ -77,10 +81,11 @@ def _read(path: Path, _time: int, size: int, _number: int) -> Footer | None:
         if metadata.schema.names != {**EARLIER, VERSION: SCHEMA.names}.get(version):
             return None
         directory = None if index is None else Directory.parse(index)
-        if directory is not None and not directory.is_of(metadata.num_rows, size):
+        if directory is not None and not directory.is_of(metadata.num_rows, state[1]):
             return None
         groups = _groups(metadata) if directory is None else directory.groups
-        return Footer(metadata.num_rows, groups, int(keys[NEXT_KEY]), metadata, version, directory)
+        offset = int(keys[NEXT_KEY])
+        return Footer(metadata.num_rows, groups, offset, metadata, version, directory, state)
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
         return None
 
@@ -117,16 +122,29 @@ def find_ids(folder: Path, block: Block, ids: Collection[str]) -> list[Place]:
     if footer is None:
         raise FileNotFoundError(path)
     if footer.directory is not None:
-        with Index(path, footer.directory) as index:
-            return index.find(ids)
+        with opened(path, footer) as file:
+            return Index(file, footer.directory).find(ids)
     return list(_find_in_rows(path, footer, ids))
+
+
+@contextmanager
+def opened(path: Path, footer: Footer) -> Iterator[BinaryIO]:
+    """Open the file that a footer was read from. Raises FileNotFoundError when another has its place."""
+    with path.open("rb", buffering=0) as file:
+        if _state(os.fstat(file.fileno())) != footer.state:
+            raise FileNotFoundError(path)
+        yield cast(BinaryIO, file)
+
+
+def _state(stat: os.stat_result) -> tuple[int, int, int]:
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 def _find_in_rows(path: Path, footer: Footer, ids: Collection[str]) -> Iterator[Place]:
     """Yield the rows with these ids, page by page, until each is found."""
     groups = [i for i, g in enumerate(footer.groups) if any(map(g.may_hold, ids))]
     wanted, left = pa.array(ids, pa.string()), len(ids)
-    with pq.ParquetFile(path, metadata=footer.metadata, memory_map=True) as file:
+    with opened(path, footer) as raw, pq.ParquetFile(raw, metadata=footer.metadata) as file:
         for batch in file.iter_batches(_PAGE, groups, Place._fields, use_threads=False) if groups else ():
             found = batch.filter(pc.is_in(batch.column("id"), wanted)).to_pylist()
             yield from (Place(**row) for row in found)

@@ -17,9 +17,7 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -123,20 +121,11 @@ class Directory:
 
 
 class Index:
-    """The index of one block, to be read in a `with` statement."""
+    """The index of one block, in the open file that the directory is of."""
 
-    def __init__(self, path: Path, directory: Directory) -> None:
-        """Raises FileNotFoundError when the block is gone."""
-        self._file = path.open("rb", buffering=0)
+    def __init__(self, file: BinaryIO, directory: Directory) -> None:
+        self._file = file
         self._directory = directory
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
 
     # --- values -----------------------------------------------------------------------------------
 

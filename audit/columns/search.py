@@ -22,7 +22,7 @@ from audit.bodies import read_body
 from audit.columns.asked import Asked, bound_of
 from audit.columns.blocks import Block
 from audit.columns.engine import Lost
-from audit.columns.footers import Footer, footer_of
+from audit.columns.footers import Footer, footer_of, opened
 from audit.columns.index import CODED, Group, Index, Place
 from audit.columns.schema import completed
 from audit.columns.tail import Snapshot
@@ -62,8 +62,8 @@ class Search:
         if footer.directory is None or len(bounds) < 2 or not set(wanted.columns) <= set(CODED):
             _look_into_rows(path, footer, wanted, found)
             return
-        with Index(path, footer.directory) as index, _understood(block):
-            asked = Asked(index, footer.directory, wanted)
+        with opened(path, footer) as file, _understood(block):
+            asked = Asked(Index(file, footer.directory), footer.directory, wanted)
             if asked.is_possible:
                 holds = partial(_holds, self._snapshot.folder, wanted) if asked.is_doubtful else None
                 for n in _in_turn(footer.groups, wanted, found):
@@ -131,7 +131,7 @@ def _holds(folder: Path, wanted: Wanted, place: Place) -> bool:
 
 def _look_into_rows(path: Path, footer: Footer, wanted: Wanted, found: _Newest) -> None:
     """Take in what is wanted of a block without an index."""
-    with pq.ParquetFile(path, metadata=footer.metadata) as file:
+    with opened(path, footer) as raw, pq.ParquetFile(raw, metadata=footer.metadata) as file:
         for n in _in_turn(footer.groups, wanted, found):
             if not wanted.columns or pc.any(fits(_read(file, n, wanted.columns), wanted)).as_py():
                 found.take(rows_wanted(_read(file, n, [*wanted.columns, *Place._fields]), wanted))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from audit.columns import blocks, make, maker
 from audit.columns.blocks import Block
 from audit.columns.coverage import coverage_now
 from audit.columns.engine import engine_at
-from audit.columns.footers import VERSION_KEY, footer_of
+from audit.columns.footers import VERSION_KEY, footer_of, opened
 from audit.columns.index import KEY, Index, checksum
 from audit.columns.indexing import checksums
 from audit.columns.make import digest
@@ -47,10 +48,13 @@ def path_of(log: Log, block: Block = WHOLE) -> Path:
     return block.path(log.folder)
 
 
-def index_of(log: Log) -> Index:
-    directory = footer_of(path_of(log)).directory  # type: ignore[union-attr]
-    assert directory is not None
-    return Index(path_of(log), directory)
+@contextmanager
+def index_of(log: Log) -> Iterator[Index]:
+    footer = footer_of(path_of(log))
+    assert footer is not None
+    assert footer.directory is not None
+    with opened(path_of(log), footer) as file:
+        yield Index(file, footer.directory)
 
 
 def seal_digest(log: Log, block: Block = WHOLE) -> None:
@@ -83,6 +87,23 @@ def test_a_column_with_few_values_tells_a_value_that_is_nowhere_without_a_look_a
 def test_texts_are_summed_up_side_by_side_as_one_by_one(texts: list[str | None], begin: int) -> None:
     column = pa.chunked_array([pa.array(texts, pa.string()), pa.array(["x", None], pa.string())])[begin:]
     assert checksums(column).tolist() == [0 if t is None else checksum(t) for t in column.to_pylist()]
+
+
+@pytest.mark.parametrize("version", [None, b"2"])
+def test_a_block_that_is_replaced_between_its_footer_and_its_rows_is_never_read_by_the_old_footer(
+    log: Log, monkeypatch: pytest.MonkeyPatch, version: bytes | None
+) -> None:
+    if version is not None:
+        as_made_by(log, version)
+    before, path = found(log, client="client-1"), path_of(log)
+    known = footer_of(path)
+    make.make(log.folder, WHOLE, 64, lambda made: None)  # as after an erasure
+    assert known is not None
+    with pytest.raises(FileNotFoundError), opened(path, known):
+        pass
+    stale = iter([known, known])
+    monkeypatch.setattr("audit.columns.search.footer_of", lambda path: next(stale, None) or footer_of(path))
+    assert found(log, client="client-1") == before
 
 
 def test_a_block_stays_a_file_of_parquet_that_others_read(log: Log) -> None:
