@@ -13,12 +13,11 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv6Address, ip_network
 
 from accounts import store
 from accounts.model import Account, Tries
 from core.errors import TooMany
-from core.networks import address_of
+from core.networks import address_of, customer_of
 from core.settings import Settings
 from core.work import Work
 
@@ -89,10 +88,7 @@ def forget_tries(work: Work) -> int:
 
 def _of_address(client: Client) -> str | None:
     address = address_of(client.address)
-    if address is None:
-        return None
-    bits = 64 if isinstance(address, IPv6Address) else 32
-    return f"from:{ip_network((address, bits), strict=False)}"
+    return None if address is None else f"from:{customer_of(address)}"
 
 
 def _signature(settings: Settings, login: str, nonce: str) -> str:

@@ -14,7 +14,7 @@ from importlib import import_module
 from core.nursery import wait_for_orders
 
 PRELOADED = {
-    "gateway": ("gateway.plane", "hotline.store", "commands.processes"),
+    "gateway": ("gateway.plane", "hotline.numbers", "commands.processes"),
     "office": (
         *("app", "wsgi", "control", "audit.sealer", "cases.books", "setup_deployment", "notices.sender"),
         *("supervision.process", "hotline.statistics.publishing", "catalog.quality.standing"),

@@ -43,7 +43,7 @@ def run_control(place: Place) -> None:
 def run_gateway(place: Place, index: int) -> None:
     """One worker of the data plane."""
     from gateway.plane import run_worker
-    from hotline.store import is_open_number
+    from hotline.numbers import is_open_number
 
     run_worker(place.settings(), index, is_open_number)
 

@@ -43,6 +43,11 @@ def address_of(text: str) -> Address | None:
     return address.ipv4_mapped or address
 
 
+def customer_of(address: Address) -> Network:
+    """Return what counts as one party: an IPv4 address; of IPv6 the network of a line (RFC 6177), of 2**64."""
+    return ip_network((address, 64 if isinstance(address, IPv6Address) else 32), strict=False)
+
+
 def allowed(address: Address, networks: Sequence[Network]) -> bool:
     """Tell whether a connection with these networks may go to `address`."""
     special = [s for s in _SPECIAL if address in s]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from audit.log import record
 from cases.present import state_now
@@ -12,6 +11,7 @@ from cases.procedure import find_case
 from cases.sealed import open_fields
 from cases.timing import book_of
 from core.errors import Conflict, NotFound, TooMany, invalid
+from core.networks import address_of, customer_of
 from core.text import Text, text_of
 from core.work import SYSTEM, Actor, Work
 from hotline import store
@@ -122,12 +122,8 @@ def _bounds(work: Work, number: str, asker: str) -> tuple[tuple[str, int], tuple
 
 
 def _source(asker: str) -> str:
-    """Return an address as one party has it: of IPv6 the network of a line (RFC 6177), of 2**64."""
-    try:
-        address = ip_address(asker)
-    except ValueError:
-        return asker
-    return str(IPv6Network((address, 64), strict=False)) if isinstance(address, IPv6Address) else asker
+    address = address_of(asker)
+    return asker if address is None else str(customer_of(address))
 
 
 def _progress(work: Work, held: Held) -> Progress:

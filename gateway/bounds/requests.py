@@ -12,11 +12,10 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_network
 from math import ceil
 
 from audit.log import record
-from core.networks import address_of
+from core.networks import address_of, customer_of
 from core.work import Work
 from gateway.bounds import store
 from gateway.strict import Refused
@@ -35,11 +34,9 @@ _SOURCE, _SYSTEM = "from:", "by:"
 
 
 def source_of(address: str) -> str:
-    """Return the network that an address counts for: of IPv6 the 64 bits that one customer has."""
+    """Return the network that an address counts for."""
     found = address_of(address)
-    if found is None:
-        return "unknown"
-    return str(ip_network((found, 64 if isinstance(found, IPv6Address) else 32), strict=False))
+    return "unknown" if found is None else str(customer_of(found))
 
 
 # --- refusals -----------------------------------------------------------------------------------------
