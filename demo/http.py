@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 TIMEOUT_SECONDS = 30
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""What the demo calls runs on this machine, whatever proxy the environment names for others."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Party:
             headers["Content-Type"] = "application/json"
         request = urllib.request.Request(self.origin + path, data, headers, method=method)  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+            with _DIRECT.open(request, timeout=TIMEOUT_SECONDS) as response:
                 answer = Answer(response.status, dict(response.headers), response.read())
         except urllib.error.HTTPError as refused:
             with refused:
