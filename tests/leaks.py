@@ -223,7 +223,7 @@ def watched(app: Any) -> Any:
             begun.append((line, any("text/html" in value for _, value in headers)))
             return start_response(line, headers, *rest)
 
-        answer = app(environ, start)
+        answer: Iterable[bytes] = app(environ, start)
         if begun and begun[0][0] >= "4":
             line, is_page = begun[0]
             body = b"".join(answer)

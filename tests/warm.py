@@ -37,7 +37,8 @@ def warm_up() -> None:
     """Let this process and those that it starts keep what they make; called before any story."""
     keep_bytecode()
     Flask.url_rule_class = Rule
-    passwords._hasher = Noting(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+    noting: Any = Noting(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+    passwords._hasher = noting
     gc.set_threshold(50_000, 20, 20)  # what a story makes is gone by itself; the rest stays anyway
 
 

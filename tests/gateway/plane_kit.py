@@ -48,7 +48,7 @@ ROOT = Path(__file__).parents[2]
 WORKER = """
 import pathlib, pickle, sys
 from gateway.plane import run_worker
-from hotline.store import is_open_number
+from hotline.numbers import is_open_number
 run_worker(pickle.loads(pathlib.Path(sys.argv[1]).read_bytes()), int(sys.argv[2]), is_open_number)
 """
 TABLE, API, FILE = "307001/000001", "307001/000002", "307001/000003"
@@ -227,11 +227,12 @@ class Kit:
             "kind": kind,
             "connection": {"table": "rows", "file": "files"}.get(kind, "api"),
         }
-        detail |= {
+        terms: dict[str, dict[str, Any]] = {
             "table": {"table": "items", "order": ["code"]},
             "api": {"operations": OPERATIONS},
             "file": {"files": ["*.csv", "*.bin", "数据*.txt"]},
-        }[kind]
+        }
+        detail |= terms[kind]
         with self.database.begin() as tx:
             case = self._case(tx, "dataset", "published")
             tx.execute(
