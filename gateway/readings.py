@@ -10,7 +10,7 @@ from gateway.statements import Wanted
 
 PIECE_BYTES = 128 * 1024
 """About what is handed to the loop at a time."""
-FIRST_ROWS, MOST_ROWS = 250, 500
+FIRST_ROWS, MOST_ROWS = 250, 1000
 """Rows fetched at a time: at first, and at most; wide rows are fetched fewer at a time."""
 
 
@@ -76,6 +76,6 @@ class Encoded:
         return Piece(b"".join(parts), count, False)
 
     def _suit(self, size: int) -> None:
-        """Fetch fewer rows at a time when they are wide, and more when they are narrow."""
-        wanted = self._rows * PIECE_BYTES // max(1, size)
+        """Fetch as many rows at a time as make a little more than a piece, so that it need not be joined."""
+        wanted = self._rows * PIECE_BYTES * 9 // (8 * max(1, size))
         self._rows = max(1, min(MOST_ROWS, 2 * self._rows, wanted))
