@@ -11,7 +11,8 @@ import os
 import sys
 from importlib import import_module
 
-from core.nursery import wait_for_orders
+from core.nursery import Ending, Order, wait_for_orders
+from core.settings import Settings
 
 PRELOADED = {
     "gateway": ("gateway.plane", "hotline.numbers", "commands.processes"),
@@ -26,17 +27,20 @@ PRELOADED = {
 
 def main(sort: str) -> None:
     """Import, then become each process that is ordered; return in the nursery when nobody orders any more."""
+    ending = Ending()
     for module in PRELOADED[sort]:
         import_module(module)
     found = wait_for_orders()
-    if found is not None:
-        from commands.place import Place
-        from commands.processes import run
+    ending.of(lambda: None if found is None else _work(*found))
 
-        settings, order = found
-        os.umask(0o077)
-        place = Place(settings.folder, settings.data, settings)
-        run.main(list(order.words), prog_name="shuxiang run", obj=place)
+
+def _work(settings: Settings, order: Order) -> None:
+    from commands.place import Place
+    from commands.processes import run
+
+    os.umask(0o077)
+    place = Place(settings.folder, settings.data, settings)
+    run.main(list(order.words), prog_name="shuxiang run", obj=place)
 
 
 if __name__ == "__main__":

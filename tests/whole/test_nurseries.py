@@ -149,3 +149,26 @@ def test_readiness_is_heard_with_the_process_that_the_kernel_vouches_for() -> No
     assert hearing.ready() == {os.getpid()}
     hearing.close()
     handed.tell("READY=1", {"NOTIFY_SOCKET": hearing.address})  # nobody listens any more
+
+
+@pytest.mark.parametrize(("work", "status"), [("sys.exit(3)", 3), ("1 / 0", 1), ("None", 0), ("sys.exit()", 0)])
+def test_a_process_ends_with_its_own_status_once_its_threads_and_handlers_have_ended(
+    work: str, status: int
+) -> None:
+    script = (
+        "import sys\nfrom core.nursery import Ending\nending = Ending()\nimport atexit, threading\n"
+        "atexit.register(print, 'handler')\n"
+        "threading.Timer(0.2, print, ('thread',)).start()\n"
+        f"ending.of(lambda: {work})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (done.returncode, done.stdout) == (status, "thread\nhandler\n")
+    assert ("ZeroDivisionError" in done.stderr) == (status == 1)
