@@ -44,7 +44,7 @@ def address_of(text: str) -> Address | None:
 
 
 def customer_of(address: Address) -> Network:
-    """Return what counts as one party: an IPv4 address; of IPv6 the network of a line (RFC 6177), of 2**64."""
+    """Return what counts as one party: an IPv4 address, of IPv6 the network of a line (RFC 6177)."""
     return ip_network((address, 64 if isinstance(address, IPv6Address) else 32), strict=False)
 
 
