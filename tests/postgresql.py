@@ -151,5 +151,5 @@ def contents(url: URL) -> bytes:
 
 
 def _rows(cursor: psycopg.Cursor[Any], query: str) -> bytes:
-    with cursor.copy(query) as rows:  # type: ignore[arg-type] # a name of our own
+    with cursor.copy(query) as rows:
         return b"".join(bytes(row) for row in rows)
