@@ -287,4 +287,3 @@ def _as_csv(field: ColumnElement[Any], kind: str, oid: int) -> ColumnElement[Any
 
 
 _ARRAYS = frozenset(found.array_oid for found in psycopg.postgres.types if found.array_oid)
-

@@ -133,5 +133,3 @@ def as_column(value: Any, kind: str) -> Any:
         case "object":
             return found if isinstance(found, str) else json.dumps(found)
     return found
-
-
