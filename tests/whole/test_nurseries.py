@@ -151,7 +151,9 @@ def test_readiness_is_heard_with_the_process_that_the_kernel_vouches_for() -> No
     handed.tell("READY=1", {"NOTIFY_SOCKET": hearing.address})  # nobody listens any more
 
 
-@pytest.mark.parametrize(("work", "status"), [("sys.exit(3)", 3), ("1 / 0", 1), ("None", 0), ("sys.exit()", 0)])
+@pytest.mark.parametrize(
+    ("work", "status"), [("sys.exit(3)", 3), ("1 / 0", 1), ("None", 0), ("sys.exit()", 0)]
+)
 def test_a_process_ends_with_its_own_status_once_its_threads_and_handlers_have_ended(
     work: str, status: int
 ) -> None:
@@ -163,8 +165,7 @@ def test_a_process_ends_with_its_own_status_once_its_threads_and_handlers_have_e
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         timeout=60,
         check=False,
