@@ -9,7 +9,9 @@ import pytest
 
 from accounts.keys import make_keys
 from core.db import Database
+from core.envelope import check_sealing
 from core.errors import ConfigError
+from crew import children
 from setup_deployment import initialise
 from tests import postgresql
 from tests.cast import alice, carol
@@ -80,3 +82,5 @@ def test_a_gateway_host_takes_the_shared_keys_as_they_are_and_makes_its_logs_own
     assert {"receipt.key", "token.key", "pseudonym.key"} <= made
     assert not made & {"session.key", "phone-index.key", "personal-1.key"}
     assert (host.data / "log.sqlite").exists()
+    check_sealing(host)
+    assert [child.name for child in children(host)] == ["gateway-0", "gateway-1", "sealer"]
