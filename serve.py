@@ -52,6 +52,8 @@ GRACE_SECONDS = 15.0
 """How long a process may take to finish what it has begun, besides the answers of the data plane."""
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Asks our own address, whatever proxy the environment names for addresses of others."""
+TAKEN_SECONDS = 25.0
+"""How long an address may be taken at the start."""
 READY_SECONDS = 120.0
 """How long new processes may take to get ready."""
 
@@ -280,10 +282,22 @@ def _sweep_up(process: Process) -> None:
 def supervise(
     settings: Settings, nurseries: Nurseries, say: Callable[[str], None], reread: Callable[[], Settings]
 ) -> Supervisor:
-    """Return the supervisor of a deployment, with everything opened. Raises Unavailable."""
+    """Return the supervisor of a deployment, with everything opened.
+
+    Processes of one that was killed may still be on their way out. Raises Unavailable where an address stays
+    taken.
+    """
     adopt()
-    hearing = Hearing()
-    crew = Crew(settings, nurseries, Listening(), hearing)
+    hearing, listening = Hearing(), Listening()
+    deadline = time.monotonic() + TAKEN_SECONDS
+    while True:
+        try:
+            crew = Crew(settings, nurseries, listening, hearing)
+            break
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
     return Supervisor(crew.processes, say, crew, reread, hearing)
 
 
