@@ -65,7 +65,7 @@ class Permits:
 
     def age(self) -> float:
         """Return how many seconds ago the database confirmed the policy version; infinite before it has."""
-        return time.monotonic() - self._polled
+        return time.monotonic() - self._polled if self._lease is None else self._lease.age()
 
     def known(self, digest: str) -> Permit | None:
         """Return a permit that is remembered and still good; costs no I/O."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -36,7 +37,8 @@ _numbers = itertools.count()
 class Server:
     """A server that was started by us."""
 
-    def __init__(self, folder: Path, options: tuple[str, ...] = (*_SPEED, *_SIZE)) -> None:
+    def __init__(self, folder: Path, options: tuple[str, ...] = (), rules: str = "") -> None:
+        """`options` come after ours and win; `rules` are lines for pg_hba.conf."""
         binaries = Path(need("postgres")).resolve().parent
         self.folder, self.port = folder, free_port()
         self._user = "postgres" if os.geteuid() == 0 else None
@@ -52,7 +54,9 @@ class Server:
             "-p",
             str(self.port),
         ]
-        self.command = command + [word for option in options for word in ("-c", option)]
+        self.command = command + [word for option in (*_SPEED, *_SIZE, *options) for word in ("-c", option)]
+        if rules:
+            (folder / "data" / "pg_hba.conf").write_text(rules)
         self.start()
 
     def start(self) -> None:
@@ -70,10 +74,10 @@ class Server:
             "postgresql+psycopg", "tests", host="127.0.0.1", port=self.port, database="postgres"
         )
 
-    def stop(self, *, at_once: bool = True) -> None:
-        """End the server and its clients' connections."""
+    def stop(self) -> None:
+        """End the server and its clients' connections; what was committed is written down."""
         if self.process.poll() is None:
-            self.process.send_signal(3 if at_once else 15)
+            self.process.send_signal(signal.SIGINT)
             self.process.wait(60)
 
     def _answers(self) -> bool:
@@ -89,10 +93,10 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
+def server(options: tuple[str, ...] = (), rules: str = "") -> Iterator[Server]:
     """A server in a folder of its own, which is removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-    started = Server(folder)
+    started = Server(folder, options, rules)
     try:
         yield started
     finally:

@@ -71,6 +71,10 @@ class Lease:
         """Tell whether calls may be let through."""
         return self._clock() < self._until
 
+    def age(self) -> float:
+        """Return the seconds since the present policy was last confirmed; infinite before the first time."""
+        return self._clock() - self._until + SERVE_SECONDS
+
     def renew(self) -> None:
         """Confirm the present policy. Raises SQLAlchemyError where the database does not answer."""
         with self._renewing:
