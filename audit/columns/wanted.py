@@ -17,6 +17,8 @@ LAST = "~"
 """Greater than any id."""
 _FIELDS = {"kind": "k"}
 """Columns that have another name in a body."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What rows must be: `equal` in these columns, of `value` in one of the columns `any_of`.

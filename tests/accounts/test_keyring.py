@@ -174,12 +174,12 @@ def test_the_secret_of_an_app_opens_under_the_new_key_alone(noted: World) -> Non
 
 
 def test_sm3_gives_the_vectors_of_gb_t_32905() -> None:
-    for text, expected in (
+    for spelled, expected in (
         (b"abc", "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"),
         (b"abcd" * 16, "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732"),
     ):
         digest = Hash(SM3())
-        digest.update(text)
+        digest.update(spelled)
         assert digest.finalize().hex() == expected
 
 

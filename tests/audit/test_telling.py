@@ -31,7 +31,9 @@ def test_an_alarm_is_told_to_the_auditors_once_a_day(world: World) -> None:
 
 def test_the_terminal_ends_with_one_while_an_alarm_stands_and_names_every_fact(world: World) -> None:
     place = ["--config", str(CONFIG), "--data", str(world.settings.data), "audit", "status"]
-    shown, facts = (CliRunner(env=world.environment).invoke(cli.main, [*place, *more]) for more in ((), ("--json",)))
+    shown, facts = (
+        CliRunner(env=world.environment).invoke(cli.main, [*place, *more]) for more in ((), ("--json",))
+    )
     assert (shown.exit_code, facts.exit_code) == (1, 1)
     assert "警告 alarm" in shown.stdout
     assert STATUS.keys() == json.loads(facts.stdout).keys() - {"witnesses", "alarms"}

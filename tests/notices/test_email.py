@@ -64,7 +64,8 @@ def test_one_message_for_each_address_and_no_second_one(world: World, inbox: Inb
 
 def test_no_text_of_a_notice_becomes_a_header(world: World, inbox: Inbox) -> None:
     by_email(world, inbox.port)
-    evil = "事项\r\nBcc: everybody@example.org\r\n\r\n<html>\u2028X-Evil: 1" + ("" if postgresql.is_wanted() else "\x00")
+    nul = "" if postgresql.is_wanted() else "\x00"
+    evil = f"事项\r\nBcc: everybody@example.org\r\n\r\n<html>\u2028X-Evil: 1{nul}"
     post(world, "one", subject=Text(evil, evil), body=Text(".\r\n.\r\nMAIL FROM:<x@example.org>", "."))
     send(world)
     [letter] = inbox.letters()
