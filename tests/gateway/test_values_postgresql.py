@@ -257,6 +257,21 @@ def test_counting_and_reading_see_the_same_rows(
         provider.execute("INSERT INTO items (n) VALUES (2)")
 
 
+def test_a_text_that_is_no_utf_8_fails_in_every_format(
+    running: Server, provider: psycopg.Connection[Any]
+) -> None:
+    provider.execute("CREATE DATABASE bytes TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+    url = running.url.set(database="bytes")
+    with connect(url) as held:
+        held.execute("CREATE TABLE items (n int, a text)")
+        held.execute("INSERT INTO items SELECT 1, convert_from('\\x41ff'::bytea, 'SQL_ASCII')")
+    database = PostgresqlDatabase(url, Connection("rows", "table", Text("", ""), "police"))
+    for media in (NDJSON, CSV, ARROW):
+        with pytest.raises(psycopg.errors.CharacterNotInRepertoire):
+            read(database, permit({"n": "integer", "a": "string"}), media)
+    database.close()
+
+
 def test_nothing_is_ever_written(database: PostgresqlDatabase) -> None:
     held = database.taken()
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
