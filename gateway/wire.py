@@ -74,7 +74,7 @@ class Wire(asyncio.Protocol):
         self._received = 0
         self._buffered = 0
         self._complete = False
-        self._until_close = False
+        self._until_close = self._counted = False
         self._keeps = False
         self._fault: Objection | None = None
         self._touched = False
@@ -181,17 +181,21 @@ class Wire(asyncio.Protocol):
             self.close()  # bytes that nobody asked for
             return
         self._touched = True
-        if len(data) <= TRAILER_BYTES:
+        if len(data) <= TRAILER_BYTES or self._counted:
             self._feed(data)
-            return
+        else:
+            self._feed_in_parts(data)
+        if self._buffered > BUFFER_BYTES and not self._paused and self.open:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _feed_in_parts(self, data: bytes) -> None:
+        """Feed the parser no more at a time than may come without being body."""
         for at in range(0, len(data), TRAILER_BYTES):
             if self._complete:
                 self.close()  # more than was asked for: not to be used again
             elif self._fault is None:
                 self._feed(data[at : at + TRAILER_BYTES])
-        if self._buffered > BUFFER_BYTES and not self._paused and self.open:
-            self._paused = True
-            self._transport.pause_reading()
 
     def _feed(self, data: bytes) -> None:
         self._moved = False
@@ -261,11 +265,11 @@ class Wire(asyncio.Protocol):
             if name == b"content-encoding" and value.lower() != b"identity":
                 return no.ANSWER_CODED
             if name == b"content-length":
-                framed = True
+                framed = self._counted = True
                 if int(value) > self._most:
                     return no.ANSWER_TOO_LARGE
             elif name == b"transfer-encoding":
-                framed = True
+                framed, self._counted = True, False
                 if value.lower() != b"chunked":
                     return no.ANSWER_BROKEN
         self._until_close = not framed
