@@ -15,10 +15,12 @@ FOLDER = Path(__file__).parent / "migrations"
 
 
 def migrate(database: Database) -> None:
-    """Bring the database to the newest schema; safe to run again."""
+    """Bring the database to the newest schema; safe to run again, and by two at once: one waits."""
     import alembic.command
 
     with database.engine.connect() as tx:
+        if database.is_shared:  # a large table may take longer than any other statement is given
+            tx.exec_driver_sql("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
         config = _config()
         config.attributes["connection"] = tx
         alembic.command.upgrade(config, "head")
