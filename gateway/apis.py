@@ -57,7 +57,7 @@ async def prepare(
 
 def _bound(permit: Permit, call: Call) -> tuple[Mapping[str, Any], str]:
     """Return the operation and the provider's path for it; what holds no query is kept with the permit."""
-    kept: tuple[Mapping[str, Any], str] | None = permit.views.get(call.name) if not call.query else None
+    kept = None if call.query else permit.paths.get(call.name)
     if kept is not None:
         return kept
     operation = find_operation(permit, call.name)
@@ -65,7 +65,7 @@ def _bound(permit: Permit, call: Call) -> tuple[Mapping[str, Any], str]:
         raise Refused(no.OPERATION_NOT_GRANTED)
     bound = operation, bind_operation(permit, operation, call.query)
     if not call.query:
-        permit.views[call.name] = bound
+        permit.paths[call.name] = bound
     return bound
 
 

@@ -36,7 +36,7 @@ from gateway.subjects import subject_field
 from gateway.tickets import HEADER, named_ticket
 from gateway.tls import shown_certificate
 from gateway.tokens import token_digest, well_formed
-from gateway.views import view_of
+from gateway.views import Views
 
 log = logging.getLogger("shuxiang.plane")
 
@@ -53,6 +53,7 @@ class Desk:
     """Of the digests of whose record a call asks for."""
     possession: Possession
     permits: Permits
+    views: Views
     together: Together
     recorder: Recorder
     delivery: Delivery
@@ -105,12 +106,10 @@ class Exchange:
         known = desk.permits.recall(shown)
         presented, digest, permit = known if known is not None else await self._look_up(shown)
         self._scheme = presented.scheme
-        view = view_of(permit, request, version, desk.request_key, desk.settings.platform.trusted_proxies)
+        view = desk.views.find(permit, digest, request, version)
         self._fields |= view.fields
         self._known = True
-        proof = desk.possession.check(
-            permit, presented, request, time.time(), shown_certificate(self._line)
-        )
+        proof = desk.possession.check(permit, presented, request, time.time(), shown_certificate(self._line))
         nonce = None if proof is None else await self._spend(proof)
         call, source = view.call, view.source
         if call is None:

@@ -256,5 +256,7 @@ class Permit:
     """The dataset's attributes, in order (schema request/dataset)."""
     notice: Notice
     """What the answers say of open corrections, worked out once."""
-    views: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
-    """What was worked out for calls that are all alike (`gateway/views.py`); it ends with the permit."""
+    paths: dict[str | None, tuple[Mapping[str, Any], str]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """The api operations that were asked for without a query, and the provider's paths for them."""

@@ -48,6 +48,7 @@ from gateway.reply import Reply
 from gateway.snapshot import Permits, TicketCheck
 from gateway.sources import Sources
 from gateway.tls import HANDSHAKE_SECONDS, SETTLE_SECONDS, TlsServer, listener_context
+from gateway.views import Views
 
 log = logging.getLogger("shuxiang.plane")
 
@@ -96,13 +97,15 @@ class Worker:
         self._delivery = Delivery(self._recorder, self._permits, self._metrics, metadata)
         self._sources = Sources(settings)
         self._limits = Limits(settings.data / "run" / "limits")
+        digest_key = request_key(settings.key("pseudonym.key"))
         self._desk = Desk(
             settings,
             settings.key("token.key"),
-            request_key(settings.key("pseudonym.key")),
+            digest_key,
             subject_key(settings.key("pseudonym.key")),
             possession_of(settings),
             self._permits,
+            Views(digest_key, platform.trusted_proxies),
             self._together,
             self._recorder,
             self._delivery,

@@ -17,8 +17,8 @@ from gateway.model import Network, Permit
 from gateway.objections import Objection, Refused
 from gateway.records import call_fields, grant_fields
 
-VIEWS_MOST = 64
-"""Kept with one permit."""
+VIEWS_MOST = 20_000
+"""Kept by a worker; then all are forgotten, and worked out again as they are asked for."""
 
 
 class View(NamedTuple):
@@ -34,26 +34,36 @@ class View(NamedTuple):
     """What its record says of call and grant."""
 
 
-def view_of(permit: Permit, request: Request, version: int, key: bytes, trusted: tuple[Network, ...]) -> View:
-    """Return how a call looks; `key` is that of the request digests, `trusted` are the proxies.
+class Views:
+    """The views of one worker; one is good as long as its permit is the one that it was made of."""
 
-    `version` is the policy version that the permit was read under.
-    """
-    forwarded = request.all(b"x-forwarded-for")
-    alike = (request.method, request.target, request.peer, *forwarded)
-    view: View | None = permit.views.get(alike)
-    if view is None:
+    def __init__(self, key: bytes, trusted: tuple[Network, ...]) -> None:
+        """`key` is that of the request digests, `trusted` are the proxies."""
+        self._key = key
+        self._trusted = trusted
+        self._known: dict[tuple[Any, ...], tuple[Permit, View]] = {}
+
+    def find(self, permit: Permit, digest: str, request: Request, version: int) -> View:
+        """Return how a call looks.
+
+        `digest` is that of its token, `version` the policy version that the permit was read under.
+        """
+        forwarded = request.all(b"x-forwarded-for")
+        alike = (digest, request.method, request.target, request.peer, *forwarded)
+        known = self._known.get(alike)
+        if known is not None and known[0] is permit:
+            return known[1]
         call, wrong = _read(request)
-        source = source_of(request.peer, forwarded, trusted)
-        fields = call_fields(key, request.method, request.target, call)
+        source = source_of(request.peer, forwarded, self._trusted)
+        fields = call_fields(self._key, request.method, request.target, call)
         fields |= grant_fields(permit, source, version)
         against = None if call is None else out_of_bounds(permit, call, source)
         view = View(call, wrong, source, against, fields)
         if b"?" not in request.target:
-            if len(permit.views) >= VIEWS_MOST:
-                permit.views.clear()
-            permit.views[alike] = view
-    return view
+            if len(self._known) >= VIEWS_MOST:
+                self._known.clear()
+            self._known[alike] = permit, view
+        return view
 
 
 def _read(request: Request) -> tuple[Call | None, Objection | None]:
