@@ -56,6 +56,7 @@ def serving(host: str, port: int) -> list[str]:
     """Return the command that serves the witness whose folder the variable FOLDER names."""
     command = ["-m", "granian", "--interface", "wsgi", "--factory", "--host", host, "--port", str(port)]
     command += ["--workers", "1", "--blocking-threads", "4", "--no-ws", "--log-level", "warning"]
+    command += ["--workers-kill-timeout", "5"]  # one that is told to end while it begins does not hear it
     return [sys.executable, *command, "audit.witness.api:application"]
 
 
