@@ -153,7 +153,7 @@ def _make_config(config: Path, shape: Shape) -> None:
         "place": "bench",
         "control_listen": f"127.0.0.1:{control}",
         "gateway_listen": f"127.0.0.1:{gateway}",
-        "private_listen": f"127.0.0.1:{free_port()}",
+        "private_listen": f"127.0.0.1:{free_port(shape.workers - 1)}",
         "control_private_listen": f"127.0.0.1:{free_port()}",
         "control_url": f"http://127.0.0.1:{control}",
         "gateway_url": f"http://127.0.0.1:{gateway}",

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -36,11 +37,17 @@ def tool(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin")
 
 
-def free_port() -> int:
-    """Return a port of this host that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(following: int = 0) -> int:
+    """Return a port of this host that nobody has, nor the `following` ones behind it."""
+    while True:
+        with ExitStack() as probes:
+            first = probes.enter_context(socket.socket())
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            with suppress(OSError):  # somebody has one of them: try others
+                for number in range(port + 1, port + 1 + following):
+                    probes.enter_context(socket.socket()).bind(("127.0.0.1", number))
+                return port
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
