@@ -119,9 +119,7 @@ def test_there_are_seats_for_two_generations_of_the_most_workers(tmp_path: Path)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.integers(1, 20), st.lists(st.tuples(st.booleans(), st.floats(0, 0.4)), min_size=1, max_size=120)
-)
+@given(st.integers(1, 20), st.lists(st.tuples(st.booleans(), st.floats(0, 0.4)), min_size=1, max_size=120))
 def test_any_span_has_its_calls_and_a_seconds_worth_more_at_most(
     tmp_path: Path, most: int, steps: list[tuple[bool, float]]
 ) -> None:

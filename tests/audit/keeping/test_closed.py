@@ -110,9 +110,7 @@ def checked(town: Town) -> dict[str, Report]:
 def said(town: Town, kind: str) -> list[Any]:
     """What the log that runs says of others, the oldest first."""
     with town.database.read() as tx:
-        found = find_records(
-            tx, town.folder, Filters(equal={"kind": kind}), limit=50
-        ).items
+        found = find_records(tx, town.folder, Filters(equal={"kind": kind}), limit=50).items
     return [one.body for one in reversed(found) if "log" in one.body or one.body.get("gone")]
 
 
@@ -449,9 +447,7 @@ def test_units_of_a_closed_log_stand_under_its_last_checkpoint(
     report = verifier.check_file(path, trust, verifier.Given())
     assert (report.sound, report.facts["last"]) == (True, reach.size - 1), verifier.told(report)
     assert not list((past(town) / "bodies").iterdir()), "what is archived may go"
-    made = find_records(
-        None, town.folder, Filters(equal={"kind": "archive.made"}), limit=5
-    ).items
+    made = find_records(None, town.folder, Filters(equal={"kind": "archive.made"}), limit=5).items
     assert [(one.body["log"], one.body["checkpoint_size"]) for one in made] == [(ORIGIN, reach.size)]
 
 

@@ -88,9 +88,7 @@ def test_a_unit_made_twice_has_the_same_bytes_though_the_log_grew(old_town: Town
     assert (again.path.read_bytes(), again.sha256) == (bytes_then, first.sha256)
     old_town.seal()
     with old_town.database.read() as tx:
-        found = find_records(
-            tx, old_town.folder, Filters(equal={"kind": "archive.made"}), limit=5
-        ).items
+        found = find_records(tx, old_town.folder, Filters(equal={"kind": "archive.made"}), limit=5).items
     assert [(f.body["first"], f.body["last"], f.body["sha256"]) for f in found] == [
         (0, 16383, first.sha256)
     ] * 2
@@ -174,9 +172,7 @@ def test_bodies_go_by_rule_once_the_log_has_said_so_and_proofs_still_hold(old_to
     assert names(town.folder / "bodies") == [f"{FILES * PER_FILE:012d}.jsonl"]
     assert requests(town.folder) == [(0, FILES * PER_FILE - 1)]
     with town.database.read() as tx:
-        (said,) = find_records(
-            tx, town.folder, Filters(equal={"kind": "retention.pruned"}), limit=5
-        ).items
+        (said,) = find_records(tx, town.folder, Filters(equal={"kind": "retention.pruned"}), limit=5).items
     told = {k: said.body[k] for k in ("first", "last", "since", "basis")}
     assert told == {"first": 0, "last": FILES * PER_FILE - 1, "since": 0, "basis": RULE.basis._asdict()}
     for proof in (old_proof, prove_inclusion(town.folder, 7)):
@@ -288,9 +284,7 @@ def test_pruning_cut_off_anywhere_is_finished_by_whoever_comes_next(
     assert pruning(town.keeping) is None
     assert names(town.folder / "bodies") == [f"{FILES * PER_FILE:012d}.jsonl"]
     with town.database.read() as tx:
-        found = find_records(
-            tx, town.folder, Filters(equal={"kind": "retention.pruned"}), limit=5
-        ).items
+        found = find_records(tx, town.folder, Filters(equal={"kind": "retention.pruned"}), limit=5).items
     assert {f.body["last"] for f in found} == {FILES * PER_FILE - 1}
 
 
