@@ -12,7 +12,6 @@ import atexit
 import ctypes
 import gc
 import os
-import pickle
 import signal
 import socket
 import subprocess
@@ -72,9 +71,9 @@ class Nursery:
         """
         try:
             if not self._is_told:
-                self._orders.send_bytes(pickle.dumps(given))
+                self._orders.send(given)
                 self._is_told = True
-            self._orders.send_bytes(pickle.dumps(order))
+            self._orders.send(order)
             if descriptors:
                 socket.send_fds(self._socket, [b"+"], descriptors)
             return Adopted(int(self._orders.recv_bytes())) if self._orders.poll(BIRTH_SECONDS) else None
@@ -162,9 +161,9 @@ def wait_for_orders() -> tuple[Any, Order] | None:
     with socket.socket(fileno=os.dup(0)) as wire, Connection(os.dup(0)) as orders:
         given = None
         try:
-            given = pickle.loads(orders.recv_bytes())  # noqa: S301 - from the parent alone
+            given = orders.recv()
             while True:
-                order = pickle.loads(orders.recv_bytes())  # noqa: S301
+                order = orders.recv()
                 descriptors = _receive(wire, len(order.sockets))
                 if _forked(orders):
                     break

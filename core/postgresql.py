@@ -194,4 +194,4 @@ def _begin(tx: Connection) -> None:
         tx.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         return
     if options.get("shuxiang_turn", Turn.ALONE) is Turn.ALONE:
-        tx.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
+        tx.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (WRITERS,))

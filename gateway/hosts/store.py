@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, cast
 
-from sqlalchemy import Column, Connection, Engine, Integer, String, Table, delete, func, select, text, update
+from sqlalchemy import Column, Connection, Engine, Integer, String, Table, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from core.db import metadata
@@ -84,7 +84,7 @@ class Ear:
 
 def announce(tx: Connection) -> None:
     """Tell every worker, once this transaction is durable, that the policy has changed."""
-    tx.execute(text(f"NOTIFY {CHANNEL}"))
+    tx.execute(select(func.pg_notify(CHANNEL, "")))
 
 
 def behind(engine: Engine, version: int) -> Sequence[str]:
