@@ -10,7 +10,7 @@ import pytest
 from tests.gateway.plane_kit import Access, Kit, until
 
 pytest_plugins = ["tests.gateway.plane_fixtures"]
-pytestmark = pytest.mark.takes(5)
+pytestmark = [pytest.mark.takes(5), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

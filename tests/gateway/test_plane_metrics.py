@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import socket
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.breaker import MISSES, REST_SECONDS, Breaker
 from gateway.metrics import Metrics, Standing
 from tests.gateway.plane_kit import Kit, url
 from tests.gateway.providers import json_answer
+
+pytestmark = pytest.mark.long
 
 pytest_plugins = ["tests.gateway.plane_fixtures"]
 

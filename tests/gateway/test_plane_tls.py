@@ -31,7 +31,7 @@ from core.settings_tls import ProviderTls, ServerTls, tls_faults
 from gateway.tls import check_tls, listener_context, provider_context
 from tests.gateway.plane_kit import Access, Kit, Response
 
-pytestmark = pytest.mark.takes(6)
+pytestmark = [pytest.mark.takes(6), pytest.mark.long]
 
 ROWS = "/share/307001-000001/rows?limit=1"
 

@@ -24,6 +24,8 @@ from gateway.places import OPEN_MOST, STREAMS_OF_ONE
 from gateway.tables import Rows, TableSource
 from tests.gateway.tables_kit import Granted, permit
 
+pytestmark = pytest.mark.long
+
 HEAVY = "or=(a.like.*y*,a.like.*z*)"
 """A condition that no row meets, so that the whole table is gone through."""
 
