@@ -157,4 +157,4 @@ def _forget(engine: Engine, version: int) -> None:
         log.error(
             "%d workers did not confirm policy version %d in time and serve no more", len(gone), version
         )
-        store.drop(engine, gone)
+        store.drop(engine, gone, version)

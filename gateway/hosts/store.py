@@ -95,7 +95,11 @@ def behind(engine: Engine, version: int) -> Sequence[str]:
         return tx.execute(select(c.id).where(c.confirmed < version)).scalars().all()
 
 
-def drop(engine: Engine, leases: Sequence[str]) -> None:
-    """Take leases off the list in a transaction of its own."""
+def drop(engine: Engine, leases: Sequence[str], version: int) -> None:
+    """Take those of `leases` off the list that have not confirmed `version` yet; a transaction of its own.
+
+    One that has confirmed it since it was looked for serves on, so the next change must wait for it.
+    """
+    c = gateway_leases.c
     with engine.connect() as connection, connection.execution_options(shuxiang_turn=Turn.ANY).begin():
-        leave(connection, leases)
+        connection.execute(delete(gateway_leases).where(c.id.in_(leases), c.confirmed < version))

@@ -128,6 +128,16 @@ def test_a_host_that_is_cut_off_is_waited_for_until_its_lease_is_over_and_then_n
     assert clock.now == began
 
 
+def test_a_worker_who_confirmed_meanwhile_stays_on_the_list(state: Database, hosts: list[Host]) -> None:
+    for host in hosts:
+        host.lease.renew()
+    version = change(state)
+    late = store.behind(state.engine, version)
+    hosts[0].lease.renew()
+    store.drop(state.engine, late, version)
+    assert len(listed(state)) == 1
+
+
 def test_a_host_that_returns_confirms_the_policy_of_then_before_it_serves(
     state: Database, hosts: list[Host], clock: Time
 ) -> None:
