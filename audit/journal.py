@@ -215,6 +215,7 @@ class Journal:
         """Hand what waits to the writer, unless it is at work or there is no room; then sign the receipts."""
         if self._run is not None or not self._waiting or not self._has_room():
             return
+        self._be_patient_no_more()
         run = self._run = _Run(self._seq + 1, [])
         self._writes.put((self._active, self._take(run)))
         records = [record for record, _ in run.waiting]
@@ -271,8 +272,15 @@ class Journal:
                 done.set_result(Position(self.name, seq, receipt))
         self._rest()
 
+    def _be_patient_no_more(self) -> None:
+        """Stop the time for which a spare segment is waited for."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
     def _refuse(self, reason: str) -> None:
         """Tell those who wait that their records are not known to be durable."""
+        self._be_patient_no_more()
         while self._waiting:
             _, done = self._waiting.popleft()
             if not done.done():
@@ -280,9 +288,6 @@ class Journal:
         self._rest()
 
     def _rest(self) -> None:
-        if self._patience is not None and not self._waiting:
-            self._patience.cancel()
-            self._patience = None
         if self._run is None and not self._waiting:
             self._idle.set()
 
@@ -321,9 +326,9 @@ class Journal:
     def _make_spares(self) -> None:
         while True:
             self._spare_wanted.wait(_RETRY_SECONDS if self._spare_error else None)
+            self._spare_wanted.clear()
             if self._ended:
                 return
-            self._spare_wanted.clear()
             path = segment_path(self._folder, self.name, self._number + 1)
             try:
                 spare = create_segment(path, self._active.size, self._reserve, _FILL_PAUSE)

@@ -180,7 +180,11 @@ class FilePieces:
         if self.span is not None and length == self.span.length and not self._opened.touched():
             return self.span.digest
         known = dict(self._hashes).get(length)
-        return known or await self._source.hash(self._opened, self._begin, self._begin + length)
+        if known is not None:
+            return known
+        found = await self._source.hash(self._opened, self._begin, self._begin + length)
+        self._opened.check()  # else it is of bytes that were never sent
+        return found
 
     async def close(self) -> None:
         """Close the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import time
@@ -110,14 +111,28 @@ class Flow:
         before_last = max(0, span.length - LAST_BYTES)
         while self.bytes < before_last:
             await self._look_at_file()
-            size = min(SPAN_BYTES, before_last - self.bytes)
-            await self.reply.write_span(span.fd, span.offset + self.bytes, size)
-            self.bytes += size
+            at, size = self.bytes, min(SPAN_BYTES, before_last - self.bytes)
+            self.bytes += size  # before it goes: what may have been sent is on record
+            try:
+                await self.reply.write_span(span.fd, span.offset + at, size)
+            except OSError as wrong:
+                raise Refused(no.SOURCE_FAILED) from wrong
+            await asyncio.sleep(0)  # a client that is quicker than the disk must not keep the others waiting
+        await self.reply.taken()  # what still waits in the kernel is the file's own memory
         await self._look_at_file()
-        last = os.pread(span.fd, span.length - before_last, span.offset + before_last)
+        last = self._last_of(span, before_last)
         self.bytes = span.length
         await end()
         self._finish(last)
+
+    def _last_of(self, span: FileSpan, before_last: int) -> bytes:
+        try:
+            last = os.pread(span.fd, span.length - before_last, span.offset + before_last)
+        except OSError as wrong:
+            raise Refused(no.SOURCE_FAILED) from wrong
+        if len(last) < span.length - before_last:
+            raise Refused(no.SOURCE_CHANGED)
+        return last
 
     def _finish(self, last: bytes) -> None:
         with suppress(ClientGone):  # what was sent is on record; who reads it is not for us to know

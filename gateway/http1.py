@@ -9,10 +9,13 @@ any fault the connection is closed, so nothing that follows on it is ever taken 
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
 import logging
 import os
 import socket
 import struct
+import termios
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -43,6 +46,7 @@ PIPELINED = 32
 """Requests that may wait on one connection."""
 
 _NEVER = float("inf")
+_OF_SOCKET = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ETIMEDOUT, errno.ENOTCONN, errno.ESHUTDOWN})
 log = logging.getLogger("shuxiang.plane")
 
 
@@ -397,7 +401,10 @@ class ServerConnection(asyncio.Protocol):
         return self._transport is not None and self._transport.get_extra_info("ssl_object") is None
 
     async def write_span(self, fd: int, offset: int, length: int) -> None:
-        """Let the kernel send bytes of a file (sendfile(2)) behind what was written. Raises ClientGone."""
+        """Let the kernel send bytes of a file (sendfile(2)) behind what was written.
+
+        Raises ClientGone, and OSError where the file cannot be read.
+        """
         if self._transport is None or self._transport.is_closing():
             raise ClientGone
         self._transport.set_write_buffer_limits(high=0)
@@ -410,15 +417,42 @@ class ServerConnection(asyncio.Protocol):
                 except BlockingIOError:
                     await self._writable(own)
                     continue
-                except OSError as gone:
-                    raise ClientGone from gone
+                except OSError as wrong:
+                    if wrong.errno in _OF_SOCKET:
+                        raise ClientGone from wrong
+                    raise
                 if not sent:
-                    raise ClientGone  # the file ends before it should: half an answer is none
+                    raise OSError(errno.EIO, "the file ends before it should")
                 offset, length = offset + sent, length - sent
         finally:
             os.close(own)
             if not self._transport.is_closing():
                 self._transport.set_write_buffer_limits()
+
+    async def taken(self) -> None:
+        """Wait until the client's system has all that was sent. Raises ClientGone.
+
+        What sendfile(2) sends is not copied: until then, whoever writes into the file changes it on its way.
+        """
+        left, pause = self._unsent(), 0.001
+        self._blocked_since = self._loop.time()
+        while left and not self.lost:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 0.05)
+            before, left = left, self._unsent()
+            if left < before:
+                self._blocked_since = self._loop.time()
+        self._blocked_since = None
+        if self.lost:
+            raise ClientGone
+
+    def _unsent(self) -> int:
+        """Return the bytes that the client's system has not acknowledged yet (SIOCOUTQ, tcp(7))."""
+        if self._transport is None or self._transport.is_closing():
+            raise ClientGone
+        fd = self._transport.get_extra_info("socket").fileno()
+        left: int = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)))[0]
+        return left
 
     async def _writable(self, fd: int) -> None:
         """Wait until the socket takes more; whoever takes none for too long is cut off. Raises ClientGone."""

@@ -30,7 +30,10 @@ class Line(Protocol):
         """Whether the kernel can put a file's bytes on the wire as they are."""
 
     async def write_span(self, fd: int, offset: int, length: int) -> None:
-        """Let the kernel send bytes of a file. Raises ClientGone."""
+        """Let the kernel send bytes of a file. Raises ClientGone; OSError where the file cannot be read."""
+
+    async def taken(self) -> None:
+        """Wait until the client's side has all that was sent. Raises ClientGone."""
 
     def abort(self) -> None:
         """Cut the connection off."""
@@ -83,8 +86,12 @@ class Reply:
         return self._line.takes_spans and not self._bodiless
 
     async def write_span(self, fd: int, offset: int, length: int) -> None:
-        """Send bytes of a file as a piece of a body whose length was told. Raises ClientGone."""
+        """Send bytes of a file as a piece of a body whose length was told. Raises ClientGone and OSError."""
         await self._line.write_span(fd, offset, length)
+
+    async def taken(self) -> None:
+        """Wait until the client's side has all that was sent. Raises ClientGone."""
+        await self._line.taken()
 
     def finish(self, last: bytes = b"") -> None:
         """Send the last piece and the end of the body. Raises ClientGone."""

@@ -29,6 +29,8 @@ from gateway.policy import PolicyCounter
 from gateway.possession import Presented
 
 REMEMBERED = 20_000
+SHOWN_BYTES = 256
+"""Of an Authorization field that is remembered; a token has fewer than 80."""
 STALE_SECONDS = 5.0
 
 TicketCheck = Callable[[Connection, str, str], bool]
@@ -77,7 +79,7 @@ class Permits:
 
     def recall_next_time(self, fields: list[bytes], shown: Shown) -> None:
         """Remember what Authorization fields come to, as long as the permit is remembered."""
-        if len(fields) == 1 and self._known.get(shown[1]) is shown[2]:
+        if len(fields[0]) <= SHOWN_BYTES and self._known.get(shown[1]) is shown[2]:
             if len(self._shown) >= REMEMBERED:
                 self._shown.clear()
             self._shown[fields[0]] = shown

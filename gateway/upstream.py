@@ -181,6 +181,8 @@ class Provider:
 
     async def _connect(self) -> Wire:
         loop = asyncio.get_running_loop()
+        while self._idle and self._open >= self._connection.calls_at_once:
+            self._discard(self._idle.popleft())
         if self._open >= self._connection.calls_at_once:
             raise Refused(no.BUSY)
         if not self._breaker.may_try(loop.time()):

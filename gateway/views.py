@@ -21,6 +21,10 @@ VIEWS_MOST = 20_000
 """Kept by a worker; then all are forgotten, and worked out again as they are asked for."""
 
 
+KEPT_BYTES = 512
+"""Longer targets and paths of proxies are worked out each time."""
+
+
 class View(NamedTuple):
     """One sort of call as its permit sees it."""
 
@@ -49,7 +53,7 @@ class Views:
         `digest` is that of its token, `version` the policy version that the permit was read under.
         """
         forwarded = request.all(b"x-forwarded-for")
-        alike = (digest, request.method, request.target, request.peer, *forwarded)
+        alike = (digest, version, request.method, request.target, request.peer, *forwarded)
         known = self._known.get(alike)
         if known is not None and known[0] is permit:
             return known[1]
@@ -59,7 +63,7 @@ class Views:
         fields |= grant_fields(permit, source, version)
         against = None if call is None else out_of_bounds(permit, call, source)
         view = View(call, wrong, source, against, fields)
-        if b"?" not in request.target:
+        if b"?" not in request.target and len(request.target) + sum(map(len, forwarded)) <= KEPT_BYTES:
             if len(self._known) >= VIEWS_MOST:
                 self._known.clear()
             self._known[alike] = permit, view

@@ -299,6 +299,26 @@ def test_49_slow_and_wrong_answers_shut_nobody_out(provider: Provider) -> None:
     assert told[-1] == 200
 
 
+def test_45_wires_that_rest_are_in_nobodys_way(provider: Provider) -> None:
+    """A call that changes something opens a wire of its own: those that rest make room for it."""
+    provider.answers["/x"] = json_answer({"code": "1"})
+    asked = client(base_url=f"http://127.0.0.1:{provider.port}", calls_at_once=4)
+
+    async def post() -> int:
+        head, wire = await asked.call("POST", "/x", {}, b"", "civil_affairs")
+        while await wire.piece() is not None:
+            pass
+        asked.done(wire)
+        return head.status
+
+    async def story() -> list[int]:
+        told = [await post() for _ in range(12)]
+        asked.close()
+        return told
+
+    assert asyncio.run(story()) == [200] * 12
+
+
 def test_45_one_department_never_has_every_connection_to_a_provider(provider: Provider) -> None:
     provider.answers["/x"] = silence
     asked = client(base_url=f"http://127.0.0.1:{provider.port}", total_seconds=0.5, calls_at_once=8)
