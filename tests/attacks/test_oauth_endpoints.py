@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -198,7 +197,7 @@ def test_an_unknown_system_and_a_wrong_secret_take_alike_long(city: Any) -> None
             start = time.perf_counter()
             send(world, auth=header)
             spent[name].append(time.perf_counter() - start)
-    known, unknown = (statistics.median(times) for times in spent.values())
+    known, unknown = map(min, spent.values())  # what else the machine does only adds to it
     assert abs(known - unknown) < 0.005
 
 
