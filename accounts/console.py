@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from flask import request, session
 
 from accounts.api import KEEPERS, LOOKERS
-from accounts.guessing import KNOWN_DAYS, Client, new_mark
+from accounts.guessing import KNOWN_DAYS, Client, is_shut_inside, new_mark
 from accounts.managing import (
     act_on_account,
     allocate_account,
@@ -27,7 +27,13 @@ from accounts.managing import (
 from accounts.model import STATES
 from accounts.oidc.identities import named_identities
 from accounts.passwords import LONGEST, REMEMBERED, SHORTEST
-from accounts.people import NewPassword, change_password, has_one_time_password, prepare_password
+from accounts.people import (
+    NewPassword,
+    change_password,
+    has_one_time_password,
+    prepare_password,
+    unlooked_at,
+)
 from accounts.present import account_view
 from accounts.roles.proposing import open_proposal_for
 from accounts.sessions import (
@@ -141,8 +147,11 @@ def _password_context(work: Work) -> dict[str, Any]:
 def _new_password(k: Kit, form: Mapping[str, str]) -> NewPassword | None:
     with k.database.read() as tx:
         actor = session_actor(k, tx, k.clock())
+        is_shut = is_shut_inside(k.work(tx, actor), actor.login)
     if actor is NOBODY:
         return None
+    if is_shut:
+        return unlooked_at(actor.login)
     given = (form.get(name, "") for name in ("current", "new", "again"))
     return prepare_password(k.database, actor.login, *given)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from accounts import store
-from accounts.model import Account, Tries
+from accounts.model import Account, Tries, is_locked
 from core.errors import TooMany
 from core.networks import address_of, customer_of
 from core.settings import Settings
@@ -53,6 +53,11 @@ def key_of(settings: Settings, login: str, client: Client) -> str | None:
 def inside(login: str) -> str:
     """Return under what a person's failures are counted within a session."""
     return f"inside:{login}"
+
+
+def is_shut_inside(work: Work, login: str) -> bool:
+    """Tell whether a person failed too often within a session, so that no password of theirs is looked at."""
+    return is_locked(store.tries(work.tx, inside(login)), work.now)
 
 
 def tries_under(work: Work, account: Account, key: str | None) -> Tries:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import schemas
 from accounts import store
-from accounts.guessing import inside, tries_under
+from accounts.guessing import inside, is_shut_inside, tries_under
 from accounts.model import ACTIVE, DISABLED, RESERVED, Account, after_failure, is_locked, tidy_login
 from accounts.passwords import (
     REMEMBERED,
@@ -254,6 +254,11 @@ class NewPassword:
     password_hash: str
 
 
+def unlooked_at(login: str) -> NewPassword:
+    """Return the change of somebody who failed too often: nothing is hashed for it, and it is refused."""
+    return NewPassword(login, None, verified=False, password_hash="")
+
+
 def prepare_password(database: Database, login: str, current: str, new: str, again: str) -> NewPassword:
     """Check the present password and hash the new one, while no transaction is open.
 
@@ -286,8 +291,8 @@ def change_password(work: Work, change: NewPassword, keep: str | None = None) ->
     """
     account = account_of(work, work.actor.login)
     fits = change.verified and change.login == account.login
-    is_shut = is_locked(tries_under(work, account, inside(account.login)), work.now)
-    if not fits or change.checked_against != account.password_hash or is_shut:
+    stale = change.checked_against != account.password_hash
+    if not fits or stale or is_shut_inside(work, account.login):
         count_failure(work, account, "password_change", inside(account.login))
         return False
     _set_password(work, account, change.password_hash, must_change=False)

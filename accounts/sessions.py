@@ -61,9 +61,11 @@ class Attempt:
 def must_be_heard(work: Work, login: str, client: Client) -> None:
     """Refuse an address from which too much failed lately, before a password is hashed for it.
 
-    A browser that is known has a count of its own: no neighbour shuts it out. Raises TooMany.
+    A browser that is known has a count of its own: nobody else shuts it out, only failing too often itself.
+    Raises TooMany.
     """
-    if key_of(work.settings, tidy_login(login), client) is None:
+    key = key_of(work.settings, tidy_login(login), client)
+    if key is None or is_locked(store.tries(work.tx, key), work.now):
         must_not_flood(work, client)
 
 
