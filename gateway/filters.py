@@ -167,24 +167,38 @@ def _parts(text: str, wrong: Objection) -> list[str]:
 def flat(name: str, text: str) -> Iterator[tuple[str, str]]:
     """Yield a parameter as the conditions in it, each a field and what is asked of it.
 
-    What a group negates asks for nobody and is left out. Raises Refused for a group that is none.
+    A negation of a group is carried into its conditions, and one that has a plain form is given in that:
+    `not.or=(a.neq.1)` asks for `eq.1`. Raises Refused for a group that is none.
     """
-    if name not in GROUPS:
-        yield name, text
-    elif not GROUPS[name][1]:
-        yield from _flat(text, DEPTH_MOST)
+    if name in GROUPS:
+        yield from _flat(text, GROUPS[name][1], DEPTH_MOST)
+    else:
+        yield name, _meant(text, negated=False)
 
 
-def _flat(text: str, depth: int) -> Iterator[tuple[str, str]]:
+def _flat(text: str, negated: bool, depth: int) -> Iterator[tuple[str, str]]:
     if depth == 0 or text[:1] != "(" or text[-1:] != ")":
         raise Refused(no.BAD_RANGE)
     for part in _parts(text[1:-1], no.BAD_RANGE):
         nested = _NESTED.fullmatch(part)
         if nested is None:
             name, _, condition = part.partition(".")
-            yield name, _unquoted(condition, no.BAD_RANGE)
-        elif nested[1] is None:
-            yield from _flat(nested[3], depth - 1)
+            yield name, _meant(_unquoted(condition, no.BAD_RANGE), negated)
+        else:
+            yield from _flat(nested[3], negated != (nested[1] is not None), depth - 1)
+
+
+_OPPOSITES = {"neq": "eq", "lt": "gte", "gt": "lte"}
+"""What is asked for where one of these is negated."""
+
+
+def _meant(text: str, negated: bool) -> str:
+    """Return a condition, its own negation and that of the groups around it made one."""
+    rest = text.removeprefix("not.")
+    if negated != (rest == text):
+        return rest
+    op, dot, value = rest.partition(".")
+    return f"{_OPPOSITES[op]}{dot}{value}" if op in _OPPOSITES else f"not.{rest}"
 
 
 def named_values(text: str) -> tuple[str, ...]:

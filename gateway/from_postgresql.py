@@ -7,6 +7,7 @@ server, in binary where every type of the answer has such a form, and written do
 from __future__ import annotations
 
 import select
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,6 +30,13 @@ from gateway.statements import Wanted, compiled, count_of, rows_of
 DIALECT: Dialect = sqlalchemy_psycopg.dialect()  # type: ignore[no-untyped-call]
 STREAM_MILLISECONDS = 3_600_000
 """What a COPY may take as a whole, at the pace of whoever reads it; each piece has its own deadline."""
+_NETWORK = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,
+}
+"""When a server that has vanished is given up: nobody is left there to end a statement in time."""
 
 
 def _oids(*names: str) -> frozenset[int]:
@@ -63,6 +71,7 @@ class PostgresqlDatabase:
             max_overflow=0,
             pool_pre_ping=True,
             connect_args={
+                **_NETWORK,
                 "options": options,
                 "connect_timeout": max(2, int(connection.connect_seconds)),
                 "client_encoding": "UTF8",
@@ -91,6 +100,8 @@ class PostgresqlReading:
         self._media = media
         self._pooled: Any = None
         self._raw: psycopg.Connection[Any] | None = None
+        self._ours = threading.Lock()
+        """Held while the statement is cancelled or given up: the next call's must not be hit."""
 
     def count(self, deadline: float) -> int:
         """Count the rows; every statement of the transaction sees the same ones."""
@@ -117,13 +128,14 @@ class PostgresqlReading:
 
     def interrupt(self) -> None:
         """Ask the server to end the statement."""
-        if self._raw is not None:
-            with suppress(psycopg.Error):
+        with self._ours, suppress(psycopg.Error):
+            if self._raw is not None:
                 self._raw.cancel_safe(timeout=5)
 
     def close(self) -> None:
         """Give the connection back, its transaction rolled back."""
-        pooled, self._pooled, self._raw = self._pooled, None, None
+        with self._ours:
+            pooled, self._pooled, self._raw = self._pooled, None, None
         if pooled is not None:
             pooled.close()
 

@@ -141,11 +141,13 @@ def test_only_so_many_conditions_are_taken_those_in_groups_counted() -> None:
         read_row_query(GRANTED, (("or", group), ("n", "eq.1"), ("b", "eq.1")))
 
 
-def test_what_a_group_asks_for_is_found_unless_it_is_negated() -> None:
+def test_what_a_group_asks_for_is_found_with_every_negation_around_it() -> None:
     text = '(a.eq.1,or(b.in.(2,3),not.and(a.eq.4)),a.like."*5,*")'
     found = [(name, value) for name, asked in flat("and", text) for value in named_values(asked)]
     assert found == [("a", "1"), ("b", "2"), ("b", "3"), ("a", "5,")]
-    assert list(flat("not.or", text)) == []
+    turned = [("a", "not.eq.1"), ("b", "not.in.(2,3)"), ("a", "eq.4"), ("a", "not.like.*5,*")]
+    assert list(flat("not.or", text)) == turned
+    assert list(flat("not.and", "(a.neq.1,a.not.neq.2)")) == [("a", "eq.1"), ("a", "neq.2")]
     assert list(flat("a", "eq.1")) == [("a", "eq.1")]
     with pytest.raises(Refused):
         list(flat("or", "(a.eq.1"))

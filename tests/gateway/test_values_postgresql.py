@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -270,6 +272,19 @@ def test_a_text_that_is_no_utf_8_fails_in_every_format(
         with pytest.raises(psycopg.errors.CharacterNotInRepertoire):
             read(database, permit({"n": "integer", "a": "string"}), media)
     database.close()
+
+
+def test_a_server_that_vanishes_is_given_up_in_seconds(database: PostgresqlDatabase) -> None:
+    held = database.taken()
+    with socket.socket(fileno=os.dup(held.driver_connection.pgconn.socket)) as to_server:
+        unanswered = to_server.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        idle, between, times = (
+            to_server.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+    held.close()
+    assert 0 < unanswered <= 10_000
+    assert idle + between * times <= 20
 
 
 def test_nothing_is_ever_written(database: PostgresqlDatabase) -> None:
