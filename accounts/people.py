@@ -246,17 +246,20 @@ def _for_administrators(work: Work) -> None:
 
 @dataclass(frozen=True, slots=True)
 class NewPassword:
-    """A password change whose slow part is done: both passwords are hashed, nothing is stored."""
+    """A password change whose slow part is done: both passwords are hashed, nothing is stored.
+
+    Without a `password_hash` neither was looked at.
+    """
 
     login: str
     checked_against: str | None
     verified: bool
-    password_hash: str
+    password_hash: str | None
 
 
 def unlooked_at(login: str) -> NewPassword:
     """Return the change of somebody who failed too often: nothing is hashed for it, and it is refused."""
-    return NewPassword(login, None, verified=False, password_hash="")
+    return NewPassword(login, None, verified=False, password_hash=None)
 
 
 def prepare_password(database: Database, login: str, current: str, new: str, again: str) -> NewPassword:
@@ -292,7 +295,7 @@ def change_password(work: Work, change: NewPassword, keep: str | None = None) ->
     account = account_of(work, work.actor.login)
     fits = change.verified and change.login == account.login
     stale = change.checked_against != account.password_hash
-    if not fits or stale or is_shut_inside(work, account.login):
+    if change.password_hash is None or not fits or stale or is_shut_inside(work, account.login):
         count_failure(work, account, "password_change", inside(account.login))
         return False
     _set_password(work, account, change.password_hash, must_change=False)
