@@ -110,11 +110,17 @@ class Nurseries:
     """What the processes of one configuration are born from: the lean data plane, and all others."""
 
     def __init__(self, folder: Path, data: Path) -> None:
-        """Let both begin to import."""
+        """Let both begin to import. Raises OSError where one cannot, and then has begun none."""
         self._environment = {**_environment(folder, data), "NOTIFY_SOCKET": ""}
         self._command = [sys.executable, "-m", "commands.nursery"]
         self._data = str(data)
-        self._running = {sort: self._begin(sort) for sort in ("gateway", "office")}
+        self._running: dict[str, Nursery] = {}
+        try:
+            for sort in ("gateway", "office"):
+                self._running[sort] = self._begin(sort)
+        except Exception:
+            self.close()
+            raise
 
     def _begin(self, sort: str) -> Nursery:
         return Nursery([*self._command, sort, self._data], self._environment)
@@ -174,7 +180,7 @@ class Crew:
         )
 
     def died(self, child: Child) -> None:
-        """Close the sockets of a worker that died, so that its siblings are given what comes now."""
+        """Close the sockets of a worker that died or was not born: its siblings are given what comes now."""
         if child.name.startswith("gateway-"):
             self.listening.close(places(self.settings.platform, child.name, self.listening))
 

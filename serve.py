@@ -100,7 +100,7 @@ class Supervisor:
             if child.late:
                 child.again_at = math.inf
             else:
-                child.start()
+                self._bring_up(child, self._crew)
 
     def start_late(self) -> None:
         """Start what nothing waits for."""
@@ -136,17 +136,23 @@ class Supervisor:
                 if crew is not None:
                     crew.died(child)
             elif process is None and now >= child.again_at:
-                self._start(child, now)
+                self._start(child, now, crew)
             elif process is not None and process.pid in ready:
                 child.is_ready = True
 
-    def _start(self, child: Child, now: float) -> None:
+    def _start(self, child: Child, now: float, crew: Crew | None) -> None:
         try:
-            child.start()
-        except Unavailable as taken:  # while it was down somebody else took its address
+            self._bring_up(child, crew)
+        except (Unavailable, OSError) as wrong:  # while it was down somebody else took its address
             pause = child.pause(now)
             child.again_at = now + pause
-            self.say(f"{child.name}: {taken.message.en}; trying again in {pause:.1f} s")
+            why = wrong.message.en if isinstance(wrong, Unavailable) else wrong
+            self.say(f"{child.name}: {why}; trying again in {pause:.1f} s")
+
+    def _bring_up(self, child: Child, crew: Crew | None) -> None:
+        child.start()
+        if child.process is None and crew is not None:
+            crew.died(child)  # its socket is open, and nobody takes from it
 
     def _see_off(self) -> None:
         now = time.monotonic()
@@ -178,34 +184,43 @@ class Supervisor:
         tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             crew = self._prepare(self._reread(), self._crew)
-        except NotReloaded as wrong:
-            self.say(f"配置未更换，沿用原配置 / not reloaded, the old configuration stays in force: {wrong}")
+        except Exception as wrong:  # whatever it is: what serves goes on
+            self.say(
+                f"配置未更换，沿用原配置 / not reloaded, the old configuration stays in force: {_why(wrong)}"
+            )
         else:
             self._replace(self._crew, crew)
             self.say("已按新配置运行 / reloaded")
         tell("READY=1")
 
     def _prepare(self, settings: Settings, old: Crew) -> Crew:
-        """Return a crew whose doors are ready, beside those that serve. Raises NotReloaded."""
+        """Return a crew whose doors are ready, beside those that serve, or end all of it and raise why."""
         nurseries = Nurseries(settings.folder, settings.data)
         try:
             crew = Crew(settings, nurseries, old.listening, self._heard())
-        except Unavailable as taken:
+        except Exception:
             nurseries.close()
-            raise NotReloaded(f"{taken.message.zh} / {taken.message.en}") from taken
+            raise
         doors = [child for child in crew.processes if child.is_door]
+        try:
+            self._open_up(doors)
+        except Exception:
+            self._leave(doors, 0.0)
+            crew.close()
+            old.listening.keep(old.places())
+            raise
+        return crew
+
+    def _open_up(self, doors: Sequence[Child]) -> None:
+        """Start doors and wait until they are ready. Raises NotReloaded."""
         deadline = time.monotonic() + READY_SECONDS
         for door in doors:
             door.start()
         while not all(door.is_ready for door in doors):
             if self._stopping or time.monotonic() > deadline or any(_is_dead(door) for door in doors):
-                self._leave(doors, 0.0)
-                crew.close()
-                old.listening.keep(old.places())
                 raise NotReloaded("新进程未能就绪 / the new processes did not become ready")
             self._look_at([*self.processes, *doors], None)
             time.sleep(0.02)
-        return crew
 
     def _heard(self) -> Hearing:
         if self._hearing is None:
@@ -217,12 +232,12 @@ class Supervisor:
         going = list(self.processes)
         for child in crew.processes:
             for same in (c for c in going if c.name == child.name and _is_alike(c, old, child, crew)):
-                child.process, child.again_at = same.process, same.again_at
+                child.process, child.again_at, child.before = same.process, same.again_at, same.before
                 going = [c for c in going if c is not same]
                 break
-        before = {child.name: child.process for child in going if not child.is_door}
+        before = {child.name: child.process or child.before for child in going if not child.is_door}
         for child in crew.processes:
-            child.before = before.get(child.name)
+            child.before = before.get(child.name, child.before)
         self._leave(going, old.settings.platform.drain_seconds)
         self.processes, self._crew = crew.processes, crew
         old.close()
@@ -252,6 +267,12 @@ def _is_alike(child: Child, old: Crew, new: Child, crew: Crew) -> bool:
         return (child.command, child.environment) == (new.command, new.environment)
     before, now = old.settings, crew.settings
     return child.name == "sealer" and (before.platform, before.audit) == (now.platform, now.audit)
+
+
+def _why(wrong: Exception) -> str:
+    if isinstance(wrong, Unavailable):
+        return f"{wrong.message.zh} / {wrong.message.en}"
+    return str(wrong) if isinstance(wrong, NotReloaded) else f"{type(wrong).__name__}: {wrong}"
 
 
 def _is_dead(child: Child) -> bool:

@@ -9,6 +9,7 @@ it, and the kernel ends it when that one has gone. A nursery that dies takes nob
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import gc
 import os
@@ -54,18 +55,22 @@ class Nursery:
         """Start one. It ends with us."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                command,
-                stdin=theirs.fileno(),
-                env={**os.environ, **environment, **_ONE_THREAD},
-                preexec_fn=end_with_parent,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=theirs.fileno(),
+                    env={**os.environ, **environment, **_ONE_THREAD},
+                    preexec_fn=end_with_parent,
+                )
+            except Exception:
+                ours.close()
+                raise
         self._socket = ours
         self._orders = Connection(os.dup(ours.fileno()))
         self._is_told = False
 
     def bear(self, given: object, order: Order, descriptors: Sequence[int]) -> Adopted | None:
-        """Return the process of an order; None where the nursery has died.
+        """Return the process of an order; None where the nursery has died or is late, and then it is ended.
 
         What is `given` with the first order is handed to all that it bears.
         """
@@ -76,9 +81,21 @@ class Nursery:
             self._orders.send(order)
             if descriptors:
                 socket.send_fds(self._socket, [b"+"], descriptors)
-            return Adopted(int(self._orders.recv_bytes())) if self._orders.poll(BIRTH_SECONDS) else None
+            if self._orders.poll(BIRTH_SECONDS):
+                return Adopted(int(self._orders.recv_bytes()))
         except (OSError, EOFError):
-            return None
+            pass
+        self._give_up()
+        return None
+
+    def _give_up(self) -> None:
+        """End the nursery and what it bore too late: its answer would be taken for that to a later order."""
+        self._process.kill()
+        self._process.wait()
+        with contextlib.suppress(OSError, EOFError):
+            self._socket.shutdown(socket.SHUT_RD)  # who has not answered yet cannot any more, and so ends
+            while True:
+                Adopted(int(self._orders.recv_bytes())).kill()
 
     @property
     def pid(self) -> int:

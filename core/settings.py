@@ -318,11 +318,19 @@ def load_settings(folder: Path, data: Path, check: Check) -> Settings:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read one YAML file (safe loader, duplicate keys refused). Raises ConfigError with the line."""
+    """Read one YAML file (safe loader, duplicate keys refused).
+
+    Raises ConfigError with the line, or with why the file cannot be read.
+    """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError as missing:
         raise ConfigError([_finding(path, "", "文件不存在", "file is missing")]) from missing
+    except OSError as wrong:
+        reason = wrong.strerror or str(wrong)
+        raise ConfigError(
+            [_finding(path, "", f"文件无法读取:{reason}", f"file cannot be read: {reason}")]
+        ) from wrong
     except (yaml.YAMLError, UnicodeDecodeError) as wrong:
         mark = getattr(wrong, "problem_mark", None)
         where = f":{mark.line + 1}" if mark else ""

@@ -99,6 +99,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert fault.file.endswith("departments.yaml")
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    def hidden(folder: Path) -> None:
+        (folder / "platform.yaml").unlink()
+        (folder / "platform.yaml").mkdir()
+
+    assert any("file cannot be read: Is a directory" in str(f) for f in findings(tmp_path, hidden))
+
+
 def test_broken_yaml_is_named_with_its_line(tmp_path: Path) -> None:
     [fault] = findings(tmp_path, replace("platform.yaml", "place: {zh", "place: {{zh"))
     assert "platform.yaml:" in fault.file

@@ -73,6 +73,23 @@ print(json.dumps([port, alive, same, status, again, found[1].pid]), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
+LATE = """
+import json, os, sys
+from multiprocessing.connection import Connection
+from core.nursery import Nursery, Order, adopt
+adopt()
+nursery = Nursery([sys.executable, "-c", sys.argv[2], "x" * 80], {})
+orders, seen = nursery._orders, []
+def late(seconds):
+    Connection.poll(orders, 60)  # the answer comes, just after we gave up
+    return False
+orders.poll = late
+born = nursery.bear({}, Order("t", (sys.argv[1] + "/late",), {"TOLD": ""}), [])
+pid, status = os.wait()
+print(json.dumps([born, nursery.lives(), pid != nursery.pid, os.waitstatus_to_exitcode(status)]))
+nursery.close()
+"""
+
 
 def run(script: str, *words: str, code: int = 0, environment: dict[str, str] | None = None) -> Any:
     done = subprocess.run(
@@ -115,6 +132,13 @@ def test_a_copy_is_a_process_of_its_own_that_ends_with_whoever_ordered_it(tmp_pa
     assert status == -15
     assert again is None
     wait_until_gone([left])
+
+
+def test_a_nursery_that_answers_too_late_is_ended_with_what_it_bore(tmp_path: Path) -> None:
+    born, lives, is_child, status = run(LATE, str(tmp_path), NURSERY)
+    assert born is None
+    assert not lives, "its answer would be taken for that to the next order"
+    assert (is_child, status) == (True, -9)
 
 
 def test_a_nursery_with_a_second_thread_bears_nobody() -> None:
