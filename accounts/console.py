@@ -26,7 +26,7 @@ from accounts.managing import (
 )
 from accounts.model import STATES
 from accounts.oidc.identities import named_identities
-from accounts.passwords import LONGEST, REMEMBERED, SHORTEST
+from accounts.passwords import LONGEST, REMEMBERED, SHORTEST, one_of_few
 from accounts.people import (
     NewPassword,
     change_password,
@@ -98,7 +98,8 @@ def _attempt(k: Kit, form: Mapping[str, str]) -> Attempt:
     login = form.get("login", "")
     with k.database.read() as tx:
         must_be_heard(k.work(tx, NOBODY), login, _client())
-    return check_attempt(k.database, login, form.get("password", ""))
+    with one_of_few(counted_with(k.settings, login, _client())):
+        return check_attempt(k.database, login, form.get("password", ""))
 
 
 def _client() -> Client:
@@ -153,7 +154,8 @@ def _new_password(k: Kit, form: Mapping[str, str]) -> NewPassword | None:
     if is_shut:
         return unlooked_at(actor.login)
     given = (form.get(name, "") for name in ("current", "new", "again"))
-    return prepare_password(k.database, actor.login, *given)
+    with one_of_few(inside(actor.login)):
+        return prepare_password(k.database, actor.login, *given)
 
 
 @pages.form(

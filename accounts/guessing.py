@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from accounts import store
-from accounts.model import Account, Tries, is_locked
+from accounts.model import Account, Tries, is_locked, tidy_login
 from core.errors import TooMany
 from core.networks import address_of, customer_of
 from core.settings import Settings
@@ -53,6 +53,15 @@ def key_of(settings: Settings, login: str, client: Client) -> str | None:
 def inside(login: str) -> str:
     """Return under what a person's failures are counted within a session."""
     return f"inside:{login}"
+
+
+def counted_with(settings: Settings, login: str, client: Client) -> str:
+    """Return with whom a password that is typed at sign-in waits for its turn to be hashed.
+
+    Where the person has signed in before it waits with their own, apart from those that strangers type.
+    """
+    tidy = tidy_login(login)
+    return f"stranger:{tidy}" if key_of(settings, tidy, client) is None else inside(tidy)
 
 
 def is_shut_inside(work: Work, login: str) -> bool:

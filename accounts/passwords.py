@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -30,6 +31,10 @@ _WAIT_SECONDS = 5
 HELD_MOST = 12
 """So many threads hash or wait for it, of those that answer pages: the others are for everybody else."""
 _held = threading.BoundedSemaphore(HELD_MOST)
+EACH_MOST = 2
+"""So many of them are there for one and the same person, who takes no more of the places."""
+_of_each: Counter[str] = Counter()
+_counting = threading.Lock()
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -48,6 +53,30 @@ def verify_password(password_hash: str | None, password: str) -> bool:
         except (VerificationError, InvalidHashError):
             return False
     return fits and password_hash is not None and len(password) <= LONGEST
+
+
+@contextmanager
+def one_of_few(whose: str) -> Iterator[None]:
+    """Hash or check passwords for `whose` sake while few others do. Raises TooMany at once where enough do."""
+    with _counting:
+        if _of_each[whose] >= EACH_MOST:
+            raise TooMany(
+                "该账号正在验证的密码过多，请稍后再试",
+                "enough passwords of this account are being checked just now; try again",
+                retry_after=5,
+            )
+        _of_each[whose] += 1
+    try:
+        yield
+    finally:
+        _leave(whose)
+
+
+def _leave(whose: str) -> None:
+    with _counting:
+        _of_each[whose] -= 1
+        if not _of_each[whose]:
+            del _of_each[whose]
 
 
 def one_time_password() -> str:

@@ -11,12 +11,14 @@ journal in new files.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -47,6 +49,7 @@ RUN_MOST = 256
 """Records that one write takes, so that a receipt's path stays short."""
 _CLOCK_TOLERANCE = timedelta(seconds=5)
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_log = logging.getLogger(__name__)
 
 
 class JournalFailed(Unavailable):
@@ -72,7 +75,10 @@ class Position(NamedTuple):
         return f"{self.journal}/{self.seq}"
 
 
-_Waiting = tuple[Record, "asyncio.Future[Position]"]
+Told = Callable[["Position | JournalFailed"], None]
+"""What is done once it is known whether a record is durable; it is called in the event loop."""
+_Waiting = tuple[Record, Told, int]
+"""A record, who waits for it, and the bytes that it takes in a segment."""
 
 Promise = Callable[[str, int, Sequence[Record]], Sequence[str]]
 """Gives the receipts of a run: of the journal of a name, from a sequence number on, of these records."""
@@ -159,6 +165,12 @@ class Journal:
 
     async def append(self, record: Record) -> Position:
         """Write `record` and return once it is durable. Raises JournalFailed when that is not certain."""
+        done: asyncio.Future[Position] = self._loop.create_future()
+        self.put(record, partial(_settle, done))
+        return await done
+
+    def put(self, record: Record, told: Told) -> None:
+        """Write `record`, and tell later whether it is durable. Raises JournalFailed when it cannot be."""
         if self._failure is not None or self._closing:
             raise JournalFailed(self._failure or "closed")
         size = _size(record)
@@ -166,12 +178,10 @@ class Journal:
             raise JournalFailed(f"a record of {size} bytes does not fit into a segment")
         if self._latest is None or record.at > self._latest:
             self._latest = record.at
-        done: asyncio.Future[Position] = self._loop.create_future()
         if self._run is None and not self._waiting:
             self._idle.clear()
             self._loop.call_soon(self._begin)
-        self._waiting.append((record, done))
-        return await done
+        self._waiting.append((record, told, size))
 
     def trouble(self, now: datetime | None = None) -> str | None:
         """Return why no record should be trusted to this journal, or None. Costs a few system calls.
@@ -218,12 +228,12 @@ class Journal:
         self._be_patient_no_more()
         run = self._run = _Run(self._seq + 1, [])
         self._writes.put((self._active, self._take(run)))
-        records = [record for record, _ in run.waiting]
+        records = [waiting[0] for waiting in run.waiting]
         run.receipts = self._promise(self.name, run.first, records)
 
     def _has_room(self) -> bool:
         """Tell whether the next record fits, after taking the spare when it must be."""
-        if self._fits(self._waiting[0][0], self._active.free()):
+        if self._waiting[0][2] + HEADER_BYTES <= self._active.free():
             return True
         if self._spare is not None:
             self._active.close()
@@ -238,20 +248,17 @@ class Journal:
             )
         return False
 
-    def _fits(self, record: Record, free: int) -> bool:
-        return _size(record) + HEADER_BYTES <= free
-
     def _take(self, run: _Run) -> bytes:
         """Move what fits into one write from those that wait into `run`, and return it as frames."""
         free = self._active.free()
         pieces = [] if self._active.offset else [encode_header(run.first)]
         while self._waiting and len(run.waiting) < RUN_MOST:
-            record = self._waiting[0][0]
-            if not self._fits(record, free):
+            record, _, size = self._waiting[0]
+            if size + HEADER_BYTES > free:
                 break
-            frame = encode_frame(run.first + len(run.waiting), record.envelope, record.body, self._key)
-            pieces.append(frame)
-            free -= len(frame)
+            seq = run.first + len(run.waiting)
+            pieces.append(encode_frame(seq, record.envelope, record.body, self._key))
+            free -= size
             run.waiting.append(self._waiting.popleft())
         return b"".join(pieces)
 
@@ -267,9 +274,8 @@ class Journal:
             return
         self._seq += len(run.waiting)
         self._begin()
-        for seq, ((_, done), receipt) in enumerate(zip(run.waiting, run.receipts, strict=True), run.first):
-            if not done.done():  # a caller that was cancelled has its record all the same
-                done.set_result(Position(self.name, seq, receipt))
+        for seq, ((_, told, _), receipt) in enumerate(zip(run.waiting, run.receipts, strict=True), run.first):
+            _tell(told, Position(self.name, seq, receipt))
         self._rest()
 
     def _be_patient_no_more(self) -> None:
@@ -282,9 +288,7 @@ class Journal:
         """Tell those who wait that their records are not known to be durable."""
         self._be_patient_no_more()
         while self._waiting:
-            _, done = self._waiting.popleft()
-            if not done.done():
-                done.set_exception(JournalFailed(reason))
+            _tell(self._waiting.popleft()[1], JournalFailed(reason))
         self._rest()
 
     def _rest(self) -> None:
@@ -347,6 +351,22 @@ class Journal:
         except RuntimeError:  # it is closed: nobody waits any more
             return False
         return True
+
+
+def _tell(told: Told, outcome: Position | JournalFailed) -> None:
+    try:
+        told(outcome)
+    except Exception:  # whoever it was, the others are told
+        _log.exception("what was to follow a record failed")
+
+
+def _settle(done: asyncio.Future[Position], outcome: Position | JournalFailed) -> None:
+    if done.done():  # a caller that was cancelled has its record all the same
+        return
+    if isinstance(outcome, JournalFailed):
+        done.set_exception(outcome)
+    else:
+        done.set_result(outcome)
 
 
 def _size(record: Record) -> int:

@@ -55,17 +55,22 @@ def root_of_tile(row: bytes) -> bytes:
 
 def root_and_paths(leaves: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
     """Return the root over leaf hashes, at least one, and each leaf's audit path, its hashes in one piece."""
-    paths = [b""] * len(leaves)
-    row, level = list(leaves), 0
-    while len(row) > 1:
-        for i, path in enumerate(paths):
-            beside = i >> level ^ 1
-            if beside < len(row):
-                paths[i] = path + row[beside]
-        odd = row[-1:] if len(row) & 1 else []
-        row = [node_hash(*row[i : i + 2]) for i in range(0, len(row) - 1, 2)] + odd
-        level += 1
-    return row[0], paths
+    rows = [list(leaves)]
+    while len(row := rows[-1]) > 1:
+        pairs = [sha256(b"\x01" + row[i] + row[i + 1]).digest() for i in range(0, len(row) - 1, 2)]
+        rows.append(pairs + row[-1:] if len(row) & 1 else pairs)
+    paths = [b""]
+    for row in reversed(rows[:-1]):  # a node's path is its neighbour, and then the path of the two
+        paths = [beside + paths[i >> 1] for i, beside in enumerate(_neighbours(row))]
+    return rows[-1][0], paths
+
+
+def _neighbours(row: list[bytes]) -> list[bytes]:
+    """Return what each node is hashed with; nothing for a last one that stands alone."""
+    beside = [b""] * len(row)
+    even = len(row) & ~1
+    beside[0:even:2], beside[1:even:2] = row[1:even:2], row[0:even:2]
+    return beside
 
 
 def root(size: int, read: Read) -> bytes:

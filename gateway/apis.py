@@ -104,19 +104,56 @@ def _named_by_connection(request: Request) -> frozenset[bytes]:
 
 async def ask(provider: Provider, permit: Permit, asked: Asked) -> Answer | Stream:
     """Ask the provider. Raises Refused with what went wrong, in our words."""
-    operation = asked.operation
-    head, wire = await provider.call(
-        operation["method"], asked.path, asked.headers, asked.body, permit.consumer
-    )
+    method = asked.operation["method"]
+    head, wire = await provider.call(method, asked.path, asked.headers, asked.body, permit.consumer)
+    return await _receive(provider, permit, asked.operation, head, wire)
+
+
+async def ask_on(provider: Provider, permit: Permit, asked: Asked, wire: Wire) -> Answer | Stream:
+    """Go on with what `Provider.send` has sent. Raises Refused as `ask` does."""
+    try:
+        head = await provider.head_on(wire)
+    except Refused:
+        if wire.untouched:  # it had gone stale: the provider saw nothing of the call
+            return await ask(provider, permit, asked)
+        raise
+    return await _receive(provider, permit, asked.operation, head, wire)
+
+
+def passed_on(operation: Mapping[str, Any], head: Head) -> Headers | None:
+    """Return the headers that are passed on with an answer that came whole; None where it takes `ask_on`."""
+    if head.status not in _SUCCESS or head.status == 204:
+        return None
+    return _headers_beside(operation, head)
+
+
+def _headers_beside(operation: Mapping[str, Any], head: Head) -> Headers:
+    if operation.get("records") is None:
+        return _passed_back(head, _ALL_PASSED_BACK)
+    return (("Content-Type", "application/json"), *_passed_back(head, _PASSED_BACK[1:]))
+
+
+def cut_down(permit: Permit, operation: Mapping[str, Any], body: bytes) -> tuple[bytes, int | None]:
+    """Return what a grant lets through of a body, and how many records that are. Raises Refused."""
+    pointer = operation.get("records")
+    if pointer is None:
+        return body, None
+    return mask_json(body, pointer, permit.terms.fields, permit.terms.row_limit)
+
+
+async def _receive(
+    provider: Provider, permit: Permit, operation: Mapping[str, Any], head: Head, wire: Wire
+) -> Answer | Stream:
     kept = False
     try:
         if head.status not in _SUCCESS:
             raise Refused(no.received(head.status))
         if head.status == 204:
             return Answer(204, (), b"")
+        headers = _headers_beside(operation, head)
         if operation.get("records") is not None:
-            return await _masked(provider, permit, operation["records"], head, wire)
-        headers = _passed_back(head, _ALL_PASSED_BACK)
+            raw = await _read(provider, wire)
+            return Answer(head.status, headers, *cut_down(permit, operation, raw))
         body = wire.whole()
         if body is not None:
             return Answer(head.status, headers, body)
@@ -128,16 +165,14 @@ async def ask(provider: Provider, permit: Permit, asked: Asked) -> Answer | Stre
             provider.done(wire)
 
 
-async def _masked(provider: Provider, permit: Permit, pointer: str, head: Head, wire: Wire) -> Answer:
+async def _read(provider: Provider, wire: Wire) -> bytes:
     most = min(MASKED_BYTES, provider.max_bytes)
     raw = bytearray()
     while (piece := await wire.piece()) is not None:
         raw += piece
         if len(raw) > most:
             raise Refused(no.ANSWER_TOO_LARGE)
-    masked = mask_json(bytes(raw), pointer, permit.terms.fields, permit.terms.row_limit)
-    headers = (("Content-Type", "application/json"), *_passed_back(head, _PASSED_BACK[1:]))
-    return Answer(head.status, headers, masked.body, masked.rows)
+    return bytes(raw)
 
 
 def _passed_back(head: Head, names: tuple[tuple[bytes, str], ...]) -> Headers:

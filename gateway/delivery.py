@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from gateway import objections as no
@@ -68,7 +69,7 @@ class Delivery:
         """Send what the provider gave, its record first. Raises Refused while nothing has been sent yet."""
         if isinstance(answer, Answer):
             if len(answer.body) <= SMALL_BYTES:
-                await self._complete(reply, admitted, answer, _noticed(admitted))
+                await self._complete(reply, admitted, answer, noticed(admitted))
                 return
             answer = Stream(answer.status, answer.headers, len(answer.body), Memory(answer.body, answer.rows))
         try:
@@ -79,14 +80,14 @@ class Delivery:
     async def _complete(
         self, reply: Reply, admitted: Admitted, answer: Answer, extra: dict[str, Any]
     ) -> None:
-        outcome = _outcome(PERMITTED, None, answer.status, answer.rows, answer.body, admitted.began)
-        written = await self._recorder.write("access", {**admitted.fields, **extra, **outcome})
+        body = whole_record(admitted, extra, answer.status, answer.rows, answer.body)
+        written = await self._recorder.write("access", body)
         self._metrics.answered(PERMITTED, answer.status, admitted.began, len(answer.body))
-        headers = (*answer.headers, *admitted.headers, *_ALWAYS, *written.headers)
+        headers = (*beside(answer.headers, admitted), *written.headers)
         reply.send(answer.status, headers, answer.body, answer.length)
 
     async def _stream(self, reply: Reply, admitted: Admitted, stream: Stream) -> None:
-        extra = {**_noticed(admitted), **({"file": stream.file} if stream.file else {})}
+        extra = {**noticed(admitted), **({"file": stream.file} if stream.file else {})}
         span = _span(reply, stream)
         head: list[bytes] = []
         size = 0 if span is None else span.length
@@ -100,7 +101,7 @@ class Delivery:
             return
         begun = {"decision": PERMITTED, "status": stream.status}
         written = await self._recorder.write("access.start", {**admitted.fields, **extra, **begun})
-        headers = (*stream.headers, *admitted.headers, *_ALWAYS, *written.headers)
+        headers = (*beside(stream.headers, admitted), *written.headers)
         reply.start(stream.status, headers, stream.length)
         flow = Flow(self._permits, reply, admitted, stream.pieces)
         self._flows.add(flow)
@@ -152,10 +153,22 @@ def _span(reply: Reply, stream: Stream) -> FileSpan | None:
     return span if span is not None and span.length > SMALL_BYTES else None
 
 
-def _noticed(admitted: Admitted) -> dict[str, Any]:
+def noticed(admitted: Admitted) -> dict[str, Any]:
     """Return what a record says of the open corrections that the answer names."""
     numbers = admitted.permit.notice.numbers
     return {"disputed": list(numbers)} if numbers else {}
+
+
+def beside(headers: Headers, admitted: Admitted) -> Headers:
+    """Return all fields of an answer but those that name its record; `headers` are its own."""
+    return (*headers, *admitted.headers, *_ALWAYS)
+
+
+def whole_record(
+    admitted: Admitted, extra: Mapping[str, Any], status: int, rows: int | None, body: bytes
+) -> dict[str, Any]:
+    """Return what is put on record of a call that is answered in one piece."""
+    return {**admitted.fields, **extra, **_outcome(PERMITTED, None, status, rows, body, admitted.began)}
 
 
 def _outcome(

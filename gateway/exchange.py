@@ -29,8 +29,9 @@ from gateway.quotas.store import take_call
 from gateway.quotas.together import Together
 from gateway.records import Recorder, call_fields
 from gateway.reply import Reply
+from gateway.shortcuts import Shortcuts
 from gateway.snapshot import Permits
-from gateway.sources import Ask, Sources
+from gateway.sources import Prepared, Sources
 from gateway.store import see_proof
 from gateway.subjects import subject_field
 from gateway.tickets import HEADER, named_ticket
@@ -57,6 +58,7 @@ class Desk:
     together: Together
     recorder: Recorder
     delivery: Delivery
+    shortcuts: Shortcuts
     sources: Sources
     limits: Limits
 
@@ -79,8 +81,10 @@ class Exchange:
     async def run(self) -> None:
         """Serve the call; whatever comes of it is on record. Raises ClientGone."""
         try:
-            admitted, ask = await self._admit()
-            await self._desk.delivery.deliver(self._reply, admitted, await ask())
+            admitted, prepared = await self._admit()
+            if prepared.api is not None:
+                self._desk.shortcuts.keep(self._request, admitted, *prepared.api)
+            await self._desk.delivery.deliver(self._reply, admitted, await prepared.ask())
         except Refused as refused:
             await self._refuse(refused.objection)
         except ClientGone:
@@ -94,7 +98,7 @@ class Exchange:
             if self._entered is not None:
                 self._desk.limits.leave(self._entered)
 
-    async def _admit(self) -> tuple[Admitted, Ask]:
+    async def _admit(self) -> tuple[Admitted, Prepared]:
         desk, request = self._desk, self._request
         trouble = desk.recorder.objection()
         if trouble is not None:
@@ -133,7 +137,7 @@ class Exchange:
             intent = await desk.recorder.write("access.intent", self._fields)
             self._fields["intent"] = intent.id
             await self._stands(admitted, call, source)
-        return admitted, prepared.ask
+        return admitted, prepared
 
     async def _look_up(self, shown: list[bytes]) -> tuple[Presented, str, Permit]:
         """Return what the Authorization fields present, the token's digest and its permit. Raises Refused."""

@@ -29,6 +29,7 @@ from gateway.messages import (
     HEAD_BYTES,
     HEAD_LINES,
     HEAD_TOO_LARGE,
+    KNOWN_BYTES,
     MALFORMED,
     TARGET_BYTES,
     TIMED_OUT,
@@ -69,6 +70,8 @@ class ClientGone(Exception):
 
 _PATIENCE = Patience()
 Handler = Callable[[Request, Reply, "ServerConnection"], Awaitable[None]]
+Shortcut = Callable[[bytes, "ServerConnection"], bool]
+"""Takes bytes that were a whole request before, and tells whether it did; `answered` or `go_on` follow."""
 
 
 class Server:
@@ -81,8 +84,10 @@ class Server:
         max_body: int,
         max_connections: int = 4096,
         patience: Patience = _PATIENCE,
+        shortcut: Shortcut | None = None,
     ) -> None:
         self.handler = handler
+        self.shortcut = shortcut
         self.max_body = max_body
         self.max_connections = max_connections
         self.patience = patience
@@ -134,6 +139,7 @@ class ServerConnection(asyncio.Protocol):
         self._deaf = False  # a fault or a last request was seen: nothing that follows counts
         self._ended = False  # the client sends no more
         self._reading = True
+        self._busy = False  # an answer is under way
         self._task: asyncio.Task[None] | None = None
         self._body_waiter: asyncio.Future[None] | None = None
         self._drain_waiter: asyncio.Future[None] | None = None
@@ -163,15 +169,37 @@ class ServerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; a fault is answered in its turn and closes the connection."""
-        if len(data) <= TRAILER_BYTES:
+        if len(data) <= KNOWN_BYTES and self._is_at_rest():
+            self._take(data)
+        elif len(data) <= TRAILER_BYTES:
             if not self._deaf:
                 self._feed(data)
         else:
             for at in range(0, len(data), TRAILER_BYTES):
                 if not self._deaf:
                     self._feed(data[at : at + TRAILER_BYTES])
-        if self._queue and self._incoming is None:
+        if len(self._queue) > 1 and self._incoming is None:
             self._pause_reading()
+
+    def _is_at_rest(self) -> bool:
+        """Tell whether the next byte begins a request, and no answer is due before its own."""
+        return not (self._busy or self._in_head or self._deaf or self.draining or self._blocked_since)
+
+    def _take(self, data: bytes) -> None:
+        """Take what may be a whole request, seen before or not.
+
+        One that was seen before is not parsed again: from rest the parser makes the same of the same bytes.
+        """
+        shortcut = self._server.shortcut
+        if shortcut is not None and shortcut(data, self):
+            self._busy = True
+            self._deadline = _NEVER
+            return
+        self._feed(data)
+        if len(self._queue) == 1 and not self._deaf and not self._in_head:
+            request = self._queue[0]
+            if request.complete and request.keep_alive and not request.has_body:
+                request.raw = data
 
     def _feed(self, data: bytes) -> None:
         self._head_begun = self._moved = False
@@ -191,7 +219,7 @@ class ServerConnection(asyncio.Protocol):
         self._deaf = self._ended = True
         if self._incoming is not None:
             self._spoil_body(MALFORMED)
-        return self._task is not None
+        return self._busy
 
     def pause_writing(self) -> None:
         """Note that the client reads more slowly than we write."""
@@ -209,7 +237,7 @@ class ServerConnection(asyncio.Protocol):
         self._target = b""
         self._headers = []
         self._in_head = self._head_begun = True
-        if self._task is None:
+        if not self._busy:
             self._deadline = self._loop.time() + self._patience.head
 
     def on_url(self, part: bytes) -> None:
@@ -311,21 +339,22 @@ class ServerConnection(asyncio.Protocol):
 
     def _enqueue(self, request: Request) -> None:
         self._queue.append(request)
-        if self._task is None:
+        if not self._busy:
+            self._busy = True
             self._deadline = _NEVER
             self._task = self._loop.create_task(self._serve())
 
-    async def _serve(self) -> None:
-        whole = True
+    async def _serve(self, whole: bool = True) -> None:
         while self._queue and not self.lost and whole:
-            request = self._queue.popleft()
-            reply = Reply(self, request)
-            await self._handle(request, reply)
-            self._forget(request)
-            whole = reply.keep_alive
+            whole = await self._handle(self._queue.popleft(), self._server.handler)
         self._task = None
         while self._queue:
             self._forget(self._queue.popleft())
+        self._rest(whole)
+
+    def _rest(self, whole: bool) -> None:
+        """Wait for the next request, or close after the last."""
+        self._busy = False
         if not whole or self._deaf or self.draining:
             self._hang_up()
         else:
@@ -334,6 +363,20 @@ class ServerConnection(asyncio.Protocol):
             )
             self._resume_reading()
 
+    def answered(self) -> None:
+        """Go on after the answer to a request that the shortcut took."""
+        if self._queue:
+            self._task = self._loop.create_task(self._serve())
+        else:
+            self._rest(True)
+
+    def go_on(self, request: Request, handler: Handler) -> None:
+        """Let a handler answer a request that the shortcut took."""
+        self._task = self._loop.create_task(self._go_on(request, handler))
+
+    async def _go_on(self, request: Request, handler: Handler) -> None:
+        await self._serve(await self._handle(request, handler))
+
     def _forget(self, request: Request) -> None:
         """Give the room of a body back; what still comes of it is not kept."""
         if self._incoming is request:
@@ -341,9 +384,11 @@ class ServerConnection(asyncio.Protocol):
         if request.body:
             self._server.room.give(self._peer, len(request.body))
 
-    async def _handle(self, request: Request, reply: Reply) -> None:
+    async def _handle(self, request: Request, handler: Handler) -> bool:
+        """Answer a request, and tell whether the connection goes on."""
+        reply = Reply(self, request)
         try:
-            await self._server.handler(request, reply, self)
+            await handler(request, reply, self)
             if not reply.finished:
                 raise RuntimeError("the handler left its answer unfinished")
         except ClientGone:
@@ -351,6 +396,8 @@ class ServerConnection(asyncio.Protocol):
         except Exception:
             log.exception("a call failed inside the gateway")
             reply.abort()
+        self._forget(request)
+        return reply.keep_alive
 
     async def body(self, request: Request, bound: int) -> bytes:
         """Return the request's whole body. Raises BodyRefused and ClientGone."""
@@ -375,6 +422,11 @@ class ServerConnection(asyncio.Protocol):
         return bytes(request.body)
 
     # --- writing ----------------------------------------------------------------------------------
+
+    @property
+    def peer(self) -> str:
+        """The address of whoever opened the connection."""
+        return self._peer
 
     @property
     def draining(self) -> bool:
@@ -478,7 +530,7 @@ class ServerConnection(asyncio.Protocol):
 
     def close_if_idle(self) -> None:
         """Close unless an answer is under way."""
-        if self._task is None and self._transport is not None:
+        if not self._busy and self._transport is not None:
             self._transport.close()
 
     def check(self, now: float) -> None:
@@ -487,7 +539,7 @@ class ServerConnection(asyncio.Protocol):
             self.abort()
         elif now >= self._deadline:
             self._deadline = _NEVER
-            if self._task is not None:
+            if self._busy:
                 _wake(self._body_waiter)
             elif self._in_head and not self._deaf:
                 self._refuse(TIMED_OUT)

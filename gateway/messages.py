@@ -12,6 +12,8 @@ HEAD_LINES = 100
 TRAILER_BYTES = 8 * 1024
 """What may come between two bytes of a chunked body and after the last: sizes, extensions, trailers."""
 TARGET_BYTES = 16 * 1024
+KNOWN_BYTES = 1024
+"""Longer requests are parsed each time."""
 _NO_HOST = re.compile(rb"[ \t,/\\@?#\x7f-\xff]")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -76,6 +78,8 @@ class Request:
     """The client waits for `100 Continue` before it sends the body."""
     body: bytearray = field(default_factory=bytearray)
     body_fault: Fault | None = None
+    raw: bytes | None = None
+    """All of it, where it came in one piece, without a body, on a connection that goes on."""
     _fields: dict[bytes, list[bytes]] | None = None
 
     def header(self, name: bytes) -> bytes | None:

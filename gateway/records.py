@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from audit.journal import Journal, JournalFailed
+from audit.journal import Journal, JournalFailed, Told
 from audit.record import make_record
 from core.keyed import keyed_digest
 from core.networks import Address
@@ -45,7 +45,17 @@ class Written(NamedTuple):
     """A durable record, as the answer names it."""
 
     id: str
-    headers: tuple[tuple[str, str], ...]
+    receipt: str
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Return the fields of the answer."""
+        return ("Audit-Record", self.id), ("Audit-Receipt", self.receipt)
+
+    @property
+    def lines(self) -> str:
+        """Return the same as they go out."""
+        return f"Audit-Record: {self.id}\r\nAudit-Receipt: {self.receipt}\r\n"
 
 
 class Recorder:
@@ -83,7 +93,15 @@ class Recorder:
             position = await self.journal.append(record)
         except JournalFailed as failed:
             raise Refused(JOURNAL_UNAVAILABLE) from failed
-        return Written(record.id, (("Audit-Record", record.id), ("Audit-Receipt", position.receipt)))
+        return Written(record.id, position.receipt)
+
+    def put(self, kind: str, body: Mapping[str, Any], told: Told) -> str:
+        """Begin to make a record durable, and return its id. Raises JournalFailed when it cannot be."""
+        if self.journal is None:
+            raise JournalFailed(self.failure)
+        record = make_record(kind, self._clock(), self.journal.name, body)
+        self.journal.put(record, told)
+        return record.id
 
 
 def request_key(pseudonym_key: bytes) -> bytes:

@@ -57,9 +57,13 @@ class Reply:
 
     def send(self, status: int, headers: Headers, body: bytes = b"", length: int | None = None) -> None:
         """Send a complete answer; `length` is what a HEAD would have got. Raises ClientGone."""
+        self.send_lines(status, lines_of(headers), body, length)
+
+    def send_lines(self, status: int, lines: str, body: bytes, length: int | None = None) -> None:
+        """Send a complete answer under fields that are spelled already (`lines_of`). Raises ClientGone."""
         if status not in _NO_BODY:
-            headers = (*headers, ("Content-Length", str(len(body) if length is None else length)))
-        head = self._head(status, headers)
+            lines = f"{lines}Content-Length: {len(body) if length is None else length}\r\n"
+        head = self._head(status, lines)
         self.finished = True
         self._line.write(head if self._bodiless else head + body)
 
@@ -72,7 +76,7 @@ class Reply:
             headers = (*headers, ("Transfer-Encoding", "chunked"))
         else:
             self._request.keep_alive = False  # HTTP/1.0: the end of the connection ends the body
-        self._line.write(self._head(status, headers))
+        self._line.write(self._head(status, lines_of(headers)))
 
     async def write(self, data: bytes) -> None:
         """Send a piece of the body and wait until the client takes more. Raises ClientGone."""
@@ -108,19 +112,24 @@ class Reply:
     def _piece(self, data: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
 
-    def _head(self, status: int, headers: Headers) -> bytes:
+    def _head(self, status: int, lines: str) -> bytes:
         self.started = True
         request = self._request
         self.keep_alive = request.keep_alive and request.complete and not self._line.draining
-        fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
-        if fields.count("\n") != len(headers) or fields.count("\r") != len(headers):
-            raise ValueError("a field of the answer holds a line end")
         end = "\r\n"
         if not self.keep_alive:
             end = "Connection: close\r\n\r\n"
         elif request.version == "1.0":
             end = "Connection: keep-alive\r\n\r\n"
-        return f"{_PHRASES[status]}Date: {_date(int(time.time()))}\r\n{fields}{end}".encode("latin-1")
+        return f"{_PHRASES[status]}Date: {_date(int(time.time()))}\r\n{lines}{end}".encode("latin-1")
+
+
+def lines_of(headers: Headers) -> str:
+    """Return fields as they go out. Raises ValueError for one that holds a line end."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
+        raise ValueError("a field of the answer holds a line end")
+    return lines
 
 
 _dates: tuple[int, str] = (0, "")

@@ -14,7 +14,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from core.networks import Address, address_of, allowed
@@ -23,7 +23,7 @@ from gateway import objections as no
 from gateway.breaker import Breaker
 from gateway.objections import Objection, Refused
 from gateway.tls import provider_context
-from gateway.wire import Head, Wire
+from gateway.wire import Head, Heads, Wire
 
 IDLE_SECONDS = 15.0
 
@@ -40,6 +40,7 @@ class Provider:
         self._tls = provider_context(connection.tls) if parts.scheme == "https" else None
         self._prefix = parts.path.rstrip("/")
         self._idle: deque[Wire] = deque()
+        self._heads = Heads()
         self._open = 0
         self._calls: dict[str, int] = {}
         # However slow the calls of one department are, others still get through.
@@ -89,51 +90,77 @@ class Provider:
         wire.caller = caller
         return head, wire
 
+    def send(self, request: bytes, caller: str, then: Callable[[Wire], None]) -> Wire | None:
+        """Send a `spell`ed GET on an idle wire, and return that; None where there is none to be had at once.
+
+        `then` is called when a head has come or will not come. The wire must be handed back with `done`, or
+        waited for with `head_on`.
+        """
+        under_way = self._calls.get(caller, 0)
+        now = asyncio.get_running_loop().time()
+        wire = self._reuse(now) if under_way < self._calls_of_one else None
+        if wire is None:
+            return None
+        self._calls[caller] = under_way + 1
+        wire.caller = caller
+        self._watch(wire, now + self._connection.total_seconds)
+        wire.send(request, then)
+        return wire
+
+    async def head_on(self, wire: Wire) -> Head:
+        """Return the head of the answer to what was sent. Raises Refused, and then the wire is given up."""
+        try:
+            return await wire.head()
+        except BaseException:
+            self._end(wire.caller)
+            self._discard(wire)
+            raise
+
     async def _ask(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[Head, Wire]:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = asyncio.get_running_loop().time()
         deadline = now + self._connection.total_seconds
-        request = self._request(method, path, headers, body)
+        request = self.spell(method, path, headers, body)
         wire = self._reuse(now) if method == "GET" else None
         if wire is not None:
             try:
-                return await self._put(wire, request, deadline, loop), wire
+                return await self._put(wire, request, deadline), wire
             except Refused:
                 if not wire.untouched:  # a wire that had gone stale: the provider saw nothing of the call
                     raise
         wire = await self._connect()
-        return await self._put(wire, request, deadline, loop), wire
+        return await self._put(wire, request, deadline), wire
 
-    async def _put(
-        self, wire: Wire, request: bytes, deadline: float, loop: asyncio.AbstractEventLoop
-    ) -> Head:
-        """Ask on a wire, and watch that the answer comes whole in time."""
-        self._asked[wire] = deadline
-        if self._alarm is None or deadline < self._alarm.when():
-            self._sound_at(deadline, loop)
+    async def _put(self, wire: Wire, request: bytes, deadline: float) -> Head:
+        """Ask on a wire."""
+        self._watch(wire, deadline)
         try:
             return await wire.ask(request)
         except BaseException:
             self._discard(wire)
             raise
 
+    def _watch(self, wire: Wire, deadline: float) -> None:
+        """See to it that an answer comes whole in time."""
+        self._asked[wire] = deadline
+        if self._alarm is None or deadline < self._alarm.when():
+            self._sound_at(deadline)
+
     def _look(self) -> None:
         """Break off the calls that have taken too long; one timer does for all of them."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = asyncio.get_running_loop().time()
         for wire in [wire for wire, deadline in self._asked.items() if deadline <= now]:
             del self._asked[wire]
             wire.late()
         self._alarm = None
         if self._asked:
-            self._sound_at(min(self._asked.values()), loop)
+            self._sound_at(min(self._asked.values()))
 
-    def _sound_at(self, deadline: float, loop: asyncio.AbstractEventLoop) -> None:
+    def _sound_at(self, deadline: float) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = loop.call_at(deadline, self._look)
+        self._alarm = asyncio.get_running_loop().call_at(deadline, self._look)
 
     def done(self, wire: Wire) -> None:
         """Take a wire back: it is kept for the next call if the answer was read to its end."""
@@ -171,7 +198,8 @@ class Provider:
             self._discard(wire)
         return None
 
-    def _request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    def spell(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        """Return a request as it goes out, with the provider's own address and credentials."""
         lines = [f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._fixed}"]
         lines += [f"{name}: {value}\r\n" for name, value in headers.items()]
         if body or method in ("POST", "PUT", "PATCH"):
@@ -210,7 +238,7 @@ class Provider:
         for address in await self._resolve():
             try:
                 _, wire = await loop.create_connection(
-                    lambda: Wire(self._connection.max_bytes),
+                    lambda: Wire(self._connection.max_bytes, self._heads),
                     str(address),
                     self._port,
                     ssl=self._tls,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,10 @@ INTERIM = 8
 """Interim (1xx) answers that a provider may send before the final one."""
 BUFFER_BYTES = 256 * 1024
 """Unread bytes of an answer at which reading from the provider pauses."""
+KNOWN_BYTES = 1024
+"""Longer heads are parsed each time."""
+KNOWN_MOST = 256
+"""Heads that are remembered of a provider."""
 
 
 @dataclass(slots=True)
@@ -45,15 +50,45 @@ class Head:
         return self._single.get(name)
 
 
+class Heads:
+    """Heads of a provider's answers that were parsed before, by their bytes.
+
+    One is kept when all of its answer came in one piece, of a length that it names, on a connection that goes
+    on. What the parser made of these bytes then it would make of them again.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[Head, int]] = {}
+
+    def find(self, data: bytes) -> tuple[Head, bytes] | None:
+        """Return head and body when `data` is one whole answer under a head that is known."""
+        end = data.find(b"\r\n\r\n", 0, KNOWN_BYTES) + 4
+        known = self._known.get(data[:end])
+        return (known[0], data[end:]) if known is not None and known[1] == len(data) - end else None
+
+    def keep(self, data: bytes, head: Head) -> None:
+        """Remember the head of one whole answer."""
+        end = data.find(b"\r\n\r\n", 0, KNOWN_BYTES) + 4
+        if end == 3:
+            return
+        if len(self._known) >= KNOWN_MOST:
+            self._known.clear()
+        self._known[data[:end]] = head, len(data) - end
+
+
 class Wire(asyncio.Protocol):
     """One connection to a provider, one call at a time."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, heads: Heads) -> None:
+        """`most` bounds the body of an answer; `heads` are those that the provider has sent before."""
         self._loop = asyncio.get_running_loop()
         self._most = most
+        self._heads = heads
         self._transport: Any = None
         self._pieces: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._then: Callable[[Wire], None] | None = None
+        self._feeding = False
         self._paused = False
         self.idle_since = 0.0
         self.caller = ""
@@ -64,7 +99,7 @@ class Wire(asyncio.Protocol):
 
     def _begin(self) -> None:
         self._pieces.clear()  # what nobody read of the answer before is no part of the next one
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = None
         self._headers: list[tuple[bytes, bytes]] = []
         self._head: Head | None = None
         self._head_bytes = 0
@@ -91,9 +126,28 @@ class Wire(asyncio.Protocol):
             self._fail(no.ANSWER_INCOMPLETE)
             raise Refused(no.ANSWER_INCOMPLETE)
         self._transport.write(request)
+        return await self.head()
+
+    def send(self, request: bytes, then: Callable[[Wire], None]) -> None:
+        """Send a request on an open wire; `then` is called once, when a head has come or will not come.
+
+        `answer` and `head` tell what there is.
+        """
+        self._begin()
+        self._then = then
+        self._transport.write(request)
+
+    async def head(self) -> Head:
+        """Return the head of the answer. Raises Refused."""
         while self._head is None:
             await self._more()
         return self._head
+
+    def answer(self) -> tuple[Head, bytes] | None:
+        """Return the whole answer when all of it has come, else None."""
+        if not self._complete or self._head is None:
+            return None
+        return self._head, b"".join(self._pieces)
 
     async def piece(self) -> bytes | None:
         """Return what has come of the body since, None at its end. Raises Refused when it breaks off."""
@@ -157,7 +211,11 @@ class Wire(asyncio.Protocol):
         self._fail(no.ANSWER_TIMEOUT)
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+        if self._then is not None:
+            if not self._feeding:  # else when all that has come is parsed
+                then, self._then = self._then, None
+                then(self)
+        elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     # --- the wire ---------------------------------------------------------------------------------
@@ -180,14 +238,41 @@ class Wire(asyncio.Protocol):
         if self._complete or self._fault is not None:
             self.close()  # bytes that nobody asked for
             return
-        self._touched = True
+        self._feeding = True
+        if self._touched:
+            self._take(data)
+        else:
+            self._touched = True
+            self._take_first(data)
+        self._feeding = False
+        if self._then is not None and (self._head is not None or self._fault is not None):
+            self._wake()
+        if self._buffered > BUFFER_BYTES and not self._paused and self.open:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _take_first(self, data: bytes) -> None:
+        """Take the first bytes of an answer, most often all of it."""
+        known = self._heads.find(data)
+        if known is not None:
+            self._head, body = known
+            if body:
+                self._pieces.append(body)
+            self._buffered = self._received = len(body)
+            self._complete = self._keeps = True
+            self._wake()
+            return
+        self._take(data)
+        if self._keeps and self._counted and self._head is not None and not self._interim:
+            self._heads.keep(data, self._head)
+
+    def _take(self, data: bytes) -> None:
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
         if len(data) <= TRAILER_BYTES or self._counted:
             self._feed(data)
         else:
             self._feed_in_parts(data)
-        if self._buffered > BUFFER_BYTES and not self._paused and self.open:
-            self._paused = True
-            self._transport.pause_reading()
 
     def _feed_in_parts(self, data: bytes) -> None:
         """Feed the parser no more at a time than may come without being body."""

@@ -28,7 +28,7 @@ from accounts.factors.passkeys import (
     confirmation_options,
     registration_options,
 )
-from accounts.factors.proving import Typed, complete_sign_in, confirm, read_proof
+from accounts.factors.proving import Typed, complete_sign_in, confirm, is_password_heard, read_proof
 from accounts.model import PASSKEY, TOTP
 from accounts.oidc.identities import ways_to_confirm
 from accounts.sessions import last_sign_in, renew_session, session_id_of
@@ -52,8 +52,9 @@ _WRONG = Text(
 
 def _typed(k: Kit, form: Mapping[str, str]) -> Typed:
     with k.database.read() as tx:
-        login = session_actor(k, tx, k.clock()).login
-    return read_proof(k.database, login, form)
+        work = k.work(tx, session_actor(k, tx, k.clock()))
+        is_heard = is_password_heard(work)
+    return read_proof(k.database, work.actor.login, form, is_heard=is_heard)
 
 
 def _proof_page(work: Work, title: Text, action: str, fields: Any, *, wrong: bool) -> Page:

@@ -13,8 +13,9 @@ from accounts.factors import store, totp
 from accounts.factors.model import Factor
 from accounts.factors.passkeys import Asking, credential_of, signed
 from accounts.factors.recovery import digest_of
-from accounts.guessing import inside
+from accounts.guessing import inside, is_shut_inside
 from accounts.model import PASSKEY, PASSWORD, RECOVERY, TOTP, Account, Session
+from accounts.passwords import one_of_few
 from accounts.people import account_of, count_failure, note
 from accounts.sessions import Attempt, check_attempt, may_sign_in, renew_session, session_of
 from accounts.store import forget_tries
@@ -35,11 +36,25 @@ class Typed:
     attempt: Attempt | None
 
 
-def read_proof(database: Database, login: str, fields: Mapping[str, str]) -> Typed:
-    """Read a proof from the fields of a form while no transaction is open. Raises TooMany when busy."""
+def is_password_heard(work: Work) -> bool:
+    """Tell whether the actor's password could prove anything now: for nobody else is one hashed."""
+    login = work.actor.login
+    return bool(login) and not store.has_factor(work.tx, login) and not is_shut_inside(work, login)
+
+
+def read_proof(database: Database, login: str, fields: Mapping[str, str], *, is_heard: bool) -> Typed:
+    """Read a proof from the fields of a form while no transaction is open; of passwords one that is heard.
+
+    Raises TooMany when busy.
+    """
     password = fields.get(TYPED_PASSWORD, "")
-    attempt = check_attempt(database, login, password) if password and login else None
+    attempt = _attempt(database, login, password) if password and is_heard else None
     return Typed(fields.get(CODE, "").strip(), fields.get(PASSKEY_ANSWER, ""), attempt)
+
+
+def _attempt(database: Database, login: str, password: str) -> Attempt:
+    with one_of_few(inside(login)):
+        return check_attempt(database, login, password)
 
 
 def complete_sign_in(work: Work, cookie: str, typed: Typed) -> str | None:
