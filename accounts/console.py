@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from flask import request, session
 
 from accounts.api import KEEPERS, LOOKERS
-from accounts.guessing import KNOWN_DAYS, Client, is_shut_inside, new_mark
+from accounts.guessing import KNOWN_DAYS, Client, counted_with, inside, is_shut_inside, new_mark
 from accounts.managing import (
     act_on_account,
     allocate_account,

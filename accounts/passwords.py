@@ -57,7 +57,7 @@ def verify_password(password_hash: str | None, password: str) -> bool:
 
 @contextmanager
 def one_of_few(whose: str) -> Iterator[None]:
-    """Hash or check passwords for `whose` sake while few others do. Raises TooMany at once where enough do."""
+    """Look at passwords for `whose` sake while few others do. Raises TooMany at once where enough do."""
     with _counting:
         if _of_each[whose] >= EACH_MOST:
             raise TooMany(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 
 from accounts import passwords
-from accounts.guessing import ADDRESS_MOST, Client, count_for_address
-from accounts.passwords import HELD_MOST, verify_password
+from accounts.guessing import ADDRESS_MOST, Client, count_for_address, inside
+from accounts.passwords import EACH_MOST, HELD_MOST, one_of_few, verify_password
 from control import THREADS
 from core.errors import TooMany
-from tests.accounts.browser import LOGIN, PASSWORD, Browser
+from tests.accounts.browser import LOGIN, PASSWORD, Browser, bodies
+from tests.accounts.factors import with_app
 from web.auth import NOBODY
 
 HERE = "203.0.113.9"
@@ -74,3 +75,76 @@ def test_her_own_browser_is_heard_at_an_address_that_is_shut(world: Any, zhao: B
     flood(world, HERE)
     assert typed(world, HERE).status_code == 429
     assert typed(world, HERE, zhao).status_code == 303
+
+
+# --- of one person --------------------------------------------------------------------------------
+
+
+@contextmanager
+def busy_with(whose: str) -> Iterator[None]:
+    """As many passwords are looked at for one person as may be."""
+    with ExitStack() as turns:
+        for _ in range(EACH_MOST):
+            turns.enter_context(one_of_few(whose))
+        yield
+
+
+def test_nobody_takes_the_place_of_somebody_else() -> None:
+    with busy_with("inside:her"), one_of_few("inside:him"):
+        with pytest.raises(TooMany) as refused, one_of_few("inside:her"):
+            pytest.fail("one more than may")
+        assert refused.value.retry_after == 5
+    assert 3 * EACH_MOST <= HELD_MOST
+
+
+def test_a_place_of_hers_is_free_again_whatever_came_of_it() -> None:
+    for _ in range(EACH_MOST + 1):
+        with pytest.raises(ValueError, match="wrong"), one_of_few("inside:her"):
+            raise ValueError("wrong")
+    assert "inside:her" not in passwords._of_each
+
+
+def test_whoever_sends_a_password_while_enough_of_theirs_are_looked_at_is_told_so(
+    world: Any, zhao: Browser
+) -> None:
+    with busy_with(inside(LOGIN)):
+        proof = zhao.send("/confirm", confirm_password=PASSWORD)
+        change = zhao.send("/password", current=PASSWORD, new=PASSWORD * 2, again=PASSWORD * 2)
+    for answer in (proof, change):
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
+        assert "该账号正在验证的密码过多" in answer.text
+    assert not bodies(world, "account.sign_in_failed")
+
+
+@pytest.mark.long
+def test_what_strangers_type_takes_no_place_of_her_own_browser(world: Any, zhao: Browser) -> None:
+    zhao.send("/account", "/sign-out")
+    with busy_with(f"stranger:{LOGIN}"):
+        assert typed(world, HERE).status_code == 429
+        assert typed(world, HERE, zhao).status_code == 303
+    with busy_with(inside(LOGIN)):
+        zhao.send("/account", "/sign-out")
+        assert typed(world, HERE, zhao).status_code == 429
+        assert typed(world, HERE).status_code == 303
+
+
+def test_of_who_failed_too_often_in_a_session_nothing_is_hashed(world: Any, zhao: Browser) -> None:
+    for _ in range(5):
+        zhao.send("/confirm", confirm_password="wrong")
+    with busy_with(inside(LOGIN)):
+        answer = zhao.send("/confirm", confirm_password=PASSWORD)
+    assert answer.status_code == 422
+    assert "验证未通过" in answer.text
+    failed = [(b["at"], b["locked"]) for b in bodies(world, "account.sign_in_failed")]
+    assert failed == [("confirm", False)] * 4 + [("confirm", True)] * 2
+
+
+def test_no_password_is_hashed_where_a_second_factor_is_asked_for(world: Any, zhao: Browser) -> None:
+    with_app(world, zhao)
+    with busy_with(inside(LOGIN)):
+        assert zhao.send("/confirm", confirm_password=PASSWORD).status_code == 422
+    zhao.send("/account", "/sign-out")
+    zhao.sign_in(LOGIN, PASSWORD)
+    with busy_with(inside(LOGIN)):
+        answer = zhao.send("/sign-in/second-factor", confirm_password=PASSWORD)
+    assert answer.status_code == 422
