@@ -72,8 +72,8 @@ def must_be_heard(work: Work, login: str, client: Client) -> None:
 def check_attempt(database: Database, login: str, password: str) -> Attempt:
     """Check a password while no transaction is open; takes as long for a login that nobody has.
 
-    It is hashed for an account that is locked or shut as well: an answer that came sooner would tell strangers
-    which logins there are. `must_be_heard` and `one_of_few` bound it, and neither looks at an account.
+    It is hashed for an account that is locked or shut as well: an answer that came sooner would tell a
+    stranger which logins there are. `must_be_heard` and `one_of_few` bound it; neither looks at an account.
     Raises TooMany when the platform is busy with other attempts.
     """
     tidy = tidy_login(login)
