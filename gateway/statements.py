@@ -6,6 +6,7 @@ becomes SQL.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    case,
     column,
     func,
     literal,
@@ -36,6 +38,7 @@ from sqlalchemy.types import TypeEngine
 
 from gateway.filters import Condition, Filter, Group, Value, leaves
 from gateway.model import Permit
+from gateway.moments import around, places_of, spellings_of
 from gateway.rows import Order, RowQuery, row_filter, types_of
 
 Project = Callable[[int, ColumnElement[Any]], ColumnElement[Any]]
@@ -119,6 +122,8 @@ def _condition(
 
 
 def _compared(field: ColumnElement[Any], condition: Filter, dialect: str) -> ColumnElement[bool]:
+    if dialect == "sqlite" and any(isinstance(v, datetime) for v in condition.values):
+        return or_(*(_moment(field, condition.op, v) for v in condition.values if isinstance(v, datetime)))
     values = [_bound(v, dialect) for v in condition.values]
     match condition.op:
         case "in":
@@ -135,17 +140,17 @@ def _compared(field: ColumnElement[Any], condition: Filter, dialect: str) -> Col
 
 
 _COMPARE: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
-    "eq": lambda a, b: a == b,
-    "neq": lambda a, b: a != b,
-    "gt": lambda a, b: a > b,
-    "gte": lambda a, b: a >= b,
-    "lt": lambda a, b: a < b,
-    "lte": lambda a, b: a <= b,
+    "eq": operator.eq,
+    "neq": operator.ne,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
 }
 
 
 def _bound(value: Value, dialect: str) -> ColumnElement[Any]:
-    if dialect == "sqlite":  # which keeps days and instants as ISO text, and no decimals
+    if dialect == "sqlite":  # which keeps days as ISO text, and no decimals
         if isinstance(value, date):
             return literal(str(value), String())
         if isinstance(value, Decimal):
@@ -172,3 +177,50 @@ def compiled(statement: Select[Any], dialect: Dialect) -> tuple[str, dict[str, A
     """Return a statement's text, in the dialect's style of parameters, and its values by name."""
     made = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     return str(made), dict(made.params)
+
+
+# --- instants, which a SQLite file holds as text ----------------------------------------------------
+
+_STAMP = "%Y-%m-%d %H:%M:%f"
+
+
+def _moment(field: ColumnElement[Any], op: str, at: datetime) -> ColumnElement[bool]:
+    """Compare a text column with an instant, however it is written; an index of the column still serves."""
+    return _local(field, op, at) if at.tzinfo is None else _instant(field, op, at)
+
+
+def _local(field: ColumnElement[Any], op: str, at: datetime) -> ColumnElement[bool]:
+    here = places_of(at)
+    match op:
+        case "gt":
+            return and_(field > here.last, not_(and_(field >= here.start_t, field <= here.last_t)))
+        case "gte":
+            return and_(field >= here.first, not_(and_(field >= here.start_t, field < here.first_t)))
+        case "lt":
+            return and_(field < here.first_t, not_(and_(field >= here.first, field < here.start_t)))
+        case "lte":
+            return and_(field <= here.last_t, not_(and_(field > here.last, field < here.start_t)))
+        case "neq":
+            return field.not_in(spellings_of(at))
+    return field.in_(spellings_of(at))
+
+
+def _instant(field: ColumnElement[Any], op: str, at: datetime) -> ColumnElement[bool]:
+    """Compare with an instant that has an offset: what is written without one is China's time.
+
+    The days around it are told apart as text, so of few rows the offset is looked at.
+    """
+    near = around(at)
+    has_offset = or_(field.bool_op("GLOB")("*[Zz]"), field.bool_op("GLOB")("*[+-][0-9][0-9]:[0-9][0-9]"))
+    local = func.strftime(_STAMP, field, "-8 hours")
+    found = _COMPARE["eq" if op == "in" else op](
+        case((has_offset, func.strftime(_STAMP, field)), else_=local), func.strftime(_STAMP, near.utc)
+    )
+    match op:
+        case "gt" | "gte":
+            return and_(field >= near.since, or_(field >= near.until, found))
+        case "lt" | "lte":
+            return and_(field >= "", field < near.until, or_(field < near.since, found))
+        case "neq":
+            return or_(field < near.since, field >= near.until, found)
+    return and_(field >= near.since, field < near.until, found)
