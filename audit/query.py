@@ -18,13 +18,13 @@ import orjson
 from sqlalchemy import Connection
 
 from audit.bodies import is_erased, read_bodies, read_body
-from audit.columns.blocks import chosen, kept_from, uncovered
+from audit.columns.blocks import chosen
 from audit.columns.engine import Engine, attempted
 from audit.columns.footers import find_ids, footer_of, sound
 from audit.columns.hot import Waiting, waiting
 from audit.columns.index import Place
 from audit.columns.search import Search
-from audit.columns.tail import Logs, Snapshot, next_offset, take, take_all
+from audit.columns.tail import MOST, Logs, Snapshot, next_offset, outside_blocks, take, take_all
 from audit.columns.wanted import Wanted
 from audit.proofs import entry_at
 from audit.state import load_state
@@ -136,7 +136,10 @@ def _page(logs: Logs, wanted: Wanted, limit: int, only: str | None = None) -> Fo
 
 
 def record_by_id(tx: Connection | None, folder: Path, record_id: str) -> Found:
-    """Return one record, sealed or not. Raises NotFound when there is none, or its body is gone."""
+    """Return one record, sealed or not. Raises NotFound when there is none, or its body is gone.
+
+    Unavailable while it is in no block, and most of the log is in none.
+    """
     try:
         record_id = str(UUID(record_id))
     except ValueError:
@@ -235,11 +238,14 @@ def _in_blocks(folder: Path, record_id: str) -> Found | None:
 
 
 def _in_none(tx: Connection | None, folder: Path, record_id: str) -> Found | None:
-    """Look among journals, outbox and the bodies that lie in no block, by the bytes of the id."""
+    """Look among journals, outbox and the bodies that lie in no block, by the bytes of the id.
+
+    Raises Unavailable where more bodies than a search reads lie in none.
+    """
     waits, mark = waiting(tx, folder), record_id.encode()
     size = load_state(folder).size
     blocks = chosen(sound(folder), size)
-    for first, end in uncovered(blocks, size, kept_from(folder)):
+    for first, end in outside_blocks(folder, blocks, size, MOST):
         offset = next_offset(folder, blocks, first)
         for line in read_bodies(folder / "bodies", first, end, offset):
             if mark in line.body and _id_of(line.body) == record_id:

@@ -25,6 +25,7 @@ from audit.merkle import root
 from audit.note import open_note, split_note
 from audit.tiles import hash_reader
 from audit.verify_around import check_around, read_notes
+from audit.verify_at_once import check_at_once
 from audit.verify_columns import check_columns
 from audit.verify_progress import BadFile, Earlier, Kept, Known
 from audit.verify_records import Stretch, check_stretch
@@ -36,6 +37,8 @@ __all__ = ["BadFile", "Fault", "Report", "verify"]
 
 Progress = Callable[[int, int], None]
 """Called with the records checked so far and their number in all."""
+AT_ONCE = 250_000
+"""From so many records a process on it pays to load what hashes many at once."""
 
 
 def verify(
@@ -154,11 +157,12 @@ def _root_at(folder: Path, size: int, of: int) -> bytes | None:
 
 def _stretches(folder: Path, start: int, size: int, jobs: int) -> Iterator[Stretch]:
     firsts = range(start, size, PER_FILE)
+    check = check_at_once if size - start >= AT_ONCE * jobs else check_stretch
     if jobs == 1 or len(firsts) < 2:
-        yield from map(check_stretch, repeat(folder), firsts, repeat(size))
+        yield from map(check, repeat(folder), firsts, repeat(size))
         return
     with ProcessPoolExecutor(min(jobs, len(firsts)), get_context("spawn")) as pool:
-        yield from pool.map(check_stretch, repeat(folder), firsts, repeat(size))
+        yield from pool.map(check, repeat(folder), firsts, repeat(size))
 
 
 def _check_root(report: Report, known: Known) -> None:

@@ -37,12 +37,13 @@ from audit.verify_report import Faults
 GAP, SEALED, STAMPED = "journal.gap", "segment.sealed", "timestamp"
 _TELLING = (SEALED, STAMPED, BODY_ERASED, PRUNED)
 """Kinds of the records by which the log tells of its own files."""
-_LETTERS = frozenset((b"", *(kind[:1].encode() for kind in (GAP, *_TELLING))))
+LOOKED_AT = (GAP, *_TELLING)
+LETTERS = frozenset((b"", *(kind[:1].encode() for kind in LOOKED_AT)))
 """First letters of kinds to look at; none at all is no envelope."""
-_DIGEST, _KIND = b'{"b":"', b'","k":"'
+DIGEST, KIND = b'{"b":"', b'","k":"'
 _PIECE = 128 * 1024
 """What is read of bodies at a time."""
-_LETTER = len(_DIGEST) + 44 + len(_KIND)
+LETTER = len(DIGEST) + 44 + len(KIND)
 """Where the kind begins in an envelope."""
 
 
@@ -75,14 +76,22 @@ def check_stretch(folder: Path, first: int, size: int) -> Stretch:
     """Check the records from `first`, which begins a file of bodies, in a log of `size` entries."""
     stretch = Stretch(first, min(first + PER_FILE, size))
     read = tile_reader(folder / "log")
-    bodies = _Bodies(folder, stretch)
+    bodies = Bodies(folder, stretch)
+    lines = bodies.by_tile()
     for index, width in tiles_of(0, stretch.end, first // WIDTH):
-        entries = _entries(stretch, read, index, width)
-        bodies.check(index * WIDTH, entries)
-        bodies.doubtful |= _check_leaves(stretch, read, index, width, entries)
-    bodies.explain()
-    _check_roots(stretch, read, size)
+        check_tile(stretch, read, index, width, bodies, next(lines, []))
+    bodies.explain(sum(map(len, lines)) if stretch.end % PER_FILE == 0 else 0)
+    check_roots(stretch, read, size)
     return stretch
+
+
+def check_tile(
+    stretch: Stretch, read: ReadTile, index: int, width: int, bodies: Bodies, lines: Sequence[bytes]
+) -> None:
+    """Check the records of one tile, of which `lines` are the bodies."""
+    entries = _entries(stretch, read, index, width)
+    bodies.check(index * WIDTH, entries, lines)
+    bodies.doubtful |= _check_leaves(stretch, read, index, width, entries)
 
 
 def read_hashes(wrong: Faults | None, read: ReadTile, level: int, index: int, width: int) -> bytes:
@@ -139,7 +148,7 @@ def _check_leaves(
     return doubtful
 
 
-def _check_roots(stretch: Stretch, read: ReadTile, size: int) -> None:
+def check_roots(stretch: Stretch, read: ReadTile, size: int) -> None:
     """Check the hash above each full tile of leaf hashes."""
     above, hashes = hashes_at(1, size), dict[int, bytes]()
     for i, expected in enumerate(stretch.roots, stretch.first // WIDTH):
@@ -157,19 +166,18 @@ def _check_roots(stretch: Stretch, read: ReadTile, size: int) -> None:
 # --- bodies -----------------------------------------------------------------------------------------
 
 
-class _Bodies:
+class Bodies:
     """The bodies of a stretch, compared with the digests in its envelopes."""
 
     def __init__(self, folder: Path, stretch: Stretch) -> None:
         self._path = bodies_path(folder / "bodies", stretch.first)
         self._name = f"bodies/{self._path.name}"
         self._stretch = stretch
-        self._tiles = self._by_tile()
         self._wrong: list[tuple[int, str]] = []
         self.doubtful = set[int]()
         """Records whose envelope is not the one that was sealed, so that it says nothing of the body."""
 
-    def _by_tile(self) -> Iterator[list[bytes]]:
+    def by_tile(self) -> Iterator[list[bytes]]:
         """Yield as many bodies at a time as a tile covers; piece by piece, so that it stays warm."""
         lines, rest = list[bytes](), b""
         with suppress(FileNotFoundError), self._path.open("rb", buffering=0) as file:
@@ -183,16 +191,16 @@ class _Bodies:
         if rest:
             yield [rest]  # cut off within a line, and no body
 
-    def check(self, first: int, entries: Sequence[bytes]) -> None:
-        """Compare the bodies of the next records, from `first` on, with the digests that the entries hold."""
-        bodies = next(self._tiles, [])[: len(entries)]
-        expected = [_DIGEST + b2a_base64(sha256(body).digest())[:-1] + _KIND for body in bodies]
-        heads = [entry[:_LETTER] for entry in entries]
-        if expected == heads and _LETTERS.isdisjoint([entry[_LETTER : _LETTER + 1] for entry in entries]):
+    def check(self, first: int, entries: Sequence[bytes], lines: Sequence[bytes]) -> None:
+        """Compare bodies of records, from `first` on, with the digests that their entries hold."""
+        bodies = lines[: len(entries)]
+        expected = [DIGEST + b2a_base64(sha256(body).digest())[:-1] + KIND for body in bodies]
+        heads = [entry[:LETTER] for entry in entries]
+        if expected == heads and LETTERS.isdisjoint([entry[LETTER : LETTER + 1] for entry in entries]):
             self._stretch.bodies += len(entries)
             return
         for i, entry in enumerate(entries):
-            if expected[i : i + 1] == [heads[i]] and entry[_LETTER : _LETTER + 1] not in _LETTERS:
+            if expected[i : i + 1] == [heads[i]] and entry[LETTER : LETTER + 1] not in LETTERS:
                 self._stretch.bodies += 1
             else:
                 self._look(first + i, entry, bodies[i] if i < len(bodies) else None)
@@ -216,9 +224,11 @@ class _Bodies:
         else:
             self._wrong.append((at, digest))
 
-    def explain(self) -> None:
-        """Tell edited bodies from missing ones, and those from bodies that lie in another's place."""
-        extra = sum(map(len, self._tiles)) if self._stretch.end % PER_FILE == 0 else 0
+    def explain(self, extra: int = 0) -> None:
+        """Tell edited bodies from missing ones, and those from bodies that lie in another's place.
+
+        `extra` lines are behind the last body.
+        """
         if extra:
             self._stretch.wrong.add(self._name, f"{extra} lines behind the last body that it should hold")
         if self.doubtful:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 Headers = Sequence[tuple[str, str]]
 
@@ -44,16 +45,17 @@ class FileSpan:
     """SHA-256 of exactly these bytes, in hex."""
 
 
-@runtime_checkable
-class Hashed(Protocol):
+class Hashed(ABC):
     """Pieces that know what they hash to: whoever reads them has hashed them as well."""
 
     span: FileSpan | None
     """The whole body, where it can go out without being read; `next` gives the same bytes."""
 
+    @abstractmethod
     def check(self) -> None:
         """Tell by Refused that the file is no longer what it was."""
 
+    @abstractmethod
     async def digest(self, length: int) -> str:
         """Return the SHA-256 of the first `length` bytes of the body, in hex. Raises Refused."""
 

@@ -22,7 +22,7 @@ import orjson
 
 from core.settings import Connection
 from gateway import objections as no
-from gateway.answers import Answer, FileSpan, Stream
+from gateway.answers import Answer, FileSpan, Hashed, Stream
 from gateway.calls import Call
 from gateway.digests import Digests, key_of
 from gateway.messages import Request
@@ -142,8 +142,8 @@ class OpenFile:
         return os.fstat(self.fd).st_ctime_ns != self.info.st_ctime_ns
 
 
-class FilePieces:
-    """Some bytes of an open file, piece by piece (answers.Hashed)."""
+class FilePieces(Hashed):
+    """Some bytes of an open file, piece by piece."""
 
     def __init__(self, source: FileSource, opened: OpenFile, begin: int, end: int) -> None:
         self._source = source

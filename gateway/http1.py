@@ -183,7 +183,7 @@ class ServerConnection(asyncio.Protocol):
 
     def _is_at_rest(self) -> bool:
         """Tell whether the next byte begins a request, and no answer is due before its own."""
-        return not (self._busy or self._in_head or self._deaf or self.draining or self._blocked_since)
+        return not (self._busy or self._in_head or self._deaf or self._server.draining or self._blocked_since)
 
     def _take(self, data: bytes) -> None:
         """Take what may be a whole request, seen before or not.
@@ -363,12 +363,12 @@ class ServerConnection(asyncio.Protocol):
             )
             self._resume_reading()
 
-    def answered(self) -> None:
-        """Go on after the answer to a request that the shortcut took."""
+    def answered(self, whole: bool) -> None:
+        """Go on after the answer to a request that the shortcut took, or close where it was the last."""
         if self._queue:
-            self._task = self._loop.create_task(self._serve())
+            self._task = self._loop.create_task(self._serve(whole))
         else:
-            self._rest(True)
+            self._rest(whole)
 
     def go_on(self, request: Request, handler: Handler) -> None:
         """Let a handler answer a request that the shortcut took."""

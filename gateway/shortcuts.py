@@ -17,7 +17,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -125,6 +124,10 @@ class Shortcuts:
         return known.provider.send(known.spelled, admitted.permit.consumer, errand.answered) is not None
 
 
+class LongWay(Exception):
+    """What a provider gave is no small whole answer."""
+
+
 class Errand:
     """One such call under way."""
 
@@ -149,46 +152,52 @@ class Errand:
 
     def answered(self, wire: Wire) -> None:
         """Put on record what the provider gave; what is more than a small whole answer takes the long way."""
-        known, admitted, found = self._known, self._admitted, wire.answer()
-        lines = None if found is None else known.lines(found[0])
-        if found is None or lines is None:
-            self._ask_on(wire)
-            return
         try:
-            body, rows = apis.cut_down(admitted.permit, known.asked.operation, found[1])
-        except Refused:
-            self._ask_on(wire)
+            rows = self._receive(wire)
+        except Exception:  # the long way meets it again, and says what it is
+            self._wire = wire
+            self._go_on(self._ask)
             return
-        if len(body) > SMALL_BYTES:
-            self._ask_on(wire)
-            return
-        known.provider.done(wire)
-        self._body, self._lines, self._status = body, lines, found[0].status
-        outcome = whole_record(admitted, known.extra, self._status, rows, body)
+        self._known.provider.done(wire)
         try:
+            outcome = whole_record(self._admitted, self._known.extra, self._status, rows, self._body)
             self._record = self._shortcuts.recorder.put("access", outcome, self.recorded)
         except JournalFailed:
             self._go_on(self._refuse)
+        except Exception:
+            log.exception("a call failed inside the gateway")
+            self._go_on(self._fail)
+
+    def _receive(self, wire: Wire) -> int | None:
+        """Take a small whole answer, and return how many records are in it. Raises Refused and LongWay."""
+        known, found = self._known, wire.answer()
+        lines = None if found is None else known.lines(found[0])
+        if found is None or lines is None:
+            raise LongWay
+        self._body, rows = apis.cut_down(self._admitted.permit, known.asked.operation, found[1])
+        if len(self._body) > SMALL_BYTES:
+            raise LongWay
+        self._status, self._lines = found[0].status, lines
+        return rows
 
     def recorded(self, outcome: Position | JournalFailed) -> None:
         """Answer, once the record is durable."""
         if isinstance(outcome, JournalFailed):
             self._go_on(self._refuse)
             return
-        self._shortcuts.metrics.answered(PERMITTED, self._status, self._admitted.began, len(self._body))
+        reply = Reply(self._line, self._known.request)
         lines = self._lines + Written(self._record, outcome.receipt).lines
-        with suppress(ClientGone):
-            Reply(self._line, self._known.request).send_lines(self._status, lines, self._body)
-        self._line.answered()
+        try:
+            reply.send_lines(self._status, lines, self._body)
+        except ClientGone:
+            reply.abort()
+        self._shortcuts.metrics.answered(PERMITTED, self._status, self._admitted.began, len(self._body))
+        self._line.answered(reply.keep_alive)
 
     # --- the long way -----------------------------------------------------------------------------
 
     def _go_on(self, handler: Handler) -> None:
         self._line.go_on(replace(self._known.request), handler)
-
-    def _ask_on(self, wire: Wire) -> None:
-        self._wire = wire
-        self._go_on(self._ask)
 
     async def _ask(self, request: Request, reply: Reply, line: ServerConnection) -> None:
         known, admitted, delivery = self._known, self._admitted, self._shortcuts.delivery
@@ -207,6 +216,9 @@ class Errand:
 
     async def _refuse(self, request: Request, reply: Reply, line: ServerConnection) -> None:
         await self._object(reply, no.JOURNAL_UNAVAILABLE)
+
+    async def _fail(self, request: Request, reply: Reply, line: ServerConnection) -> None:
+        await self._object(reply, no.INTERNAL)
 
     async def _object(self, reply: Reply, objection: Objection) -> None:
         admitted = self._admitted

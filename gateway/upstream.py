@@ -15,6 +15,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from urllib.parse import urlsplit
 
 from core.networks import Address, address_of, allowed
@@ -52,6 +53,10 @@ class Provider:
         self._fixed = f"Host: {parts.netloc}\r\nUser-Agent: shuxiang\r\n" + "".join(
             f"{name}: {value}\r\n" for name, value in own.items()
         )
+
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
 
     @property
     def total_seconds(self) -> float:
@@ -97,7 +102,7 @@ class Provider:
         waited for with `head_on`.
         """
         under_way = self._calls.get(caller, 0)
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         wire = self._reuse(now) if under_way < self._calls_of_one else None
         if wire is None:
             return None
@@ -119,7 +124,7 @@ class Provider:
     async def _ask(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[Head, Wire]:
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         deadline = now + self._connection.total_seconds
         request = self.spell(method, path, headers, body)
         wire = self._reuse(now) if method == "GET" else None
@@ -149,7 +154,7 @@ class Provider:
 
     def _look(self) -> None:
         """Break off the calls that have taken too long; one timer does for all of them."""
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         for wire in [wire for wire, deadline in self._asked.items() if deadline <= now]:
             del self._asked[wire]
             wire.late()
@@ -160,7 +165,7 @@ class Provider:
     def _sound_at(self, deadline: float) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = asyncio.get_running_loop().call_at(deadline, self._look)
+        self._alarm = self._loop.call_at(deadline, self._look)
 
     def done(self, wire: Wire) -> None:
         """Take a wire back: it is kept for the next call if the answer was read to its end."""

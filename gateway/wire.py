@@ -66,14 +66,14 @@ class Heads:
         known = self._known.get(data[:end])
         return (known[0], data[end:]) if known is not None and known[1] == len(data) - end else None
 
-    def keep(self, data: bytes, head: Head) -> None:
-        """Remember the head of one whole answer."""
+    def keep(self, data: bytes, head: Head, length: int) -> None:
+        """Remember the head of one whole answer; `length` is that of its body."""
         end = data.find(b"\r\n\r\n", 0, KNOWN_BYTES) + 4
-        if end == 3:
+        if end == 3 or end + length != len(data):
             return
         if len(self._known) >= KNOWN_MOST:
             self._known.clear()
-        self._known[data[:end]] = head, len(data) - end
+        self._known[data[:end]] = head, length
 
 
 class Wire(asyncio.Protocol):
@@ -110,6 +110,7 @@ class Wire(asyncio.Protocol):
         self._buffered = 0
         self._complete = False
         self._until_close = self._counted = False
+        self._length = 0
         self._keeps = False
         self._fault: Objection | None = None
         self._touched = False
@@ -238,49 +239,54 @@ class Wire(asyncio.Protocol):
         if self._complete or self._fault is not None:
             self.close()  # bytes that nobody asked for
             return
+        first, self._touched = not self._touched, True
+        known = self._heads.find(data) if first else None
+        if known is not None:
+            self._have(*known)
+            return
         self._feeding = True
-        if self._touched:
-            self._take(data)
-        else:
-            self._touched = True
-            self._take_first(data)
+        self._take(data)
         self._feeding = False
+        if first and self._keeps and self._counted and self._head is not None and not self._interim:
+            self._heads.keep(data, self._head, self._received)
         if self._then is not None and (self._head is not None or self._fault is not None):
             self._wake()
         if self._buffered > BUFFER_BYTES and not self._paused and self.open:
             self._paused = True
             self._transport.pause_reading()
 
-    def _take_first(self, data: bytes) -> None:
-        """Take the first bytes of an answer, most often all of it."""
-        known = self._heads.find(data)
-        if known is not None:
-            self._head, body = known
-            if body:
-                self._pieces.append(body)
-            self._buffered = self._received = len(body)
-            self._complete = self._keeps = True
-            self._wake()
-            return
-        self._take(data)
-        if self._keeps and self._counted and self._head is not None and not self._interim:
-            self._heads.keep(data, self._head)
+    def _have(self, head: Head, body: bytes) -> None:
+        """Take a whole answer that needs no parsing."""
+        self._head = head
+        if body:
+            self._pieces.append(body)
+        self._received = len(body)
+        self._complete = self._keeps = True
+        self._wake()
 
     def _take(self, data: bytes) -> None:
+        """Feed the parser no more at a time than may come without being body."""
         if self._parser is None:
             self._parser = httptools.HttpResponseParser(self)
-        if len(data) <= TRAILER_BYTES or self._counted:
-            self._feed(data)
-        else:
-            self._feed_in_parts(data)
-
-    def _feed_in_parts(self, data: bytes) -> None:
-        """Feed the parser no more at a time than may come without being body."""
         for at in range(0, len(data), TRAILER_BYTES):
             if self._complete:
                 self.close()  # more than was asked for: not to be used again
-            elif self._fault is None:
-                self._feed(data[at : at + TRAILER_BYTES])
+            if self._complete or self._fault is not None:
+                break
+            if self._counted:
+                self._take_body(data[at:] if at else data)
+                break
+            self._feed(data[at : at + TRAILER_BYTES])
+
+    def _take_body(self, data: bytes) -> None:
+        """Take bytes of a body whose length the parser has read: what they are is known, and so its end."""
+        left = self._length - self._received
+        if len(data) > left:
+            self.close()  # more than was asked for: not to be used again
+            data = data[:left]
+        self.on_body(data)
+        if self._received == self._length:
+            self.on_message_complete()
 
     def _feed(self, data: bytes) -> None:
         self._moved = False
@@ -351,7 +357,8 @@ class Wire(asyncio.Protocol):
                 return no.ANSWER_CODED
             if name == b"content-length":
                 framed = self._counted = True
-                if int(value) > self._most:
+                self._length = int(value)
+                if self._length > self._most:
                     return no.ANSWER_TOO_LARGE
             elif name == b"transfer-encoding":
                 framed, self._counted = True, False

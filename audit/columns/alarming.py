@@ -14,7 +14,7 @@ from core.text import Text
 LATE_SECONDS = 600.0
 """How long a block may hold what a body no longer does before somebody is told."""
 BEHIND = MOST // 4
-"""How many sealed records may lie in no block before somebody is told; at MOST questions are refused."""
+"""How many sealed records may lie in no block before somebody is told; above MOST questions are refused."""
 
 
 def column_alarms(folder: Path, now: datetime) -> Iterator[Text]:
@@ -30,6 +30,8 @@ def column_alarms(folder: Path, now: datetime) -> Iterator[Text]:
     missing = behind(folder)
     if missing > BEHIND:
         yield Text(
-            f"{missing} 条记录尚未写入列文件，满 {MOST} 条时查询被拒绝",
-            f"{missing} records lie in no block of columns; at {MOST} questions are refused",
+            f"{missing} 条记录尚未写入列文件，超过 {MOST} 条时查询被拒绝；平台运行时自动补做，"
+            "平台停止时可运行 shuxiang audit columns",
+            f"{missing} records lie in no block of columns; above {MOST} questions are refused. The running "
+            "platform makes them, while it is stopped `shuxiang audit columns` does",
         )

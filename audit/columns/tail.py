@@ -59,15 +59,35 @@ def take(folder: Path, tx: Connection | None) -> Snapshot:
 
 
 def _tail(folder: Path, blocks: tuple[Block, ...], size: int) -> pa.Table:
-    ranges = uncovered(blocks, size, kept_from(folder))
-    if sum(end - first for first, end in ranges) > MOST:
-        raise Unavailable(
-            "日志的列文件正在建立，请稍后再试", "the columns of the log are being made; try again in a moment"
-        )
+    ranges = outside_blocks(folder, blocks, size, MOST)
     tables = [
         tail_rows(folder, first, end, size, next_offset(folder, blocks, first)) for first, end in ranges
     ]
     return pa.concat_tables([SCHEMA.empty_table(), *tables])
+
+
+def outside_blocks(folder: Path, blocks: Sequence[Block], size: int, most: int) -> list[tuple[int, int]]:
+    """Return the ranges (first, end) of kept records that lie in none of the blocks.
+
+    Raises Unavailable (`columns_being_made`) for more than `most` records, with how many lie in blocks by now.
+    """
+    kept = kept_from(folder)
+    ranges = uncovered(blocks, size, kept)
+    missing = sum(end - first for first, end in ranges)
+    if missing > most:
+        raise _being_made(size - kept - missing, size - kept)
+    return ranges
+
+
+def _being_made(done: int, size: int) -> Unavailable:
+    share = 100 * done // size
+    return Unavailable(
+        f"日志的列文件正在建立：{size:,} 条记录中已写入 {done:,} 条（{share}%）。平台运行时自动继续，"
+        "平台停止时可运行 shuxiang audit columns。请稍后再试",
+        f"the columns of the log are being made: {done:,} of {size:,} records ({share} %) lie in them. The running "
+        "platform goes on with it, while it is stopped `shuxiang audit columns` does. Try again later",
+        code="columns_being_made",
+    )
 
 
 def next_offset(folder: Path, blocks: Sequence[Block], first: int) -> int | None:

@@ -16,14 +16,15 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection
 
-from audit.columns.blocks import chosen, kept_from, uncovered
+from audit.columns.blocks import chosen
 from audit.columns.footers import sound
+from audit.columns.tail import outside_blocks
 from audit.keeping.ids import kept_index
 from audit.keeping.past import past_logs
 from audit.proofs import entry_at
 from audit.query import record_by_id
 from audit.state import load_state
-from core.errors import Conflict, NotFound, TooMany, Unavailable
+from core.errors import Conflict, NotFound, TooMany
 from core.times import millis
 
 SLACK_MS = 86_400_000
@@ -99,9 +100,5 @@ def _index(tx: Connection | None, place: Path, record_id: str) -> int | None:
     if kept is not None:
         return kept
     size = load_state(place).size
-    ranges = uncovered(chosen(sound(place), size), size, kept_from(place))
-    if sum(end - first for first, end in ranges) > UNCOVERED_MOST:
-        raise Unavailable(
-            "日志的列文件正在建立，请稍后再试", "the columns of the log are being made; try again in a moment"
-        )
+    outside_blocks(place, chosen(sound(place), size), size, UNCOVERED_MOST)
     return record_by_id(tx, place, record_id).log_index
