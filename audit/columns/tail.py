@@ -69,7 +69,7 @@ def _tail(folder: Path, blocks: tuple[Block, ...], size: int) -> pa.Table:
 def outside_blocks(folder: Path, blocks: Sequence[Block], size: int, most: int) -> list[tuple[int, int]]:
     """Return the ranges (first, end) of kept records that lie in none of the blocks.
 
-    Raises Unavailable (`columns_being_made`) for more than `most` records, with how many lie in blocks by now.
+    Raises Unavailable (`columns_being_made`) for more than `most` records, and how many lie in blocks.
     """
     kept = kept_from(folder)
     ranges = uncovered(blocks, size, kept)
@@ -84,8 +84,8 @@ def _being_made(done: int, size: int) -> Unavailable:
     return Unavailable(
         f"日志的列文件正在建立：{size:,} 条记录中已写入 {done:,} 条（{share}%）。平台运行时自动继续，"
         "平台停止时可运行 shuxiang audit columns。请稍后再试",
-        f"the columns of the log are being made: {done:,} of {size:,} records ({share} %) lie in them. The running "
-        "platform goes on with it, while it is stopped `shuxiang audit columns` does. Try again later",
+        f"the columns of the log are being made: {done:,} of {size:,} records ({share} %) lie in them. The "
+        "running platform goes on with it; while it is stopped, `shuxiang audit columns` does. Try again",
         code="columns_being_made",
     )
 

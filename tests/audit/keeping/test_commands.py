@@ -13,7 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 import cli
+from audit.columns import tail
 from audit.keeping import commands, retention
+from audit.query import Filters, find_records
+from core.errors import Unavailable
 from tests.audit.keeping.town import FILES, RULE, Town
 from tests.audit.logs import LASTING, ORIGIN, SIGNER
 from tests.warm import CONFIG
@@ -76,6 +79,17 @@ def terminal(old_town: Town, tmp_path: Path) -> Terminal:
         folder.chmod(0o700)
     old_town.database.close()
     return Terminal(tmp_path / "config", old_town.settings.data)
+
+
+def test_the_blocks_of_a_log_that_has_none_are_made_before_the_platform_starts(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "MOST", 4096)
+    folder = terminal.data / "audit"
+    with pytest.raises(Unavailable, match=r"0 of 32,7\d\d records"):
+        find_records(None, folder, Filters(), limit=1)
+    assert terminal.facts("columns")["made"] == FILES * 16_384
+    assert len(find_records(None, folder, Filters(), limit=1).items) == 1
 
 
 def test_a_log_is_archived_pruned_closed_and_still_holds(terminal: Terminal) -> None:
