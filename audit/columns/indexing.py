@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import orjson
@@ -15,11 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from audit.columns.index import CODED, NULL, Directory, Group, Numbers, checksum, spelled
+from audit.columns.pruning import passes_over_rightly
 
 MANY = 16_384
 """A column with more values than this in a block has checksums."""
-INDEXED = ("id", "log_index", "offset", "length", "several", *CODED)
-"""The columns that the index is made from."""
 _ID = 36
 _DASHES = (8, 13, 18, 23)
 _DIGITS = [i for i in range(_ID) if i not in _DASHES]
@@ -142,29 +141,38 @@ class _Codes:
 
 
 def index_fits(path: Path, first: int, directory: Directory | None) -> bool:
-    """Tell whether the index in a block's file is the one that its rows give.
+    """Tell whether a block's file is looked through by what its rows give: by its index, and by its footer.
 
     Raises OSError, and ValueError when the file is none of Parquet's.
     """
-    made = _made_again(path, first)
+    with path.open("rb") as raw, pq.ParquetFile(path) as file:
+        made: Indexing | None = Indexing(first)
+        for group, said in enumerate(map(file.metadata.row_group, range(file.num_row_groups))):
+            rows = file.read_row_group(group, use_threads=False)
+            if not passes_over_rightly(raw, said, rows):
+                return False
+            made = _with(made, rows)
+        return _is_that_of(raw, directory, None if made is None or made.is_empty else made)
+
+
+def _with(made: Indexing | None, rows: pa.Table) -> Indexing | None:
+    """Take a row group into an index; None where its rows give none."""
+    with suppress(Unindexed):
+        if made is not None:
+            made.add(rows)
+            return made
+    return None
+
+
+def _is_that_of(file: BinaryIO, directory: Directory | None, made: Indexing | None) -> bool:
+    """Tell whether the index in a block's file is this one."""
     if made is None or directory is None:
         return made is None and directory is None
     at, raw = min(at for at, *_ in directory.parts.values()), list[bytes]()
     if Directory.parse(made.finish(at, raw.append)) != directory:
         return False
-    with path.open("rb") as file:
-        file.seek(at)
-        return all(file.read(len(piece)) == piece for piece in raw)
-
-
-def _made_again(path: Path, first: int) -> Indexing | None:
-    """Return the index that the rows of a block give, None where they give none."""
-    made = Indexing(first)
-    with pq.ParquetFile(path) as file, suppress(Unindexed):
-        for group in range(file.num_row_groups):
-            made.add(file.read_row_group(group, list(INDEXED), use_threads=False))
-        return None if made.is_empty else made
-    return None
+    file.seek(at)
+    return all(file.read(len(piece)) == piece for piece in raw)
 
 
 def checksums(texts: pa.ChunkedArray) -> Numbers:

@@ -24,12 +24,11 @@ from audit.columns.footers import NEXT_KEY, VERSION_KEY
 from audit.columns.hot import envelopes_of
 from audit.columns.index import KEY
 from audit.columns.indexing import Indexing, Unindexed
+from audit.columns.pruning import FEW, FILTERS, GROUP
 from audit.columns.schema import SCHEMA, VERSION, table_of
 from audit.files import TEMPORARY
 from audit.segments import sync_folder
 
-GROUP = 32_768
-"""Rows of a row group: what one thread reads at a time, and what a look-up by id reads."""
 _PIECE = 4_096
 """Bodies that are read at a time, and rows of a page: what is read at least for one row that is found."""
 _HASH_BYTES = 1024 * 1024
@@ -38,15 +37,8 @@ _WHOLE = ("log_index", "at", "offset", "length")
 """Whole numbers that differ little from row to row; they are kept as differences."""
 _PLAIN = ("id", "trace", "case", "ticket", "subject", "several", "intent", *("ms", "bytes"), *_WHOLE)
 """Columns in which hardly a value comes twice."""
-_MANY = ("case", "ticket", "trace", "subject", "actor", "address")
-_FEW = ("grant", "client", "dataset", "operation", "consumer", "provider", "department", "kind", "reason")
-_QUICK = ("id", "case", "ticket", "subject", "several", *_FEW)
+_QUICK = ("id", "case", "ticket", "subject", "several", *FEW)
 """Columns that are looked through for a value: to read them costs more than the space of a quick codec."""
-_BLOOM = {
-    **{name: {"ndv": GROUP, "fpp": 0.01} for name in _MANY},
-    **{name: {"ndv": 2_048, "fpp": 0.01} for name in _FEW},
-}
-"""Filters that tell from a few bytes that a row group does not hold a value (Parquet, split block)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +199,7 @@ _OPTIONS = {
     "use_dictionary": [name for name in SCHEMA.names if name not in _PLAIN and name != "erased"],
     "column_encoding": dict.fromkeys(_WHOLE, "DELTA_BINARY_PACKED"),
     "max_rows_per_page": _PIECE,
-    "bloom_filter_options": _BLOOM,
+    "bloom_filter_options": FILTERS,
     "write_page_checksum": True,
     "store_schema": False,
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,11 +13,13 @@ import pytest
 
 from audit.bodies import bodies_path
 from audit.columns.blocks import Block
+from audit.columns.coverage import coverage_now
+from audit.columns.engine import Engine
 from audit.columns.footers import footer_of
 from audit.columns.make import Made, digest, make
 from audit.record import make_record
 from audit.verify import verify
-from tests.audit.columns.story import asked, grown, make_all, small_blocks
+from tests.audit.columns.story import asked, grown, in_use, make_all, small_blocks
 from tests.audit.logs import START, VKEY, Log
 
 EVIL = "SELECT count(*) AS n FROM records WHERE consumer = 'dept-evil'"
@@ -120,6 +124,107 @@ def test_a_footer_that_lies_of_where_it_ends_hides_nothing_behind_it(log: Log) -
     assert len(str(begins)) == len(str(log_end))
     patched(block.path(log.folder), str(begins).encode(), str(log_end).encode())
     assert asked(log, EVIL) == [{"n": 10}]
+
+
+# --- right rows that a footer hides ----------------------------------------------------------------
+
+
+def column_of(path: Path, name: str) -> Any:
+    """What the footer says of a column of the first row group."""
+    group = pq.read_metadata(path).row_group(0)
+    return group.column(pq.read_schema(path).get_field_index(name))
+
+
+def without_filter(path: Path) -> None:
+    """Have the filter of `consumer` hold nothing; its header stays."""
+    column, raw = column_of(path, "consumer"), bytearray(path.read_bytes())
+    end = column.bloom_filter_offset + column.bloom_filter_length
+    raw[end - 32 : end] = bytes(32)
+    path.write_bytes(raw)
+
+
+def without_statistics(path: Path) -> None:
+    """Put the same rows there, of which the footer says nothing."""
+    rows = pq.read_table(path).replace_schema_metadata(pq.read_metadata(path).metadata)
+    pq.write_table(rows, path, store_schema=False, write_statistics=False)
+
+
+HIDING: dict[str, Callable[[Path], None]] = {
+    "the least and greatest value": lambda path: patched(path, b"dept-evil", b"dept-aaaa"),
+    "a filter": without_filter,
+}
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Log:
+    """A log whose first block of sixteen holds several consumers, dept-evil the greatest of them."""
+    made = Log(tmp_path / "audit")
+    grown(made, 4, consumer="dept-abcd")
+    grown(made, 10, consumer="dept-evil")
+    grown(made, 6, consumer="dept-carol")
+    make_all(made)
+    return made
+
+
+@pytest.mark.parametrize("what", HIDING)
+def test_right_rows_that_a_footer_hides_are_named_although_the_log_holds_the_digest(
+    mixed: Log, what: str
+) -> None:
+    block = Block(0, 16)
+    assert (asked(mixed, EVIL), mixed.verify().faults) == ([{"n": 10}], [])
+    HIDING[what](block.path(mixed.folder))
+    seal_digest(mixed, block)
+    assert asked(mixed, EVIL) == [{"n": 0}], "a question passes them over"
+    (fault,) = mixed.verify().faults
+    assert (fault.file, fault.first, fault.last) == (name_of(block), 0, 15)
+    assert "not what its bodies give" in fault.what
+
+
+@pytest.mark.parametrize("what", HIDING)
+def test_right_rows_that_the_footer_of_a_small_block_hides_make_an_answer_incomplete(
+    mixed: Log, what: str
+) -> None:
+    grown(mixed, 4, consumer="dept-abcd")
+    grown(mixed, 4, consumer="dept-evil")
+    make_all(mixed)
+    small = next(block for block in in_use(mixed) if not block.is_recorded and holds_evil(mixed, block))
+    with closing(Engine(mixed.folder, 64)) as engine:
+        assert coverage_now(engine, None).complete
+        HIDING[what](small.path(mixed.folder))
+        found = coverage_now(engine, None)
+    assert (found.altered, found.complete) == ((small.name,), False)
+
+
+def holds_evil(log: Log, block: Block) -> bool:
+    return "dept-evil" in pq.read_table(block.path(log.folder)).column("consumer").to_pylist()
+
+
+def test_a_footer_that_says_less_than_the_rows_give_is_named_too(mixed: Log) -> None:
+    without_statistics(Block(0, 16).path(mixed.folder))
+    seal_digest(mixed, Block(0, 16))
+    assert [fault.file for fault in mixed.verify().faults] == [name_of(Block(0, 16))]
+
+
+def test_what_another_version_of_arrow_made_is_measured_by_its_rows(log: Log) -> None:
+    make_all(log)
+    block = Block(0, 16)
+    version = pa.cpp_version.encode()
+    patched(block.path(log.folder), b"version " + version, b"version " + b"1" + version[1:])
+    seal_digest(log, block)
+    assert log.verify().sound
+    patched(block.path(log.folder), b"dept-evil", b"dept-aaaa")
+    seal_digest(log, block)
+    assert [fault.file for fault in log.verify().faults] == [name_of(block)]
+
+
+def test_rows_of_all_sorts_give_the_footer_that_their_block_has(log: Log) -> None:
+    for value in ("部门", "", "x" * 5000, "\x00", "\uffff" * 30):
+        grown(log, 3, operation=value, consumer=value)
+    make_all(log)
+    assert log.verify().sound
+
+
+# --- names and digests -----------------------------------------------------------------------------
 
 
 def test_the_digest_of_another_logs_block_does_not_count_for_our_own(log: Log) -> None:
