@@ -25,11 +25,18 @@ from audit.state import load_state
 
 
 def block_agrees(folder: Path, block: Block) -> bool:
-    """Tell whether rows and index of a block are those of the bodies that the log holds.
+    """Tell whether rows, index and footer of a block are those of the bodies that the log holds.
 
-    Each state of the file is compared once. Raises FileNotFoundError when the block is gone.
+    Each state of the file is compared once. One that cannot be read is not. Raises FileNotFoundError when the
+    block is gone.
     """
-    return _block_agrees(folder, block, _state(block.path(folder)))
+    state = _state(block.path(folder))
+    try:
+        return _block_agrees(folder, block, state)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError):
+        return False
 
 
 def block_digest(path: Path) -> str:

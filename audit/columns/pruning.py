@@ -40,10 +40,10 @@ def passes_over_rightly(file: BinaryIO, said: pq.RowGroupMetaData, rows: pa.Tabl
 
 
 def _summary(column: pq.ColumnChunkMetaData) -> object:
-    """Return what the footer says of a column's values, and whether its pages have an index: none has."""
+    """Return what the footer says of a column's values, and of an index of its pages: there is none."""
     found = column.statistics
     known = None if found is None else (found.has_min_max, found.min_raw, found.max_raw, found.null_count)
-    return column.num_values, known, column.has_column_index
+    return column.num_values, known, column.has_column_index, column.bloom_filter_length
 
 
 def _filter(file: BinaryIO | io.BytesIO, column: pq.ColumnChunkMetaData) -> bytes | None:

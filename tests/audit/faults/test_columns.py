@@ -195,6 +195,19 @@ def test_right_rows_that_the_footer_of_a_small_block_hides_make_an_answer_incomp
     assert (found.altered, found.complete) == ((small.name,), False)
 
 
+def test_a_small_block_that_cannot_be_read_makes_an_answer_incomplete(mixed: Log) -> None:
+    grown(mixed, 8)
+    make_all(mixed)
+    small = next(block for block in in_use(mixed) if not block.is_recorded)
+    path = small.path(mixed.folder)
+    with closing(Engine(mixed.folder, 64)) as engine:
+        assert coverage_now(engine, None).complete
+        raw = path.read_bytes()
+        path.write_bytes(raw[:4] + bytes(200) + raw[204:])
+        found = coverage_now(engine, None)
+    assert (found.altered, found.complete) == ((small.name,), False)
+
+
 def holds_evil(log: Log, block: Block) -> bool:
     return "dept-evil" in pq.read_table(block.path(log.folder)).column("consumer").to_pylist()
 
