@@ -5,8 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 COMMA := ,
+USUAL := dev$(COMMA)verify
 # CI checks our answers against other people's programs as well; elsewhere those tests skip themselves.
-EXTRAS := dev$(if $(CI),$(COMMA)oracles$(COMMA)spark)
+EXTRAS := $(USUAL)$(if $(CI),$(COMMA)oracles$(COMMA)spark)
 STAMP := $(VENV)/installed-$(EXTRAS)
 PIP_QUIET := --quiet --disable-pip-version-check
 CHECKS := $(VENV)/checks
@@ -31,7 +32,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@echo "Installing into $(VENV); the first time takes about a minute."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install $(PIP_QUIET) --no-compile -c constraints.txt -e '.[$(EXTRAS)]'
-	@touch $(STAMP) $(VENV)/installed-dev
+	@touch $(STAMP) $(VENV)/installed-$(USUAL)
 
 run: install ## Set up the demo city, start everything, play the story over HTTP, stay up.
 	$(BIN)/shuxiang demo
@@ -97,7 +98,7 @@ bench-peers: ## Install what `make bench` measures itself against and Debian doe
 
 constraints: ## Renew constraints.txt from the newest releases.
 	rm -rf $(VENV)/fresh && $(PYTHON) -m venv $(VENV)/fresh
-	$(VENV)/fresh/bin/python -m pip install $(PIP_QUIET) '.[dev,oracles,spark]'
+	$(VENV)/fresh/bin/python -m pip install $(PIP_QUIET) '.[dev,verify,oracles,spark]'
 	( echo '# What `make install` installs, exactly; renewed by `make constraints`.'; \
 	  $(VENV)/fresh/bin/python -m pip freeze --exclude shuxiang ) > constraints.txt
 	rm -rf $(VENV)/fresh

@@ -37,6 +37,7 @@ EXTRAS = {
     "pymerkle": "oracles",
     "sigstore": "oracles",
     "pyspark": "spark",
+    "datafusion": "verify",
 }
 """Which extra of ours brings a program or module; `dev` brings all others."""
 FOLDERS = (str(Path(sys.executable).parent), *map(str, Path("/usr/lib/postgresql").glob("*/bin")))
