@@ -80,7 +80,8 @@ class Delivery:
     async def _complete(
         self, reply: Reply, admitted: Admitted, answer: Answer, extra: dict[str, Any]
     ) -> None:
-        body = whole_record(admitted, extra, answer.status, answer.rows, answer.body)
+        said = {**admitted.fields, **extra}
+        body = whole_record(said, answer.status, answer.rows, answer.body, admitted.began)
         written = await self._recorder.write("access", body)
         self._metrics.answered(PERMITTED, answer.status, admitted.began, len(answer.body))
         headers = (*beside(answer.headers, admitted), *written.headers)
@@ -165,10 +166,10 @@ def beside(headers: Headers, admitted: Admitted) -> Headers:
 
 
 def whole_record(
-    admitted: Admitted, extra: Mapping[str, Any], status: int, rows: int | None, body: bytes
+    said: Mapping[str, Any], status: int, rows: int | None, body: bytes, began: float
 ) -> dict[str, Any]:
-    """Return what is put on record of a call that is answered in one piece."""
-    return {**admitted.fields, **extra, **_outcome(PERMITTED, None, status, rows, body, admitted.began)}
+    """Return what is put on record of a call that is answered in one piece; `said` is what was before."""
+    return {**said, **_outcome(PERMITTED, None, status, rows, body, began)}
 
 
 def _outcome(

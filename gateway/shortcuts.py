@@ -53,8 +53,8 @@ class Known:
     """The request to the provider."""
     until: float
     """When token or grant ends, in seconds since the epoch."""
-    extra: dict[str, Any]
-    """What each record says besides."""
+    said: dict[str, Any]
+    """What each record says but for the answer."""
     passed: tuple[Head, str | None] | None = field(default=None)
     """A head of the provider and the fields that are passed on with it."""
 
@@ -105,7 +105,7 @@ class Shortcuts:
             asked,
             provider.spell("GET", asked.path, asked.headers, b""),
             min(permit.token_expires, math.inf if permit.valid_until is None else permit.valid_until),
-            noticed(admitted),
+            {**admitted.fields, **noticed(admitted)},
         )
 
     def take(self, data: bytes, line: ServerConnection) -> bool:
@@ -132,7 +132,7 @@ class Errand:
     """One such call under way."""
 
     __slots__ = (
-        "_admitted",
+        "_began",
         "_body",
         "_known",
         "_line",
@@ -147,8 +147,7 @@ class Errand:
         self._shortcuts = shortcuts
         self._known = known
         self._line = line
-        was = known.admitted
-        self._admitted = Admitted(was.permit, was.digest, was.version, was.fields, time.monotonic())
+        self._began = time.monotonic()
 
     def answered(self, wire: Wire) -> None:
         """Put on record what the provider gave; what is more than a small whole answer takes the long way."""
@@ -160,7 +159,7 @@ class Errand:
             return
         self._known.provider.done(wire)
         try:
-            outcome = whole_record(self._admitted, self._known.extra, self._status, rows, self._body)
+            outcome = whole_record(self._known.said, self._status, rows, self._body, self._began)
             self._record = self._shortcuts.recorder.put("access", outcome, self.recorded)
         except JournalFailed:
             self._go_on(self._refuse)
@@ -174,7 +173,7 @@ class Errand:
         lines = None if found is None else known.lines(found[0])
         if found is None or lines is None:
             raise LongWay
-        self._body, rows = apis.cut_down(self._admitted.permit, known.asked.operation, found[1])
+        self._body, rows = apis.cut_down(known.admitted.permit, known.asked.operation, found[1])
         if len(self._body) > SMALL_BYTES:
             raise LongWay
         self._status, self._lines = found[0].status, lines
@@ -191,7 +190,7 @@ class Errand:
             reply.send_lines(self._status, lines, self._body)
         except ClientGone:
             reply.abort()
-        self._shortcuts.metrics.answered(PERMITTED, self._status, self._admitted.began, len(self._body))
+        self._shortcuts.metrics.answered(PERMITTED, self._status, self._began, len(self._body))
         self._line.answered(reply.keep_alive)
 
     # --- the long way -----------------------------------------------------------------------------
@@ -200,7 +199,8 @@ class Errand:
         self._line.go_on(replace(self._known.request), handler)
 
     async def _ask(self, request: Request, reply: Reply, line: ServerConnection) -> None:
-        known, admitted, delivery = self._known, self._admitted, self._shortcuts.delivery
+        known, delivery = self._known, self._shortcuts.delivery
+        admitted = replace(known.admitted, began=self._began)
         try:
             answer = await apis.ask_on(known.provider, admitted.permit, known.asked, self._wire)
             await delivery.deliver(reply, admitted, answer)
@@ -221,5 +221,5 @@ class Errand:
         await self._object(reply, no.INTERNAL)
 
     async def _object(self, reply: Reply, objection: Objection) -> None:
-        admitted = self._admitted
-        await self._shortcuts.delivery.refuse(reply, admitted.fields, objection, admitted.began)
+        fields = self._known.admitted.fields
+        await self._shortcuts.delivery.refuse(reply, fields, objection, self._began)
