@@ -222,7 +222,13 @@ def _sql_faults(relative: Path, source: str) -> list[str]:
     ]
 
 
-PLANE_EDGES = {"gateway/plane.py", "gateway/exchange.py", "gateway/flow.py", "gateway/reply.py"}
+PLANE_EDGES = {
+    "gateway/plane.py",
+    "gateway/exchange.py",
+    "gateway/flow.py",
+    "gateway/reply.py",
+    "gateway/shortcuts.py",
+}
 """Where a call of the data plane meets its instant; below them it is an argument."""
 
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
