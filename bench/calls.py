@@ -39,7 +39,9 @@ def calls(stand: Stand) -> list[Row]:
     ours = stand.ours.target("api", "call/passed")
     peers, skipped = _peers(stand)
     sealed = stand.ours.target("api", "call/passed", sealed=True)
-    runs = stand.rounds({"ours": ours, **peers, "ours, sealer at work": sealed}, CONNECTIONS)
+    asked = stand.ours.target("api", "call/asked?number=")
+    more = {"ours, sealer at work": sealed, "ours, with a query": asked}
+    runs = stand.rounds({"ours": ours, **peers, **more}, CONNECTIONS)
     mine, measure = runs["ours"], f"call, {CONNECTIONS} connections"
     rows = [against(measure, peer, mine, runs[peer], GOALS[peer]) for peer in peers]
     rows += [Row(measure, peer, goal=GOALS[peer], skipped=why) for peer, why in skipped.items()]
@@ -48,6 +50,8 @@ def calls(stand: Stand) -> list[Row]:
         besides = f"the sealer takes {stand.sealer_us():.1f} µs of CPU a call, on the CPU of the load"
         beside = against(f"{measure}, sealer at work", _ES256, runs["ours, sealer at work"], runs[_ES256])
         rows.append(replace(beside, note=besides))
+        many = f"{measure}, 4,096 different queries go round"
+        rows.append(against(many, _ES256, runs["ours, with a query"], runs[_ES256]))
     return rows
 
 

@@ -47,6 +47,13 @@ _PROVIDER = "police"
 
 _OPERATIONS: list[dict[str, Any]] = [
     {"name": "cut", "method": "GET", "path": "/record", "records": ""},
+    {
+        "name": "asked",
+        "method": "GET",
+        "path": "/record",
+        "records": None,
+        "parameters": [{"name": "number", "in": "query", "pattern": "[0-9]{1,4}"}],
+    },
     *(
         {"name": name, "method": "GET", "path": path, "records": None}
         for name, path in {

@@ -1,11 +1,16 @@
 -- Requests that carry the tokens of a file in rotation; the outcome as one line of JSON.
 --   wrk -s load.lua URL -- TOKENS
+-- A URL that ends in "=" gets a number, so that 4,096 different requests go round.
 local requests = {}
 local last = 0
 
 function init(args)
-  for token in io.lines(args[1]) do
-    requests[#requests + 1] = wrk.format("GET", nil, { Authorization = "Bearer " .. token })
+  local path, many = wrk.path, wrk.path:sub(-1) == "=" and 16 or 1
+  for number = 1, many do
+    for token in io.lines(args[1]) do
+      local address = many > 1 and path .. #requests or path
+      requests[#requests + 1] = wrk.format("GET", address, { Authorization = "Bearer " .. token })
+    end
   end
 end
 

@@ -211,16 +211,18 @@ class Stand:
         connections: int,
         body: bytes | None = None,
         between: Callable[[], object] = lambda: None,
+        warm_seconds: int = HANDSHAKE_SECONDS,
     ) -> dict[str, Run]:
         """Press on each target in each round, and return the middle run of each.
 
-        `body` is what each has to answer, `between` is done before each round. Raises Unfit, Missing.
+        `body` is what each has to answer, `between` is done before each round, and for `warm_seconds` each
+        is pressed on before the first. Raises Unfit, Missing.
         """
         wrk = self.tool("wrk")
         for name, target in targets.items():
             self._check(name, target, self.answer if body is None else body)
         for target in targets.values():  # connections are made and tokens met once
-            self._press(wrk, target, connections, HANDSHAKE_SECONDS)
+            self._press(wrk, target, connections, warm_seconds)
         runs: dict[str, list[Run]] = {name: [] for name in targets}
         for number in range(self.plan.rounds):
             between()

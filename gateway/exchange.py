@@ -29,7 +29,7 @@ from gateway.quotas.store import take_call
 from gateway.quotas.together import Together
 from gateway.records import Recorder, call_fields
 from gateway.reply import Reply
-from gateway.shortcuts import Shortcuts
+from gateway.shortcuts import Keys, Shortcuts
 from gateway.snapshot import Permits
 from gateway.sources import Prepared, Sources
 from gateway.store import see_proof
@@ -48,10 +48,7 @@ class Desk:
 
     settings: Settings
     token_key: bytes
-    request_key: bytes
-    """Of the request digests in the records."""
-    subject_key: bytes
-    """Of the digests of whose record a call asks for."""
+    keys: Keys
     possession: Possession
     permits: Permits
     views: Views
@@ -119,7 +116,7 @@ class Exchange:
         if call is None:
             raise Refused(view.wrong or no.NO_SUCH_PATH)
         if call.query:
-            self._fields |= subject_field(desk.subject_key, permit, call)
+            self._fields |= subject_field(desk.keys.subject, permit, call)
         against = standing(permit, time.time()) or view.against
         if against is not None:
             raise Refused(against)
@@ -229,7 +226,7 @@ class Exchange:
         call: Call | None = None
         with suppress(Refused):
             call = read_target(request.method, request.target)
-        return call_fields(self._desk.request_key, request.method, request.target, call)
+        return call_fields(self._desk.keys.request, request.method, request.target, call)
 
 
 def of_fault(fault: Fault) -> Objection:

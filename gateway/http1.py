@@ -19,7 +19,7 @@ import termios
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import httptools
 
@@ -70,8 +70,16 @@ class ClientGone(Exception):
 
 _PATIENCE = Patience()
 Handler = Callable[[Request, Reply, "ServerConnection"], Awaitable[None]]
-Shortcut = Callable[[bytes, "ServerConnection"], bool]
-"""Takes bytes that were a whole request before, and tells whether it did; `answered` or `go_on` follow."""
+
+
+class Shortcut(Protocol):
+    """Takes requests that are like others before. Where it has, `answered` or `go_on` is called later."""
+
+    def take(self, data: bytes, line: ServerConnection) -> bool:
+        """Take bytes that were a whole request before, and tell whether they were."""
+
+    def take_like(self, request: Request, line: ServerConnection) -> bool:
+        """Take a whole request without a body that is like one before, and tell whether it is."""
 
 
 class Server:
@@ -140,6 +148,7 @@ class ServerConnection(asyncio.Protocol):
         self._ended = False  # the client sends no more
         self._reading = True
         self._busy = False  # an answer is under way
+        self._holding = False  # what is parsed waits until all that has come is parsed
         self._task: asyncio.Task[None] | None = None
         self._body_waiter: asyncio.Future[None] | None = None
         self._drain_waiter: asyncio.Future[None] | None = None
@@ -169,8 +178,9 @@ class ServerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; a fault is answered in its turn and closes the connection."""
-        if len(data) <= KNOWN_BYTES and self._is_at_rest():
-            self._take(data)
+        shortcut = self._server.shortcut
+        if shortcut is not None and len(data) <= KNOWN_BYTES and self._is_at_rest():
+            self._take(data, shortcut)
         elif len(data) <= TRAILER_BYTES:
             if not self._deaf:
                 self._feed(data)
@@ -185,21 +195,30 @@ class ServerConnection(asyncio.Protocol):
         """Tell whether the next byte begins a request, and no answer is due before its own."""
         return not (self._busy or self._in_head or self._deaf or self._server.draining or self._blocked_since)
 
-    def _take(self, data: bytes) -> None:
-        """Take what may be a whole request, seen before or not.
+    def _take(self, data: bytes, shortcut: Shortcut) -> None:
+        """Take what may be a whole request, like one before or not.
 
         One that was seen before is not parsed again: from rest the parser makes the same of the same bytes.
         """
-        shortcut = self._server.shortcut
-        if shortcut is not None and shortcut(data, self):
+        if shortcut.take(data, self):
             self._busy = True
             self._deadline = _NEVER
             return
+        self._holding = True
         self._feed(data)
-        if len(self._queue) == 1 and not self._deaf and not self._in_head:
-            request = self._queue[0]
-            if request.complete and request.keep_alive and not request.has_body:
-                request.raw = data
+        self._holding = False
+        if not self._queue:
+            return
+        request = self._queue[0]
+        is_all = len(self._queue) == 1 and not (self._in_head or self._deaf)
+        if is_all and request.complete and request.keep_alive and not request.has_body:
+            request.raw = data
+            if shortcut.take_like(request, self):
+                self._queue.clear()
+                self._busy = True
+                self._deadline = _NEVER
+                return
+        self._begin()
 
     def _feed(self, data: bytes) -> None:
         self._head_begun = self._moved = False
@@ -339,10 +358,13 @@ class ServerConnection(asyncio.Protocol):
 
     def _enqueue(self, request: Request) -> None:
         self._queue.append(request)
-        if not self._busy:
-            self._busy = True
-            self._deadline = _NEVER
-            self._task = self._loop.create_task(self._serve())
+        if not (self._busy or self._holding):
+            self._begin()
+
+    def _begin(self) -> None:
+        self._busy = True
+        self._deadline = _NEVER
+        self._task = self._loop.create_task(self._serve())
 
     async def _serve(self, whole: bool = True) -> None:
         while self._queue and not self.lost and whole:

@@ -45,7 +45,7 @@ from gateway.possession import possession_of
 from gateway.quotas.together import Together
 from gateway.records import Recorder, request_key
 from gateway.reply import Reply
-from gateway.shortcuts import Shortcuts
+from gateway.shortcuts import Keys, Shortcuts
 from gateway.snapshot import Permits, TicketCheck
 from gateway.sources import Sources
 from gateway.tls import HANDSHAKE_SECONDS, SETTLE_SECONDS, TlsServer, listener_context
@@ -96,18 +96,17 @@ class Worker:
         self._recorder = Recorder(utc_now)
         metadata = f"{platform.control_url}/.well-known/oauth-protected-resource"
         self._delivery = Delivery(self._recorder, self._permits, self._metrics, metadata)
-        self._shortcuts = Shortcuts(self._permits, self._recorder, self._delivery, self._metrics)
         self._sources = Sources(settings)
         self._limits = Limits(settings.data / "run" / "limits")
-        digest_key = request_key(settings.key("pseudonym.key"))
+        digests = Keys(request_key(settings.key("pseudonym.key")), subject_key(settings.key("pseudonym.key")))
+        self._shortcuts = Shortcuts(digests, self._permits, self._recorder, self._delivery, self._metrics)
         self._desk = Desk(
             settings,
             settings.key("token.key"),
-            digest_key,
-            subject_key(settings.key("pseudonym.key")),
+            digests,
             possession_of(settings),
             self._permits,
-            Views(digest_key, platform.trusted_proxies),
+            Views(digests.request, platform.trusted_proxies),
             self._together,
             self._recorder,
             self._delivery,
@@ -117,7 +116,7 @@ class Worker:
         )
         self._tls = None if platform.gateway_tls is None else listener_context(platform.gateway_tls)
         server = Server if self._tls is None else TlsServer
-        self._public = server(self.answer, max_body=platform.max_body_bytes, shortcut=self._shortcuts.take)
+        self._public = server(self.answer, max_body=platform.max_body_bytes, shortcut=self._shortcuts)
         self._private = Server(self.answer_privately, max_body=0)
         self._listening: list[asyncio.Server] = []
         self._chores: list[asyncio.Task[None]] = []

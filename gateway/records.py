@@ -118,8 +118,13 @@ def call_fields(key: bytes, method: str, target: bytes, call: Call | None) -> di
     return {
         "method": method,
         "operation": call.operation if call else None,
-        "request_digest": keyed_digest(key, method.encode() + b" " + target).hex(),
+        "request_digest": request_digest(key, method, target),
     }
+
+
+def request_digest(key: bytes, method: str, target: bytes) -> str:
+    """Return the keyed digest of method and target, in hex."""
+    return keyed_digest(key, method.encode() + b" " + target).hex()
 
 
 def grant_fields(permit: Permit, source: Address | None, policy_version: int) -> dict[str, Any]:

@@ -1,15 +1,16 @@
-"""The short way of a call that was made before, byte for byte.
+"""The short way of a call that is like one before.
 
-A system asks the same address again and again. The general way (`gateway/exchange.py`) reads the request,
+A system asks the same address again and again. The general way (`gateway/exchange.py`) reads a request,
 judges it and spells it for the provider, in a task of its own. Where nothing of that depends on the clock, on
-a count or on a proof, what came of it is kept here, under the bytes and the address that they came from; the
-next time callbacks do what is left: see that policy, token and grant still stand, ask the provider, make the
-record durable, answer.
+a count or on a proof, what came of it is kept here; the next time callbacks do what is left: see that policy,
+token and grant still stand, ask the provider, make the record durable, answer.
 
     data_received -> Shortcuts.take -> Provider.send -> Errand.answered -> Journal.put -> Errand.recorded
 
-What does not go as usual (a provider that fails or sends much, a journal that is poisoned) goes on the
-general way from where it is. A target with a query is never kept: it may name a person.
+A request without a query is known by its bytes and the address that they come from, and not parsed again.
+With a query it is known by all but that (`take_like`), which is read and bound anew each time and never
+kept: it may name a person. What does not go as usual (a provider that fails or sends much, a journal that is
+poisoned) goes on the general way from where it is.
 """
 
 from __future__ import annotations
@@ -18,20 +19,23 @@ import logging
 import math
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from audit.journal import JournalFailed, Position
 from gateway import apis
 from gateway import objections as no
+from gateway.binding import bind_operation
+from gateway.calls import Call, read_query
 from gateway.delivery import SMALL_BYTES, Delivery, beside, noticed, whole_record
 from gateway.flow import Admitted
 from gateway.http1 import ClientGone, Handler, ServerConnection
 from gateway.messages import Request
 from gateway.metrics import Metrics
 from gateway.objections import Objection, Refused
-from gateway.records import PERMITTED, Recorder, Written
+from gateway.records import PERMITTED, Recorder, Written, request_digest
 from gateway.reply import Reply, lines_of
 from gateway.snapshot import Permits
+from gateway.subjects import subject_field
 from gateway.upstream import Provider
 from gateway.wire import Head, Wire
 
@@ -41,20 +45,28 @@ KEPT_MOST = 4096
 log = logging.getLogger("shuxiang.plane")
 
 
+class Keys(NamedTuple):
+    """Of the keyed digests in a record."""
+
+    request: bytes
+    subject: bytes
+
+
 @dataclass(slots=True)
 class Known:
     """A request that was let through, and what it came to."""
 
     request: Request
     admitted: Admitted
+    call: Call
     provider: Provider
     asked: apis.Asked
     spelled: bytes
     """The request to the provider."""
     until: float
     """When token or grant ends, in seconds since the epoch."""
-    said: dict[str, Any]
-    """What each record says but for the answer."""
+    extra: dict[str, Any]
+    """What the record of an answer says besides."""
     passed: tuple[Head, str | None] | None = field(default=None)
     """A head of the provider and the fields that are passed on with it."""
 
@@ -67,61 +79,99 @@ class Known:
         return self.passed[1]
 
 
-def is_plain(request: Request, admitted: Admitted, asked: apis.Asked) -> bool:
-    """Tell whether a call that was let through will be so again, while its permit stands. Pure."""
+def is_plain(admitted: Admitted, asked: apis.Asked) -> bool:
+    """Tell whether calls like one that was let through will be so as well, while its permit stands. Pure."""
     permit, terms = admitted.permit, admitted.permit.terms
     return (
-        b"?" not in request.target
-        and asked.operation["method"] == "GET"
+        asked.operation["method"] == "GET"
         and not asked.changes
         and not terms.sensitive
         and permit.cnf is None
         and (terms.calls_per_day, terms.calls_per_second, terms.calls_at_once) == (None, None, None)
-        and admitted.fields.keys().isdisjoint(("ticket", "trace", "subject"))
+        and admitted.fields.keys().isdisjoint(("ticket", "trace"))
     )
 
 
 class Shortcuts:
     """The requests that one worker has let through before."""
 
-    def __init__(self, permits: Permits, recorder: Recorder, delivery: Delivery, metrics: Metrics) -> None:
-        self._known: dict[tuple[bytes, str], Known] = {}
+    def __init__(
+        self, keys: Keys, permits: Permits, recorder: Recorder, delivery: Delivery, metrics: Metrics
+    ) -> None:
+        self._known: dict[tuple[Any, ...], Known] = {}
+        self._keys = keys
         self._permits = permits
         self.recorder = recorder
         self.delivery = delivery
         self.metrics = metrics
 
-    def keep(self, request: Request, admitted: Admitted, provider: Provider, asked: apis.Asked) -> None:
+    def keep(
+        self, request: Request, admitted: Admitted, call: Call, provider: Provider, asked: apis.Asked
+    ) -> None:
         """Remember a request that was let through, where the next one like it will be."""
-        if request.raw is None or not is_plain(request, admitted, asked):
+        if request.raw is None or not is_plain(admitted, asked):
             return
         if len(self._known) >= KEPT_MOST:
             del self._known[next(iter(self._known))]
-        permit = admitted.permit
-        self._known[request.raw, request.peer] = Known(
-            request,
-            replace(admitted, fields=dict(admitted.fields)),
+        permit, path = admitted.permit, request.target.partition(b"?")[0]
+        fields = {name: value for name, value in admitted.fields.items() if name not in _OF_QUERY}
+        self._known[_likeness(request, path) if call.query else (request.raw, request.peer)] = Known(
+            replace(request, target=path, raw=None),
+            replace(admitted, fields=fields if call.query else dict(admitted.fields)),
+            replace(call, query=()),
             provider,
-            asked,
-            provider.spell("GET", asked.path, asked.headers, b""),
+            asked._replace(path=""),
+            b"" if call.query else provider.spell("GET", asked.path, asked.headers, b""),
             min(permit.token_expires, math.inf if permit.valid_until is None else permit.valid_until),
-            {**admitted.fields, **noticed(admitted)},
+            noticed(admitted),
         )
 
     def take(self, data: bytes, line: ServerConnection) -> bool:
         """Make a call that was made before, if the bytes are one and nothing speaks against it."""
         key = (data, line.peer)
         known = self._known.get(key)
-        if known is None:
+        if known is None or not self._stands(key, known):
             return False
-        admitted, permits = known.admitted, self._permits
-        if admitted.version != permits.version() or time.time() >= known.until:
+        return Errand(self, known, line, known.request, known.asked, known.admitted.fields).begin(
+            known.spelled
+        )
+
+    def take_like(self, request: Request, line: ServerConnection) -> bool:
+        """Make a call like one before but for its query, if it is one and nothing speaks against it."""
+        path, mark, query = request.target.partition(b"?")
+        if not mark:
+            return False
+        key = _likeness(request, path)
+        known = self._known.get(key)
+        if known is None or not self._stands(key, known):
+            return False
+        permit, asked = known.admitted.permit, known.asked
+        try:
+            call = replace(known.call, query=read_query(query))
+            asked = asked._replace(path=bind_operation(permit, asked.operation, call.query))
+        except Refused:  # the general way says why
+            return False
+        fields = known.admitted.fields | {
+            "request_digest": request_digest(self._keys.request, request.method, request.target),
+            **subject_field(self._keys.subject, permit, call),
+        }
+        spelled = known.provider.spell("GET", asked.path, asked.headers, b"")
+        return Errand(self, known, line, request, asked, fields).begin(spelled)
+
+    def _stands(self, key: tuple[Any, ...], known: Known) -> bool:
+        permits = self._permits
+        if known.admitted.version != permits.version() or time.time() >= known.until:
             del self._known[key]
             return False
-        if permits.stale() is not None or self.recorder.objection() is not None:
-            return False
-        errand = Errand(self, known, line)
-        return known.provider.send(known.spelled, admitted.permit.consumer, errand.answered) is not None
+        return permits.stale() is None and self.recorder.objection() is None
+
+
+_OF_QUERY = frozenset({"request_digest", "subject"})
+
+
+def _likeness(request: Request, path: bytes) -> tuple[Any, ...]:
+    """Return all of a request but its query."""
+    return (request.method, path, request.version, request.peer, *request.headers)
 
 
 class LongWay(Exception):
@@ -132,22 +182,41 @@ class Errand:
     """One such call under way."""
 
     __slots__ = (
+        "_asked",
         "_began",
         "_body",
+        "_fields",
         "_known",
         "_line",
         "_lines",
         "_record",
+        "_request",
         "_shortcuts",
         "_status",
         "_wire",
     )
 
-    def __init__(self, shortcuts: Shortcuts, known: Known, line: ServerConnection) -> None:
+    def __init__(
+        self,
+        shortcuts: Shortcuts,
+        known: Known,
+        line: ServerConnection,
+        request: Request,
+        asked: apis.Asked,
+        fields: dict[str, Any],
+    ) -> None:
         self._shortcuts = shortcuts
         self._known = known
         self._line = line
+        self._request = request
+        self._asked = asked
+        self._fields = fields
         self._began = time.monotonic()
+
+    def begin(self, spelled: bytes) -> bool:
+        """Ask the provider, where that can be done at once."""
+        known = self._known
+        return known.provider.send(spelled, known.admitted.permit.consumer, self.answered) is not None
 
     def answered(self, wire: Wire) -> None:
         """Put on record what the provider gave; what is more than a small whole answer takes the long way."""
@@ -159,7 +228,8 @@ class Errand:
             return
         self._known.provider.done(wire)
         try:
-            outcome = whole_record(self._known.said, self._status, rows, self._body, self._began)
+            said = {**self._fields, **self._known.extra}
+            outcome = whole_record(said, self._status, rows, self._body, self._began)
             self._record = self._shortcuts.recorder.put("access", outcome, self.recorded)
         except JournalFailed:
             self._go_on(self._refuse)
@@ -173,7 +243,7 @@ class Errand:
         lines = None if found is None else known.lines(found[0])
         if found is None or lines is None:
             raise LongWay
-        self._body, rows = apis.cut_down(known.admitted.permit, known.asked.operation, found[1])
+        self._body, rows = apis.cut_down(known.admitted.permit, self._asked.operation, found[1])
         if len(self._body) > SMALL_BYTES:
             raise LongWay
         self._status, self._lines = found[0].status, lines
@@ -184,7 +254,7 @@ class Errand:
         if isinstance(outcome, JournalFailed):
             self._go_on(self._refuse)
             return
-        reply = Reply(self._line, self._known.request)
+        reply = Reply(self._line, self._request)
         lines = self._lines + Written(self._record, outcome.receipt).lines
         try:
             reply.send_lines(self._status, lines, self._body)
@@ -196,13 +266,13 @@ class Errand:
     # --- the long way -----------------------------------------------------------------------------
 
     def _go_on(self, handler: Handler) -> None:
-        self._line.go_on(replace(self._known.request), handler)
+        self._line.go_on(replace(self._request), handler)
 
     async def _ask(self, request: Request, reply: Reply, line: ServerConnection) -> None:
         known, delivery = self._known, self._shortcuts.delivery
-        admitted = replace(known.admitted, began=self._began)
+        admitted = replace(known.admitted, fields=self._fields, began=self._began)
         try:
-            answer = await apis.ask_on(known.provider, admitted.permit, known.asked, self._wire)
+            answer = await apis.ask_on(known.provider, admitted.permit, self._asked, self._wire)
             await delivery.deliver(reply, admitted, answer)
         except Refused as refused:
             await self._object(reply, refused.objection)
@@ -221,5 +291,4 @@ class Errand:
         await self._object(reply, no.INTERNAL)
 
     async def _object(self, reply: Reply, objection: Objection) -> None:
-        fields = self._known.admitted.fields
-        await self._shortcuts.delivery.refuse(reply, fields, objection, self._began)
+        await self._shortcuts.delivery.refuse(reply, self._fields, objection, self._began)

@@ -32,8 +32,8 @@ class Prepared(NamedTuple):
     ask: Ask
     changes: bool
     """Whether it changes something at the provider."""
-    api: tuple[Provider, apis.Asked] | None = None
-    """Of a call to an api: who is asked, and what."""
+    api: tuple[Call, Provider, apis.Asked] | None = None
+    """Of a call to an api: what is called, who is asked, and what."""
 
 
 class Sources:
@@ -56,7 +56,7 @@ class Sources:
         if call.kind == "api":
             provider = _mounted(self._apis, permit)
             asked = await apis.prepare(permit, call, request, line, trace, self._max_body)
-            return Prepared(lambda: apis.ask(provider, permit, asked), asked.changes, (provider, asked))
+            return Prepared(lambda: apis.ask(provider, permit, asked), asked.changes, (call, provider, asked))
         if request.has_body:
             raise Refused(no.BODY_NOT_TAKEN)
         here = f"{self._share}{call.code.replace('/', '-')}/"
