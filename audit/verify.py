@@ -25,7 +25,6 @@ from audit.merkle import root
 from audit.note import open_note, split_note
 from audit.tiles import hash_reader
 from audit.verify_around import check_around, read_notes
-from audit.verify_at_once import check_at_once
 from audit.verify_columns import check_columns
 from audit.verify_progress import BadFile, Earlier, Kept, Known
 from audit.verify_records import Stretch, check_stretch
@@ -157,12 +156,21 @@ def _root_at(folder: Path, size: int, of: int) -> bytes | None:
 
 def _stretches(folder: Path, start: int, size: int, jobs: int) -> Iterator[Stretch]:
     firsts = range(start, size, PER_FILE)
-    check = check_at_once if size - start >= AT_ONCE * jobs else check_stretch
+    check = _check_of((size - start) // jobs)
     if jobs == 1 or len(firsts) < 2:
         yield from map(check, repeat(folder), firsts, repeat(size))
         return
     with ProcessPoolExecutor(min(jobs, len(firsts)), get_context("spawn")) as pool:
         yield from pool.map(check, repeat(folder), firsts, repeat(size))
+
+
+def _check_of(records: int) -> Callable[[Path, int, int], Stretch]:
+    """Return what is to check the stretches of a process that has so many records to check."""
+    if records < AT_ONCE:
+        return check_stretch
+    from audit.verify_at_once import check_at_once  # loads Arrow, which takes longer than to check a few
+
+    return check_at_once
 
 
 def _check_root(report: Report, known: Known) -> None:
