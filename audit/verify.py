@@ -36,7 +36,7 @@ __all__ = ["BadFile", "Fault", "Report", "verify"]
 
 Progress = Callable[[int, int], None]
 """Called with the records checked so far and their number in all."""
-AT_ONCE = 250_000
+AT_ONCE = 500_000
 """From so many records a process on it pays to load what hashes many at once."""
 
 
