@@ -21,6 +21,8 @@ INTERIM = 8
 """Interim (1xx) answers that a provider may send before the final one."""
 BUFFER_BYTES = 256 * 1024
 """Unread bytes of an answer at which reading from the provider pauses."""
+LARGE_BYTES = 32 * 1024
+"""A piece of a body that is handed on as it came; smaller ones are put together."""
 KNOWN_BYTES = 1024
 """Longer heads are parsed each time."""
 KNOWN_MOST = 256
@@ -156,10 +158,13 @@ class Wire(asyncio.Protocol):
             if self._complete:
                 return None
             await self._more()
-        piece = b"".join(self._pieces)
-        self._pieces.clear()
-        self._buffered = 0
-        if self._paused and self.open:
+        if len(self._pieces[0]) >= LARGE_BYTES:
+            piece = self._pieces.popleft()
+        else:
+            piece = b"".join(self._pieces)
+            self._pieces.clear()
+        self._buffered -= len(piece)
+        if self._paused and self.open and self._buffered < BUFFER_BYTES:
             self._paused = False
             self._transport.resume_reading()
         return piece
@@ -260,7 +265,7 @@ class Wire(asyncio.Protocol):
         self._head = head
         if body:
             self._pieces.append(body)
-        self._received = len(body)
+        self._received = self._buffered = len(body)
         self._complete = self._keeps = True
         self._wake()
 
