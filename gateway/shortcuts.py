@@ -114,13 +114,15 @@ class Shortcuts:
         if len(self._known) >= KEPT_MOST:
             del self._known[next(iter(self._known))]
         permit, path = admitted.permit, request.target.partition(b"?")[0]
+        if call.query:
+            asked = asked._replace(path="")  # it holds what was asked for
         fields = {name: value for name, value in admitted.fields.items() if name not in _OF_QUERY}
         self._known[_likeness(request, path) if call.query else (request.raw, request.peer)] = Known(
             replace(request, target=path, raw=None),
             replace(admitted, fields=fields if call.query else dict(admitted.fields)),
             replace(call, query=()),
             provider,
-            asked._replace(path=""),
+            asked,
             b"" if call.query else provider.spell("GET", asked.path, asked.headers, b""),
             min(permit.token_expires, math.inf if permit.valid_until is None else permit.valid_until),
             noticed(admitted),
@@ -139,7 +141,7 @@ class Shortcuts:
     def take_like(self, request: Request, line: ServerConnection) -> bool:
         """Make a call like one before but for its query, if it is one and nothing speaks against it."""
         path, mark, query = request.target.partition(b"?")
-        if not mark:
+        if not mark or b"#" in query:
             return False
         key = _likeness(request, path)
         known = self._known.get(key)
