@@ -188,4 +188,4 @@ def _outcome(
 
 def _elapsed(began: float) -> float:
     """Return the milliseconds since `began`, to a tenth."""
-    return round((time.monotonic() - began) * 1000, 1)
+    return int((time.monotonic() - began) * 10_000 + 0.5) / 10

@@ -111,19 +111,23 @@ class Shortcuts:
         """Remember a request that was let through, where the next one like it will be."""
         if request.raw is None or not is_plain(admitted, asked):
             return
+        path = request.target.partition(b"?")[0]
+        if call.query:  # nothing of it stays
+            key, spelled, asked = _likeness(request, path), b"", asked._replace(path="")
+            fields = {name: value for name, value in admitted.fields.items() if name not in _OF_QUERY}
+        else:
+            key, spelled = (request.raw, request.peer), provider.spell("GET", asked.path, asked.headers, b"")
+            fields = dict(admitted.fields)
         if len(self._known) >= KEPT_MOST:
             del self._known[next(iter(self._known))]
-        permit, path = admitted.permit, request.target.partition(b"?")[0]
-        if call.query:
-            asked = asked._replace(path="")  # it holds what was asked for
-        fields = {name: value for name, value in admitted.fields.items() if name not in _OF_QUERY}
-        self._known[_likeness(request, path) if call.query else (request.raw, request.peer)] = Known(
+        permit = admitted.permit
+        self._known[key] = Known(
             replace(request, target=path, raw=None),
-            replace(admitted, fields=fields if call.query else dict(admitted.fields)),
+            replace(admitted, fields=fields),
             replace(call, query=()),
             provider,
             asked,
-            b"" if call.query else provider.spell("GET", asked.path, asked.headers, b""),
+            spelled,
             min(permit.token_expires, math.inf if permit.valid_until is None else permit.valid_until),
             noticed(admitted),
         )
@@ -134,9 +138,8 @@ class Shortcuts:
         known = self._known.get(key)
         if known is None or not self._stands(key, known):
             return False
-        return Errand(self, known, line, known.request, known.asked, known.admitted.fields).begin(
-            known.spelled
-        )
+        errand = Errand(self, known, line, known.request, known.asked, known.admitted.fields)
+        return errand.begin(known.spelled)
 
     def take_like(self, request: Request, line: ServerConnection) -> bool:
         """Make a call like one before but for its query, if it is one and nothing speaks against it."""
