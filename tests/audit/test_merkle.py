@@ -14,6 +14,7 @@ from audit.merkle import (
     leaf_hash,
     node_hash,
     root,
+    root_and_paths,
     root_of_list,
     verify_consistency,
     verify_inclusion,
@@ -86,6 +87,17 @@ def test_every_leaf_of_every_small_tree_has_a_proof_that_verifies() -> None:
         for index in range(size):
             proof = inclusion_proof(index, size, reader_of(size))
             assert verify_inclusion(index, size, LEAVES[index], proof, naive(0, size))
+
+
+def test_the_root_and_all_paths_at_once_are_those_of_each_leaf() -> None:
+    for size in range(1, 301):
+        root_hash, paths = root_and_paths(LEAVES[:size])
+        assert root_hash == root(size, reader_of(size))
+        assert len(paths) == size
+        for index in {*range(min(size, 9)), size // 2, size - 2, size - 1} & set(range(size)):
+            path = [paths[index][at : at + 32] for at in range(0, len(paths[index]), 32)]
+            assert path == inclusion_proof(index, size, reader_of(size))
+            assert verify_inclusion(index, size, LEAVES[index], path, root_hash)
 
 
 def test_every_small_tree_is_shown_to_be_the_beginning_of_every_larger_one() -> None:

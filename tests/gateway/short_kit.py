@@ -15,8 +15,8 @@ from typing import Any
 
 import uvloop
 
-from gateway.http1 import ServerConnection
 from gateway.plane import Worker
+from gateway.wire import Wire
 from hotline.numbers import is_open_number
 from tests.gateway.plane_kit import Access, Kit, until, url
 from tests.gateway.providers import Answer, http, json_answer
@@ -169,14 +169,16 @@ class Short:
 
     async def _live(self) -> None:
         self.worker = Worker(self.kit.settings, 0, is_open_number)
-        take = self.worker._public.shortcut
+        api = self.worker._sources._apis["api"]
+        send = api.send
 
-        def counted(data: bytes, line: ServerConnection) -> bool:
-            taken: bool = take(data, line)
-            self.taken += taken
-            return taken
+        def counted(request: bytes, caller: str, then: Callable[[Wire], None]) -> Wire | None:
+            """Only the short way sends like this."""
+            wire: Wire | None = send(request, caller, then)
+            self.taken += wire is not None
+            return wire
 
-        self.worker._public.shortcut = counted
+        api.send = counted
         await self.worker.start()
         self._started.set()
         await self._stop.wait()

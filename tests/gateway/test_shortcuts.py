@@ -228,19 +228,37 @@ def test_two_tokens_never_get_each_others_fields(short: Short) -> None:
     assert short.taken
 
 
+# --- a query ----------------------------------------------------------------------------------------
+
+
+def test_another_query_goes_the_short_way_too_and_is_judged_and_recorded_for_itself(short: Short) -> None:
+    access = short.kit.grant("api", fields=["code"], parameters={"area": ["42", "43"]})
+    one, other, none = (get(access, target=f"{MANY}?area={area}") for area in (42, 43, 44))
+    with short.talk() as talk:
+        short.prime(talk, one)
+        taken, records = short.taken, len(short.kit.records())
+        assert [talk.ask(request).status for request in (other, none, one, other)] == [200, 403, 200, 200]
+        assert short.taken == taken + 3
+        heard = [talk.ask(fresh(request)).status for request in (other, none, one, other)]
+        asked = [line for line, _ in short.provider.asked[-6:]]
+    assert heard == [200, 403, 200, 200]
+    assert [line.split("?")[1] for line in asked] == [f"area={n} HTTP/1.1" for n in (43, 42, 43)] * 2
+    made = short.new_records(records)
+    assert made[:4] == made[4:]
+    assert len({record["request_digest"] for record in made}) == 3
+
+
 # --- what is not remembered -------------------------------------------------------------------------
 
 
 def _requests(kit: Kit) -> dict[str, list[bytes]]:
     """Requests of a kind, each to be made three times."""
     whole = kit.grant("api")
-    masked = kit.grant("api", fields=["code"], parameters={"area": ["42", "43"]})
     number = f"T-2026-{next(_numbers):06}"
     kit.ticket(number, "civil_affairs")
     trace = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     post = get(whole, "Content-Length: 0", target=CHANGE)
     return {
-        "a query": [get(masked, target=f"{MANY}?area=42")],
         "a trace": [get(whole, trace)],
         "a ticket": [get(whole, f"Purpose-Ticket: {number}")],
         "a sensitive grant": [get(kit.grant("api", sensitive=True))],
@@ -255,7 +273,6 @@ def _requests(kit: Kit) -> dict[str, list[bytes]]:
 
 
 KINDS = (
-    "a query",
     "a trace",
     "a ticket",
     "a sensitive grant",
