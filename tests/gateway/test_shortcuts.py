@@ -11,21 +11,27 @@ from typing import Any
 
 import pytest
 
+from audit.journal import read_journal
 from audit.note import NoteVerifier
+from audit.questions.subject import subject_digest, subject_key
 from audit.receipt import check_receipt
+from audit.record import canonical
+from audit.segments import segments_in
+from catalog.store import distributions
 from gateway.policy import change_policy
 from gateway.shortcuts import KEPT_MOST
 from gateway.store import grants
-from tests.gateway.plane_kit import Access, Kit, until
+from tests.gateway.plane_kit import OPERATIONS, Access, Kit, until, url
 from tests.gateway.proofs import ec_prover
 from tests.gateway.providers import json_answer
-from tests.gateway.short_kit import CHANGE, MANY, RAW, Heard, Short, fresh, get
+from tests.gateway.short_kit import CHANGE, ITEMS, MANY, RAW, Heard, Short, fresh, get
 
 pytestmark = [pytest.mark.long, pytest.mark.takes(6)]
 
 pytest_plugins = ["tests.gateway.short_fixtures"]
 
 _numbers = count(1)
+SEARCH = url("api", "call/search")
 
 
 # --- the same answer, the same record ---------------------------------------------------------------
@@ -68,6 +74,20 @@ def test_each_record_is_the_one_that_its_answer_names_and_its_receipt_is_good(sh
             receipt = check_receipt(verifier, heard.field("audit-receipt") or "")
             assert receipt.origin == kit.settings.platform.log_origin
             assert kit.record(heard.field("audit-record") or "")["status"] == 200
+
+
+def test_the_bytes_of_a_record_are_canonical_whatever_it_says(short: Short) -> None:
+    access = short.kit.grant("api", purpose='100% "核对" %s %b %% \\ \u2028')
+    with short.talk() as talk:
+        short.prime(talk, get(access))
+        heard = talk.ask(get(access)).field("audit-record")
+    folder = short.kit.settings.data / "audit" / "journal"
+    bodies = [frame.body for path in segments_in(folder) for frame in read_journal(path)]
+    assert all(body == canonical(json.loads(body)) for body in bodies)
+    [made] = [record for record in map(json.loads, bodies) if record["id"] == heard]
+    [first, *_] = [record for record in map(json.loads, bodies) if record.get("grant") == made["grant"]]
+    assert set(made) == set(first)
+    assert made["purpose"] == '100% "核对" %s %b %% \\ \u2028'
 
 
 def test_a_masked_answer_is_cut_down_to_the_grant(short: Short) -> None:
@@ -246,6 +266,31 @@ def test_another_query_goes_the_short_way_too_and_is_judged_and_recorded_for_its
     made = short.new_records(records)
     assert made[:4] == made[4:]
     assert len({record["request_digest"] for record in made}) == 3
+
+
+def test_whose_record_a_query_asks_for_is_recorded_for_each_call_and_the_value_is_nowhere(own: Short) -> None:
+    kit = own.kit
+    named = {"name": "search", "method": "GET", "path": "/v1/items", "records": "/data/items"}
+    with kit.database.begin() as tx:
+        api = distributions.c.kind == "api"
+        detail = dict(tx.execute(distributions.select().where(api)).one().detail)
+        detail["operations"] = [*OPERATIONS, {**named, "parameters": [{"name": "name", "in": "query"}]}]
+        tx.execute(distributions.update().where(api).values(detail=detail))
+    own.say(ITEMS, "items")
+    access = kit.grant("api", fields=["code"], operations=["search"])
+    key, records = subject_key(kit.settings.key("pseudonym.key")), len(kit.records())
+    people = ["zhaotiezhu", "qianduoduo", "sunxiaomei", "lisiguang"]
+    with own.talk() as talk:
+        for person in people:
+            assert talk.ask(get(access, target=f"{SEARCH}?name={person}")).status == 200
+    assert own.taken == len(people) - 1
+    made = own.new_records(records)
+    digests = [subject_digest(key, "name", person) for person in people]
+    assert [record["subject"] for record in made] == digests
+    assert len({record["request_digest"] for record in made}) == len(people)
+    kept = repr(own.inside(lambda worker: list(worker._shortcuts._known.items()))).encode()
+    kept += b"".join(path.read_bytes() for path in kit.settings.data.rglob("*") if path.is_file())
+    assert not [person for person in people if person.encode() in kept]
 
 
 # --- what is not remembered -------------------------------------------------------------------------
