@@ -10,17 +10,20 @@ from __future__ import annotations
 import hashlib
 import os
 from binascii import b2a_base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from core.ids import new_id
+from core.ids import NOISE_BYTES, new_id
 from core.times import millis
 
 VERSION = 1
+_NONCE_BYTES = 16
+_FILLED = ("id", "nonce", "t")
+"""Those of our fields that differ from record to record, in the order of names."""
 OWN_FIELDS = frozenset({"v", "k", "t", "id", "nonce"})
 """What `make_record` puts into every body; a caller's body must not hold them."""
 
@@ -54,9 +57,39 @@ def make_record(kind: str, at: datetime, source: str, body: Mapping[str, Any]) -
         raise ValueError(f"an audit body must not set {sorted(OWN_FIELDS & set(body))}")
     ms = millis(at)
     record_id = new_id(ms)
-    nonce = b2a_base64(os.urandom(16), newline=False).decode()
+    nonce = b2a_base64(os.urandom(_NONCE_BYTES), newline=False).decode()
     whole = canonical({**body, "v": VERSION, "k": kind, "t": ms, "id": record_id, "nonce": nonce})
     return Record(record_id, kind, at, make_envelope(kind, ms, source, whole), whole)
+
+
+class RecordForm:
+    """Records of one kind that say the same but for a few fields: what they share is spelled once."""
+
+    def __init__(self, kind: str, shared: Mapping[str, Any], more: Sequence[str]) -> None:
+        """`shared` is what all of them say, `more` names what each says besides, in the order of names.
+
+        Raises ValueError when a field is one of ours or there twice, or when `more` is out of order.
+        """
+        if len({*shared, *more, *OWN_FIELDS}) < len(shared) + len(more) + len(OWN_FIELDS):
+            raise ValueError(f"not the fields of one record: {sorted(shared)} and {sorted(more)}")
+        if list(more) != sorted(more):
+            raise ValueError(f"not in order: {more}")
+        given = {**shared, "v": VERSION, "k": kind}
+        spelled = {name: canonical({name: given[name]})[1:-1].replace(b"%", b"%%") for name in given}
+        spelled |= {name: b'"%b":%%b' % name.encode() for name in (*more, *_FILLED)}
+        self._kind = kind
+        self._form = b"{%b}" % b",".join(spelled[name] for name in sorted(spelled))
+        self._cuts = [sum(other < name for other in more) for name in _FILLED]
+
+    def fill(self, at: datetime, source: str, values: Sequence[bytes]) -> Record:
+        """Make a record as `make_record` does; `values` are those of `more`, in JSON."""
+        ms, noise = millis(at), os.urandom(NOISE_BYTES + _NONCE_BYTES)
+        record_id = new_id(ms, noise[:NOISE_BYTES])
+        nonce = b2a_base64(noise[NOISE_BYTES:], newline=False)
+        i, j, k = self._cuts
+        ours = b'"%b"' % record_id.encode(), b'"%b"' % nonce, b"%d" % ms
+        whole = self._form % (*values[:i], ours[0], *values[i:j], ours[1], *values[j:k], ours[2], *values[k:])
+        return Record(record_id, self._kind, at, make_envelope(self._kind, ms, source, whole), whole)
 
 
 def make_envelope(kind: str, ms: int, source: str, body: bytes) -> bytes:

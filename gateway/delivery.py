@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
+from audit.record import Record, RecordForm, make_record
 from gateway import objections as no
 from gateway.answers import Answer, FileSpan, Hashed, Headers, Memory, Stream
 from gateway.flow import Admitted, Flow
@@ -80,9 +82,8 @@ class Delivery:
     async def _complete(
         self, reply: Reply, admitted: Admitted, answer: Answer, extra: dict[str, Any]
     ) -> None:
-        said = {**admitted.fields, **extra}
-        body = whole_record(said, answer.status, answer.rows, answer.body, admitted.began)
-        written = await self._recorder.write("access", body)
+        outcome = _outcome(PERMITTED, None, answer.status, answer.rows, answer.body, admitted.began)
+        written = await self._recorder.write("access", {**admitted.fields, **extra, **outcome})
         self._metrics.answered(PERMITTED, answer.status, admitted.began, len(answer.body))
         headers = (*beside(answer.headers, admitted), *written.headers)
         reply.send(answer.status, headers, answer.body, answer.length)
@@ -165,11 +166,32 @@ def beside(headers: Headers, admitted: Admitted) -> Headers:
     return (*headers, *admitted.headers, *_ALWAYS)
 
 
-def whole_record(
+def record_of(
     said: Mapping[str, Any], status: int, rows: int | None, body: bytes, began: float
-) -> dict[str, Any]:
-    """Return what is put on record of a call that is answered in one piece; `said` is what was before."""
-    return {**said, **_outcome(PERMITTED, None, status, rows, body, began)}
+) -> Callable[[datetime, str], Record]:
+    """Return how to make the record of a call that is answered in one piece; `said` is what was before."""
+    outcome = {**said, **_outcome(PERMITTED, None, status, rows, body, began)}
+    return lambda at, source: make_record("access", at, source, outcome)
+
+
+def form_of(said: Mapping[str, Any]) -> RecordForm:
+    """Return the form of such records when what was before is always the same."""
+    more = ("bytes", "ms", "response_digest", "rows", "status")
+    return RecordForm("access", {**said, "decision": PERMITTED, "reason": None}, more)
+
+
+def record_by(
+    form: RecordForm, status: int, rows: int | None, body: bytes, began: float
+) -> Callable[[datetime, str], Record]:
+    """Return how to make the same record by its form."""
+    values = (
+        b"%d" % len(body),
+        repr(_elapsed(began)).encode(),
+        b'"%b"' % hashlib.sha256(body).hexdigest().encode(),
+        b"null" if rows is None else b"%d" % rows,
+        b"%d" % status,
+    )
+    return lambda at, source: form.fill(at, source, values)
 
 
 def _outcome(

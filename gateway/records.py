@@ -22,7 +22,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from audit.journal import Journal, JournalFailed, Told
-from audit.record import make_record
+from audit.record import Record, make_record
 from core.keyed import keyed_digest
 from core.networks import Address
 from gateway.calls import Call
@@ -37,7 +37,7 @@ ABORTED = "aborted"
 """Permitted, and then cut off in the middle."""
 
 
-ASKED_AGAIN = 0.005
+ASKED_AGAIN = 0.02
 """Seconds."""
 
 
@@ -95,11 +95,14 @@ class Recorder:
             raise Refused(JOURNAL_UNAVAILABLE) from failed
         return Written(record.id, position.receipt)
 
-    def put(self, kind: str, body: Mapping[str, Any], told: Told) -> str:
-        """Begin to make a record durable, and return its id. Raises JournalFailed when it cannot be."""
+    def put(self, make: Callable[[datetime, str], Record], told: Told) -> str:
+        """Begin to make a record durable, and return its id; `make` is given the time and the source.
+
+        Raises JournalFailed when it cannot be.
+        """
         if self.journal is None:
             raise JournalFailed(self.failure)
-        record = make_record(kind, self._clock(), self.journal.name, body)
+        record = make(self._clock(), self.journal.name)
         self.journal.put(record, told)
         return record.id
 

@@ -18,15 +18,18 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from audit.journal import JournalFailed, Position
+from audit.record import Record, RecordForm
 from gateway import apis
 from gateway import objections as no
 from gateway.binding import bind_operation
 from gateway.calls import Call, read_query
-from gateway.delivery import SMALL_BYTES, Delivery, beside, noticed, whole_record
+from gateway.delivery import SMALL_BYTES, Delivery, beside, form_of, noticed, record_by, record_of
 from gateway.flow import Admitted
 from gateway.http1 import ClientGone, Handler, ServerConnection
 from gateway.messages import Request
@@ -65,8 +68,10 @@ class Known:
     """The request to the provider."""
     until: float
     """When token or grant ends, in seconds since the epoch."""
-    extra: dict[str, Any]
+    extra: Mapping[str, Any]
     """What the record of an answer says besides."""
+    form: RecordForm | None
+    """Of such records, where there is no query."""
     passed: tuple[Head, str | None] | None = field(default=None)
     """A head of the provider and the fields that are passed on with it."""
 
@@ -120,7 +125,7 @@ class Shortcuts:
             fields = dict(admitted.fields)
         if len(self._known) >= KEPT_MOST:
             del self._known[next(iter(self._known))]
-        permit = admitted.permit
+        permit, extra = admitted.permit, noticed(admitted)
         self._known[key] = Known(
             replace(request, target=path, raw=None),
             replace(admitted, fields=fields),
@@ -129,7 +134,8 @@ class Shortcuts:
             asked,
             spelled,
             min(permit.token_expires, math.inf if permit.valid_until is None else permit.valid_until),
-            noticed(admitted),
+            extra,
+            None if call.query else form_of({**fields, **extra}),
         )
 
     def take(self, data: bytes, line: ServerConnection) -> bool:
@@ -233,14 +239,18 @@ class Errand:
             return
         self._known.provider.done(wire)
         try:
-            said = {**self._fields, **self._known.extra}
-            outcome = whole_record(said, self._status, rows, self._body, self._began)
-            self._record = self._shortcuts.recorder.put("access", outcome, self.recorded)
+            self._record = self._shortcuts.recorder.put(self._making(rows), self.recorded)
         except JournalFailed:
             self._go_on(self._refuse)
         except Exception:
             log.exception("a call failed inside the gateway")
             self._go_on(self._fail)
+
+    def _making(self, rows: int | None) -> Callable[[datetime, str], Record]:
+        known, answer = self._known, (self._status, rows, self._body, self._began)
+        if known.form is not None:
+            return record_by(known.form, *answer)
+        return record_of({**self._fields, **known.extra}, *answer)
 
     def _receive(self, wire: Wire) -> int | None:
         """Take a small whole answer, and return how many records are in it. Raises Refused and LongWay."""

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from audit.record import make_record
+from audit.record import OWN_FIELDS, RecordForm, canonical, make_envelope, make_record
+from core.times import millis
 from tests.audit.logs import START, access
 
 
@@ -33,3 +37,43 @@ def test_a_body_cannot_pose_as_another_record() -> None:
     for name in ("id", "k", "t", "v", "nonce"):
         with pytest.raises(ValueError, match=name):
             make_record("access", START, "w", {name: "x"})
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["a", "c%", "j", "lä", "u", "zz"]), st.none() | st.text() | st.integers(0, 9)
+    ),
+    st.dictionaries(
+        st.sampled_from(["bytes", "i", "idle", "ms", "o", "status", "tt"]), st.integers() | st.text()
+    ),
+)
+def test_a_form_makes_the_record_that_would_be_made_without_it(
+    shared: dict[str, Any], more: dict[str, Any]
+) -> None:
+    form = RecordForm("access", shared, sorted(more))
+    made = form.fill(START, "gw0.1", [canonical({"": more[name]})[4:-1] for name in sorted(more)])
+    body = orjson.loads(made.body)
+    assert made.body == canonical(body)
+    assert {name: body[name] for name in body if name not in OWN_FIELDS} == {**shared, **more}
+    assert (body["v"], body["k"], body["t"], body["id"]) == (1, "access", millis(START), made.id)
+    assert len(base64.b64decode(body["nonce"])) == 16
+    assert made.envelope == make_envelope("access", millis(START), "gw0.1", made.body)
+    assert (made.kind, made.at) == ("access", START)
+
+
+@pytest.mark.parametrize(
+    ("shared", "more"),
+    [({"id": 1}, []), ({}, ["nonce"]), ({"a": 1}, ["a"]), ({}, ["b", "a"]), ({}, ["a", "a"])],
+)
+def test_a_form_refuses_fields_that_are_ours_or_twice_or_out_of_order(
+    shared: dict[str, Any], more: list[str]
+) -> None:
+    with pytest.raises(ValueError, match=r"record|order"):
+        RecordForm("access", shared, more)
+
+
+def test_two_records_of_one_form_differ_in_id_and_nonce() -> None:
+    form = RecordForm("access", {"a": 1}, [])
+    one, other = (orjson.loads(form.fill(START, "s", []).body) for _ in range(2))
+    assert one["id"] < other["id"]
+    assert one["nonce"] != other["nonce"]
