@@ -367,7 +367,7 @@ class ServerConnection(asyncio.Protocol):
         self._task = self._loop.create_task(self._serve())
 
     async def _serve(self, whole: bool = True) -> None:
-        while self._queue and not self.lost and whole:
+        while self._queue and whole and await self._is_drained():
             whole = await self._handle(self._queue.popleft(), self._server.handler)
         self._task = None
         while self._queue:
@@ -468,6 +468,14 @@ class ServerConnection(asyncio.Protocol):
             await self._drain_waiter
         if self.lost:
             raise ClientGone
+
+    async def _is_drained(self) -> bool:
+        """Wait as `drained` does, before anything more is answered; False when the client has gone."""
+        try:
+            await self.drained()
+        except ClientGone:
+            return False
+        return True
 
     @property
     def takes_spans(self) -> bool:

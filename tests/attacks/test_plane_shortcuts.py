@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -148,7 +149,7 @@ def test_50_an_answer_that_comes_after_its_caller_has_gone_is_not_the_next_calle
     one, other = get(short.kit.grant("api")), get(short.kit.grant("api"))
     late = http(200, SECRET, "Content-Type: text/plain")
     with short.talk() as talk:
-        for pause in (0.0, 0.02, 0.5):  # the last is too late: the wire is given up
+        for pause in (0.0, 0.02, 1.0):  # the last is too late: the wire is given up
             short.prime(talk, other)
             short.say(pieces(b"", late, pause=pause))
             gone = short.talk()
@@ -212,3 +213,25 @@ def test_a_query_stays_in_no_memory_of_what_was_asked(short: Short) -> None:
         for _ in range(3):
             talk.ask(get(access, target=f"/share/307001-000002/call/one?item={named}"))
     assert named not in repr(short.inside(lambda worker: list(worker._shortcuts._known.items())))
+
+
+def test_51_a_caller_that_reads_nothing_fills_no_memory(short: Short) -> None:
+    request = get(short.kit.grant("api"))
+    with short.talk() as other:
+        short.prime(other, request)
+        short.say(http(200, b"x" * 65536))
+        hungry = short.talk(wait=0.05)
+        deadline = time.monotonic() + 1.5
+        try:
+            while time.monotonic() < deadline:
+                hungry.socket.sendall(request)
+                time.sleep(0.0005)
+        except (TimeoutError, ConnectionError):
+            pass  # it is made to wait, or cut off: either will do
+
+        def waiting(worker: Any) -> list[int]:
+            return [line._transport.get_write_buffer_size() for line in worker._public.connections]
+
+        most = max(short.inside(waiting))
+        hungry.reset()
+        assert most < 4 * 1024 * 1024
