@@ -16,7 +16,7 @@ from tests.gateway.short_kit import FINE, ITEMS, Short
 def _make_kit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Kit:
     monkeypatch.setenv("SHUXIANG_TEST_KEY", "provider-secret")
     kit = Kit(folder, trusted_proxies=(ip_network("127.0.0.3/32"),))
-    api = replace(kit.settings.connections["api"], total_seconds=0.4)
+    api = replace(kit.settings.connections["api"], total_seconds=0.8)
     kit.settings = replace(kit.settings, connections={**kit.settings.connections, "api": api})
     return kit
 
