@@ -211,6 +211,23 @@ def test_a_provider_is_shown_our_certificate_and_known_by_its_own_authority(kit:
     assert "ours" in answer.json["subject"]
 
 
+def test_calls_that_are_alike_are_answered_alike_over_tls(kit: Kit, authority: Authority) -> None:
+    access, answers = kit.grant("api"), set()
+    line = http.client.HTTPSConnection("127.0.0.1", kit.port, context=context_of(authority), timeout=30)
+    for _ in range(4):
+        line.request("GET", "/share/307001-000002/call/raw", headers=access.headers)
+        got = line.getresponse()
+        named = {name.lower() for name, _ in got.getheaders()}
+        answers.add((got.status, got.read(), frozenset(named)))
+    line.close()
+    [(status, body, named)] = answers
+    assert status == 200
+    assert b"ours" in body
+    assert {"audit-record", "audit-receipt"} <= named
+    of_grant = [record for record in kit.records() if record.get("grant") == f"G-{access.grant_id}"]
+    assert [record["decision"] for record in of_grant] == ["permitted"] * 4
+
+
 def test_a_provider_of_an_authority_that_is_not_its_own_is_not_spoken_to(
     authority: Authority, provider: int, tmp_path: Path
 ) -> None:
