@@ -44,7 +44,8 @@ def test_a_body_cannot_pose_as_another_record() -> None:
         st.sampled_from(["a", "c%", "j", "lä", "u", "zz"]), st.none() | st.text() | st.integers(0, 9)
     ),
     st.dictionaries(
-        st.sampled_from(["bytes", "i", "idle", "ms", "o", "status", "tt"]), st.integers(-(2**63), 2**63 - 1) | st.text()
+        st.sampled_from(["bytes", "i", "idle", "ms", "o", "status", "tt"]),
+        st.integers(-(2**63), 2**63 - 1) | st.text(),
     ),
 )
 def test_a_form_makes_the_record_that_would_be_made_without_it(

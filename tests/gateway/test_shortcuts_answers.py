@@ -18,8 +18,6 @@ pytest_plugins = ["tests.gateway.short_fixtures"]
 # --- what a provider may do on the second call ------------------------------------------------------
 
 
-
-
 def broken(client: socket.socket) -> None:
     """Half an answer and a reset."""
     client.sendall(http(200, b"", "Content-Length: 50", length=False) + SECRET)
