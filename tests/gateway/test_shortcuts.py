@@ -124,9 +124,7 @@ def narrow(kit: Kit, access: Access) -> None:
         change_policy(tx, kit.counter)
 
 
-@pytest.mark.parametrize(
-    ("fell", "status"), [(suspend, 403), (revoke, 401), (narrow, 403)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("fell", "status"), [(suspend, 403), (revoke, 401), (narrow, 403)])
 def test_what_is_taken_back_is_refused_on_the_next_call(
     short: Short, fell: Callable[[Kit, Access], None], status: int
 ) -> None:
