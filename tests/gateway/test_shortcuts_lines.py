@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.records import ASKED_AGAIN
 from tests.gateway.plane_kit import until
 from tests.gateway.providers import json_answer, silence
 from tests.gateway.short_kit import CHANGE, FINE, MANY, Short, fresh, get, pieces
@@ -244,7 +245,7 @@ def test_a_journal_that_is_taken_away_between_two_calls(own: Short) -> None:
         own.prime(talk, request)
         for path in (own.kit.settings.data / "audit" / "journal").iterdir():
             path.unlink()
-        time.sleep(0.01)
+        time.sleep(ASKED_AGAIN + 0.01)
         asked = own.provider.count
         for _ in range(3):
             heard = talk.ask(request)

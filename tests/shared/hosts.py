@@ -76,7 +76,7 @@ class Caller:
 
     def calls(self) -> list[Called]:
         """What was called so far."""
-        lines = self.said.read_text().splitlines()
+        lines = self.said.read_text().split("\n")[:-1]  # the last may not be whole yet
         return [Called(float(began), int(status)) for began, _, status in (s.partition(" ") for s in lines)]
 
     def succeeded_since(self, instant: float) -> list[Called]:
