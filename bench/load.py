@@ -72,7 +72,8 @@ def get(target: Target, accept: str = "*/*", authorised: bool = True) -> tuple[i
 
 
 def _resource(url: SplitResult) -> str:
-    return f"{url.path}?{url.query}" if url.query else url.path
+    query = f"{url.query}0" if url.query.endswith("=") else url.query  # load.lua puts other numbers there
+    return f"{url.path}?{query}" if query else url.path
 
 
 def press(wrk: str, cpu: int, target: Target, connections: int, seconds: int, folder: Path) -> Run:
