@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -39,13 +41,15 @@ def issuer_url(tls: Path) -> Iterator[str]:
     """The provider as it runs."""
     folder, node, port = need_npm("oidc"), need("node"), free_port()
     command = [node, str(folder / "provider.mjs"), str(tls), str(port), BACK, SECRET]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
     try:
         assert process.stdout is not None
         assert any(line.strip() == "ready" for line in process.stdout)
         yield f"https://localhost:{port}"
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)  # `node` may be what starts the real one
         process.wait(10)
         process.stdout.close()
 
