@@ -3,9 +3,9 @@
 Records that arrive while a write is under way go out together with the next one (group commit): the event
 loop owns everything and spells the frames, a thread does nothing but one O_DSYNC write after the other, and
 the next begins before those who wait for the last are told. While the disk works, the loop signs the run's
-receipts. The first write that fails poisons the journal for good, since nobody can tell what the disk holds
-afterwards (a failed fsync must not be tried again); the worker then refuses calls until it could open a new
-journal in new files.
+receipts. A record that comes alone is written by the loop itself. The first write that fails poisons the
+journal for good, since nobody can tell what the disk holds afterwards (a failed fsync must not be tried
+again); the worker then refuses calls until it could open a new journal in new files.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import asyncio
 import logging
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,9 @@ __all__ = ["Frame", "Journal", "JournalFailed", "Position", "read_journal"]
 _FILL_PAUSE = 0.005
 _RETRY_SECONDS = 1.0
 _ROTATE_SECONDS = 10.0
+QUICK_SECONDS = 0.002
+"""A write in the loop that takes longer is the last one there for a while: `_SLOW_SECONDS`."""
+_SLOW_SECONDS = 10.0
 RUN_MOST = 256
 """Records that one write takes, so that a receipt's path stays short."""
 _CLOCK_TOLERANCE = timedelta(seconds=5)
@@ -118,6 +122,7 @@ class Journal:
         self._failure: str | None = None
         self._spare_error: str | None = None
         self._closing = self._ended = False
+        self._slow_until = float("-inf")
         self._lag: Callable[[], float] | None = None
         self._waiting: deque[_Waiting] = deque()
         self._run: _Run | None = None
@@ -127,7 +132,7 @@ class Journal:
         self._writes: SimpleQueue[tuple[Segment, bytes] | None] = SimpleQueue()
         self._spare_wanted = threading.Event()
         self._loop = asyncio.get_running_loop()
-        self._writer = threading.Thread(target=self._write, name="journal-writer", daemon=True)
+        self._writer = threading.Thread(target=self._write_all, name="journal-writer", daemon=True)
         self._filler = threading.Thread(target=self._make_spares, name="journal-filler", daemon=True)
 
     @classmethod
@@ -180,7 +185,7 @@ class Journal:
             self._latest = record.at
         if self._run is None and not self._waiting:
             self._idle.clear()
-            self._loop.call_soon(self._begin)
+            self._loop.call_soon(self._begin, True)
         self._waiting.append((record, told, size))
 
     def trouble(self, now: datetime | None = None) -> str | None:
@@ -221,15 +226,32 @@ class Journal:
 
     # --- in the event loop ------------------------------------------------------------------------
 
-    def _begin(self) -> None:
-        """Hand what waits to the writer, unless it is at work or there is no room; then sign the receipts."""
+    def _begin(self, from_rest: bool = False) -> None:
+        """Write what waits, unless a write is under way or there is no room, and sign the receipts.
+
+        The thread writes, but for a record that is alone `from_rest`: to hand that over would take longer
+        than the disk does, and nothing else has begun to wait (docs/decisions/0051).
+        """
         if self._run is not None or not self._waiting or not self._has_room():
             return
         self._be_patient_no_more()
         run = self._run = _Run(self._seq + 1, [])
-        self._writes.put((self._active, self._take(run)))
-        records = [waiting[0] for waiting in run.waiting]
-        run.receipts = self._promise(self.name, run.first, records)
+        frames = self._take(run)
+        is_alone = from_rest and len(run.waiting) == 1 and time.monotonic() >= self._slow_until
+        if not is_alone:
+            self._writes.put((self._active, frames))
+        run.receipts = self._promise(self.name, run.first, [record for record, _, _ in run.waiting])
+        if is_alone:
+            self._write_here(frames)
+
+    def _write_here(self, frames: bytes) -> None:
+        """Write in the loop; a disk that keeps it waiting for long is left to the thread for a while."""
+        began = time.monotonic()
+        failure = _write(self._active, frames)
+        ended = time.monotonic()
+        if ended - began > QUICK_SECONDS:
+            self._slow_until = ended + _SLOW_SECONDS
+        self._written(failure)
 
     def _has_room(self) -> bool:
         """Tell whether the next record fits, after taking the spare when it must be."""
@@ -316,15 +338,9 @@ class Journal:
 
     # --- in the threads ---------------------------------------------------------------------------
 
-    def _write(self) -> None:
+    def _write_all(self) -> None:
         while (write := self._writes.get()) is not None:
-            segment, data = write
-            failure = None
-            try:
-                segment.write(data)
-            except Exception as wrong:
-                failure = f"a write failed: {wrong}"
-            if not self._tell(self._written, failure):
+            if not self._tell(self._written, _write(*write)):
                 return
 
     def _make_spares(self) -> None:
@@ -351,6 +367,15 @@ class Journal:
         except RuntimeError:  # it is closed: nobody waits any more
             return False
         return True
+
+
+def _write(segment: Segment, data: bytes) -> str | None:
+    """Return what went wrong, or None."""
+    try:
+        segment.write(data)
+    except Exception as wrong:
+        return f"a write failed: {wrong}"
+    return None
 
 
 def _tell(told: Told, outcome: Position | JournalFailed) -> None:

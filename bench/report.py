@@ -67,14 +67,19 @@ class Watch:
         }
 
 
-def durable_write_ms(folder: Path, times: int = 50) -> float:
-    """Return the middle time of a synchronous 4 KiB write into a file in this folder."""
+def durable_write_ms(folder: Path, times: int = 50, pause: float = 0.0) -> float:
+    """Return the middle time of a synchronous 4 KiB write into a file in this folder.
+
+    `pause` seconds lie between two of them, as between calls: a disk and a processor that just did the same
+    are quicker.
+    """
     taken = []
     path = folder / "probe"
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_DSYNC)
     try:
         os.pwrite(fd, bytes(4096), 0)
         for _ in range(times):
+            time.sleep(pause)
             began = time.perf_counter()
             os.pwrite(fd, bytes(4096), 0)
             taken.append(time.perf_counter() - began)

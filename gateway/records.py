@@ -37,7 +37,7 @@ ABORTED = "aborted"
 """Permitted, and then cut off in the middle."""
 
 
-ASKED_AGAIN = 0.02
+ASKED_AGAIN = 0.002
 """Seconds."""
 
 

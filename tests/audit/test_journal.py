@@ -8,6 +8,8 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -17,8 +19,8 @@ import pytest
 
 from audit.beat import beat, lag_of
 from audit.frames import encode_frame, encode_header, journal_key, read_journal
-from audit.journal import Journal, JournalFailed
-from audit.segments import segments_in
+from audit.journal import QUICK_SECONDS, Journal, JournalFailed
+from audit.segments import Segment, segments_in
 from tests.audit.logs import SECRET, SEGMENT, START, access
 
 HERE = Path(__file__).parent.parent.parent
@@ -160,6 +162,74 @@ def test_a_sealer_that_is_far_behind_and_a_clock_that_went_back_are_trouble(tmp_
             assert journal.trouble(now) is None
 
     asyncio.run(story())
+
+
+class Slow:
+    """A disk that takes its time; who wrote is kept."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seconds = 0.0
+        self.writers: list[str] = []
+        really = Segment.write
+
+        def write(segment: Segment, data: bytes) -> None:
+            self.writers.append(threading.current_thread().name)
+            time.sleep(self.seconds)
+            really(segment, data)
+
+        monkeypatch.setattr(Segment, "write", write)
+
+    def written_by(self) -> set[str]:
+        writers, self.writers = set(self.writers), []
+        return writers
+
+
+def test_a_record_alone_is_written_by_the_loop_while_the_disk_is_quick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Slow(monkeypatch)
+    here, there = {threading.current_thread().name}, {"journal-writer"}
+
+    async def story() -> None:
+        async with opened(tmp_path) as journal:
+            await journal.append(access())
+            assert disk.written_by() == here
+            await asyncio.gather(journal.append(access()), journal.append(access()))
+            assert disk.written_by() == there
+            await journal.append(access())
+            assert disk.written_by() == here
+            disk.seconds = 2 * QUICK_SECONDS
+            await journal.append(access())
+            assert disk.written_by() == here
+            for _ in range(3):
+                await journal.append(access())
+            assert disk.written_by() == there
+
+    asyncio.run(story())
+    assert len(bodies_in(tmp_path)) == 8
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_whoever_writes_a_failure_is_told_and_is_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    def fail(segment: Segment, data: bytes) -> None:
+        raise OSError(5, "input/output error")
+
+    async def story() -> None:
+        async with opened(tmp_path) as journal:
+            await journal.append(access())
+            with monkeypatch.context() as broken:
+                broken.setattr(Segment, "write", fail)
+                asked = [journal.append(access()) for _ in range(at_once)]
+                outcomes = await asyncio.gather(*asked, return_exceptions=True)
+            assert [type(outcome) for outcome in outcomes] == [JournalFailed] * at_once
+            assert journal.is_poisoned()
+            with pytest.raises(JournalFailed, match="input/output error"):
+                await journal.append(access())
+
+    asyncio.run(story())
+    assert len(bodies_in(tmp_path)) == 1
 
 
 FULL_DISK = """

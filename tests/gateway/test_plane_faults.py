@@ -16,6 +16,7 @@ import pytest
 
 from audit.beat import beat
 from gateway.policy import change_policy
+from gateway.records import ASKED_AGAIN
 from gateway.store import POLICY_ROW, grants, policy
 from tests.gateway.plane_kit import Access, Kit, until, url
 from tests.gateway.providers import json_answer
@@ -227,6 +228,7 @@ def test_without_a_journal_no_provider_is_asked(
     assert kit.call(url("api", "call/one?item=a"), access).status == 200
     assert kit.call("/readyz").status == 200
     fault(kit)
+    time.sleep(2 * ASKED_AGAIN)
     asked = kit.provider.count
     for target in (url("api", "call/one?item=a"), url("table", "rows")):
         answer = kit.call(target, access)
