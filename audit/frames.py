@@ -31,6 +31,9 @@ _MAGIC = 0x5846
 _HEADER_MAGIC = b"SXJ2"
 _HEADER = struct.Struct(">4sQI")
 _FRAME = struct.Struct(">HIIQ")
+_OPENING = struct.Struct(">HII")
+_SAID = struct.Struct(">QH")
+"""How what a frame says begins: its sequence number, and the length of the envelope."""
 _U16 = struct.Struct(">H")
 _U64 = struct.Struct(">Q")
 _SUMMED = 10
@@ -77,20 +80,20 @@ def encode_frame(seq: int, envelope: bytes, body: bytes, key: bytes | None) -> b
     """
     if len(envelope) > ENVELOPE_MAX:
         raise ValueError("the envelope is longer than an entry of the log may be")
-    said = b"".join((_U16.pack(len(envelope)), envelope, body))
-    payload = said + (_NOBODY if key is None else _tag(key, seq, said))
-    checksum = zlib.crc32(payload, zlib.crc32(_U64.pack(seq)))
-    return _FRAME.pack(_MAGIC, len(payload), checksum, seq) + payload
+    said = b"".join((_SAID.pack(seq, len(envelope)), envelope, body))
+    tag = _NOBODY if key is None else _tag(key, said)
+    length = len(said) - _U64.size + _TAG_BYTES
+    return b"".join((_OPENING.pack(_MAGIC, length, zlib.crc32(tag, zlib.crc32(said))), said, tag))
 
 
 def is_vouched(frame: Frame, key: bytes) -> bool:
     """Tell whether the writer of the journal with this key made the frame."""
-    said = b"".join((_U16.pack(len(frame.envelope)), frame.envelope, frame.body))
-    return hmac.compare_digest(frame.tag, _tag(key, frame.seq, said))
+    said = b"".join((_SAID.pack(frame.seq, len(frame.envelope)), frame.envelope, frame.body))
+    return hmac.compare_digest(frame.tag, _tag(key, said))
 
 
-def _tag(key: bytes, seq: int, said: bytes) -> bytes:
-    return keyed_digest(key, _U64.pack(seq) + said)[:_TAG_BYTES]
+def _tag(key: bytes, said: bytes) -> bytes:
+    return keyed_digest(key, said)[:_TAG_BYTES]
 
 
 def first_seq(path: Path) -> int | None:

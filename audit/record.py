@@ -13,6 +13,7 @@ from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -22,8 +23,6 @@ from core.times import millis
 
 VERSION = 1
 _NONCE_BYTES = 16
-_FILLED = ("id", "nonce", "t")
-"""Those of our fields that differ from record to record, in the order of names."""
 OWN_FIELDS = frozenset({"v", "k", "t", "id", "nonce"})
 """What `make_record` puts into every body; a caller's body must not hold them."""
 
@@ -66,30 +65,41 @@ class RecordForm:
     """Records of one kind that say the same but for a few fields: what they share is spelled once."""
 
     def __init__(self, kind: str, shared: Mapping[str, Any], more: Sequence[str]) -> None:
-        """`shared` is what all of them say, `more` names what each says besides, in the order of names.
+        """`shared` is what all of them say, `more` names what each says besides.
 
-        Raises ValueError when a field is one of ours or there twice, or when `more` is out of order.
+        Raises ValueError when a field is one of ours or there twice.
         """
         if len({*shared, *more, *OWN_FIELDS}) < len(shared) + len(more) + len(OWN_FIELDS):
             raise ValueError(f"not the fields of one record: {sorted(shared)} and {sorted(more)}")
-        if list(more) != sorted(more):
-            raise ValueError(f"not in order: {more}")
         given = {**shared, "v": VERSION, "k": kind}
-        spelled = {name: canonical({name: given[name]})[1:-1].replace(b"%", b"%%") for name in given}
-        spelled |= {name: b'"%b":%%b' % name.encode() for name in (*more, *_FILLED)}
+        spelled = {name: _literal(canonical({name: given[name]})[1:-1]) for name in given}
+        spelled |= {name: b'"%b":%%b' % name.encode() for name in more}
+        spelled |= {"id": b'"id":"%b"', "nonce": b'"nonce":"%b"', "t": b'"t":%d'}
         self._kind = kind
         self._form = b"{%b}" % b",".join(spelled[name] for name in sorted(spelled))
-        self._cuts = [sum(other < name for other in more) for name in _FILLED]
+        filled = (*more, "id", "nonce", "t")
+        self._arranged = itemgetter(*sorted(range(len(filled)), key=filled.__getitem__))
+        self._source, self._envelope = "", b""
 
-    def fill(self, at: datetime, source: str, values: Sequence[bytes]) -> Record:
-        """Make a record as `make_record` does; `values` are those of `more`, in JSON."""
+    def fill(self, values: Sequence[bytes], at: datetime, source: str) -> Record:
+        """Make a record as `make_record` does; `values` are those of `more`, in JSON and in their order."""
         ms, noise = millis(at), os.urandom(NOISE_BYTES + _NONCE_BYTES)
         record_id = new_id(ms, noise[:NOISE_BYTES])
         nonce = b2a_base64(noise[NOISE_BYTES:], newline=False)
-        i, j, k = self._cuts
-        ours = b'"%b"' % record_id.encode(), b'"%b"' % nonce, b"%d" % ms
-        whole = self._form % (*values[:i], ours[0], *values[i:j], ours[1], *values[j:k], ours[2], *values[k:])
-        return Record(record_id, self._kind, at, make_envelope(self._kind, ms, source, whole), whole)
+        whole = self._form % self._arranged((*values, record_id.encode(), nonce, ms))
+        if source != self._source:
+            self._source, self._envelope = source, _envelope_form(self._kind, source)
+        digest = b2a_base64(hashlib.sha256(whole).digest(), newline=False)
+        return Record(record_id, self._kind, at, self._envelope % (digest, ms), whole)
+
+
+def _envelope_form(kind: str, source: str) -> bytes:
+    """Return what `make_envelope` spells, but for digest and time."""
+    return b'{"b":"%%b",%b,"t":%%d}' % _literal(canonical({"k": kind, "s": source})[1:-1])
+
+
+def _literal(spelled: bytes) -> bytes:
+    return spelled.replace(b"%", b"%%")
 
 
 def make_envelope(kind: str, ms: int, source: str, body: bytes) -> bytes:

@@ -7,16 +7,22 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Iterator
+from itertools import count
 
 USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 USCC_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
 
-_GROWTH_BITS = 40
-NOISE_BYTES = 15
-"""Of randomness in a new id."""
+NOISE_BYTES = 6
+"""Of randomness in a new id, beside where its counter began."""
+_COUNTER_BITS = 26
+_LOW_BITS = 14
+_LOW = (1 << _LOW_BITS) - 1
+_MARKS = 0x7000_8000
+"""Version and variant, where they stand in the 32 bits with the counter."""
 _MILLISECONDS_KEPT = 256
-_last: dict[int, int] = {}
-"""The random part of the newest id of each of the last milliseconds, the oldest first."""
+_counters: dict[int, tuple[str, Iterator[int]]] = {}
+"""Of each of the last milliseconds, the oldest first: its digits, and the counter of its ids."""
 _newest_clock = 0
 _lock = threading.Lock()
 
@@ -26,30 +32,31 @@ def new_id(at_ms: int | None = None, noise: bytes | None = None) -> str:
 
     `noise` are `NOISE_BYTES` fresh random bytes, for a caller who needs others as well.
 
-    Ids that one process makes in one millisecond stand in the order in which they were made: the 74 random
-    bits grow by a random amount from one to the next (section 6.2, method 2). A clock set back leaves the
-    ids in the millisecond that they had reached. Ids of different processes are in order by millisecond.
+    Ids that one process makes in one millisecond stand in the order in which they were made: after the time
+    comes a counter of 26 bits, which begins somewhere in the lower half (section 6.2, method 1), and then 48
+    random bits. A clock set back leaves the ids in the millisecond that they had reached. Ids of different
+    processes are in order by millisecond.
     """
-    ms, random = _next_random(at_ms, os.urandom(NOISE_BYTES) if noise is None else noise)
-    random_a, random_b = random >> 62, random & (1 << 62) - 1
-    value = (ms & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | random_a << 64 | 0x2 << 62 | random_b
-    h = f"{value:032x}"
-    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+    ms = _clock() if at_ms is None else at_ms
+    digits, counter = _counters.get(ms) or _begin(ms)
+    number = next(counter)  # one step of the interpreter: no two threads get the same
+    h = (_MARKS | number >> _LOW_BITS << 16 | number & _LOW).to_bytes(4).hex()
+    return f"{digits}-{h[:4]}-{h[4:]}-{(noise or os.urandom(NOISE_BYTES)).hex()}"
 
 
-def _next_random(at_ms: int | None, noise: bytes) -> tuple[int, int]:
-    """Return the millisecond and the 74 random bits of the next id, and remember them."""
+def _clock() -> int:
     global _newest_clock
-    drawn = int.from_bytes(noise)  # of which 73 bits, one less than there are: room to grow
-    first, growth = drawn >> 47, 1 + (drawn & (1 << _GROWTH_BITS) - 1)
     with _lock:
-        if at_ms is None:
-            at_ms = _newest_clock = max(_newest_clock, int(time.time() * 1000))
-        last = _last.pop(at_ms, None)
-        random = _last[at_ms] = first if last is None else last + growth
-        if len(_last) > _MILLISECONDS_KEPT:
-            del _last[next(iter(_last))]
-    return at_ms, random
+        _newest_clock = max(_newest_clock, int(time.time() * 1000))
+        return _newest_clock
+
+
+def _begin(ms: int) -> tuple[str, Iterator[int]]:
+    h = (ms & 0xFFFF_FFFF_FFFF).to_bytes(6).hex()
+    with _lock:
+        if len(_counters) >= _MILLISECONDS_KEPT:
+            del _counters[next(iter(_counters))]
+        return _counters.setdefault(ms, (f"{h[:8]}-{h[8:]}", count(secrets.randbits(_COUNTER_BITS - 1))))
 
 
 def new_secret() -> str:

@@ -12,6 +12,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from audit.record import Record, RecordForm, make_record
@@ -187,11 +188,11 @@ def record_by(
     values = (
         b"%d" % len(body),
         repr(_elapsed(began)).encode(),
-        b'"%b"' % hashlib.sha256(body).hexdigest().encode(),
+        f'"{hashlib.sha256(body).hexdigest()}"'.encode(),
         b"null" if rows is None else b"%d" % rows,
         b"%d" % status,
     )
-    return lambda at, source: form.fill(at, source, values)
+    return partial(form.fill, values)
 
 
 def _outcome(

@@ -52,10 +52,10 @@ class Written(NamedTuple):
         """Return the fields of the answer."""
         return ("Audit-Record", self.id), ("Audit-Receipt", self.receipt)
 
-    @property
-    def lines(self) -> str:
-        """Return the same as they go out."""
-        return f"Audit-Record: {self.id}\r\nAudit-Receipt: {self.receipt}\r\n"
+
+def lines_of_record(id: str, receipt: str) -> str:
+    """Return the fields that name a record (`Written.headers`) as they go out."""
+    return f"Audit-Record: {id}\r\nAudit-Receipt: {receipt}\r\n"
 
 
 class Recorder:

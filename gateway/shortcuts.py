@@ -35,7 +35,7 @@ from gateway.http1 import ClientGone, Handler, ServerConnection
 from gateway.messages import Request
 from gateway.metrics import Metrics
 from gateway.objections import Objection, Refused
-from gateway.records import PERMITTED, Recorder, Written, request_digest
+from gateway.records import PERMITTED, Recorder, lines_of_record, request_digest
 from gateway.reply import Reply, lines_of
 from gateway.snapshot import Permits
 from gateway.subjects import subject_field
@@ -270,7 +270,7 @@ class Errand:
             self._go_on(self._refuse)
             return
         reply = Reply(self._line, self._request)
-        lines = self._lines + Written(self._record, outcome.receipt).lines
+        lines = self._lines + lines_of_record(self._record, outcome.receipt)
         try:
             reply.send_lines(self._status, lines, self._body)
         except ClientGone:

@@ -51,8 +51,9 @@ def test_a_body_cannot_pose_as_another_record() -> None:
 def test_a_form_makes_the_record_that_would_be_made_without_it(
     shared: dict[str, Any], more: dict[str, Any]
 ) -> None:
-    form = RecordForm("access", shared, sorted(more))
-    made = form.fill(START, "gw0.1", [canonical({"": more[name]})[4:-1] for name in sorted(more)])
+    form = RecordForm("access", shared, list(more))
+    form.fill([b"0"] * len(more), START, "gw1.1")  # what it keeps of one source is nothing to another
+    made = form.fill([canonical({"": value})[4:-1] for value in more.values()], START, "gw0.1")
     body = orjson.loads(made.body)
     assert made.body == canonical(body)
     assert {name: body[name] for name in body if name not in OWN_FIELDS} == {**shared, **more}
@@ -64,17 +65,15 @@ def test_a_form_makes_the_record_that_would_be_made_without_it(
 
 @pytest.mark.parametrize(
     ("shared", "more"),
-    [({"id": 1}, []), ({}, ["nonce"]), ({"a": 1}, ["a"]), ({}, ["b", "a"]), ({}, ["a", "a"])],
+    [({"id": 1}, []), ({}, ["nonce"]), ({"a": 1}, ["a"]), ({}, ["a", "a"])],
 )
-def test_a_form_refuses_fields_that_are_ours_or_twice_or_out_of_order(
-    shared: dict[str, Any], more: list[str]
-) -> None:
-    with pytest.raises(ValueError, match=r"record|order"):
+def test_a_form_refuses_fields_that_are_ours_or_twice(shared: dict[str, Any], more: list[str]) -> None:
+    with pytest.raises(ValueError, match="record"):
         RecordForm("access", shared, more)
 
 
 def test_two_records_of_one_form_differ_in_id_and_nonce() -> None:
     form = RecordForm("access", {"a": 1}, [])
-    one, other = (orjson.loads(form.fill(START, "s", []).body) for _ in range(2))
+    one, other = (orjson.loads(form.fill([], START, "s").body) for _ in range(2))
     assert one["id"] < other["id"]
     assert one["nonce"] != other["nonce"]
