@@ -101,21 +101,24 @@ class Wire(asyncio.Protocol):
 
     def _begin(self) -> None:
         self._pieces.clear()  # what nobody read of the answer before is no part of the next one
-        self._parser: Any = None
-        self._headers: list[tuple[bytes, bytes]] = []
         self._head: Head | None = None
+        self._received = 0
+        self._buffered = 0
+        self._complete = False
+        self._until_close = False
+        self._keeps = False
+        self._fault: Objection | None = None
+        self._touched = False
+
+    def _begin_parsing(self) -> None:
+        self._parser: Any = httptools.HttpResponseParser(self)
+        self._headers: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
         self._moved = False  # the head ended or the body went on in the bytes that are being parsed
         self._idle_bytes = 0  # since the head's or the body's last byte
         self._interim = 0
-        self._received = 0
-        self._buffered = 0
-        self._complete = False
-        self._until_close = self._counted = False
+        self._counted = False
         self._length = 0
-        self._keeps = False
-        self._fault: Objection | None = None
-        self._touched = False
 
     # --- one call ---------------------------------------------------------------------------------
 
@@ -245,10 +248,12 @@ class Wire(asyncio.Protocol):
             self.close()  # bytes that nobody asked for
             return
         first, self._touched = not self._touched, True
-        known = self._heads.find(data) if first else None
-        if known is not None:
-            self._have(*known)
-            return
+        if first:
+            known = self._heads.find(data)
+            if known is not None:
+                self._have(*known)
+                return
+            self._begin_parsing()
         self._feeding = True
         self._take(data)
         self._feeding = False
@@ -271,8 +276,6 @@ class Wire(asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         """Feed the parser no more at a time than may come without being body."""
-        if self._parser is None:
-            self._parser = httptools.HttpResponseParser(self)
         for at in range(0, len(data), TRAILER_BYTES):
             if self._complete:
                 self.close()  # more than was asked for: not to be used again
