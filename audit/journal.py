@@ -100,6 +100,8 @@ class _Run:
     first: int
     waiting: list[_Waiting]
     receipts: Sequence[str] = ()
+    unsigned: str | None = None
+    """Why there are no receipts."""
 
 
 class Journal:
@@ -200,7 +202,7 @@ class Journal:
         return self._disk_trouble() or self._time_trouble(now or utc_now())
 
     def is_poisoned(self) -> bool:
-        """Tell whether a write failed, so that only a new journal helps."""
+        """Tell whether a write or a signature failed, so that only a new journal helps."""
         return self._failure is not None
 
     async def close(self) -> None:
@@ -240,9 +242,16 @@ class Journal:
         is_alone = from_rest and len(run.waiting) == 1 and time.monotonic() >= self._slow_until
         if not is_alone:
             self._writes.put((self._active, frames))
-        run.receipts = self._promise(self.name, run.first, [record for record, _, _ in run.waiting])
+        self._sign(run)
         if is_alone:
             self._write_here(frames)
+
+    def _sign(self, run: _Run) -> None:
+        """Make the receipts. Without them nothing may be acknowledged, and the write ends all the same."""
+        try:
+            run.receipts = self._promise(self.name, run.first, [record for record, _, _ in run.waiting])
+        except Exception as wrong:
+            run.unsigned = f"no receipt: {wrong}"
 
     def _write_here(self, frames: bytes) -> None:
         """Write in the loop; a disk that keeps it waiting for long is left to the thread for a while."""
@@ -289,6 +298,7 @@ class Journal:
         run, self._run = self._run, None
         if run is None:
             return
+        failure = failure or run.unsigned
         if failure is not None:  # whatever it was, nothing after it may be acknowledged
             self._failure = failure
             self._waiting.extendleft(reversed(run.waiting))

@@ -9,8 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +18,8 @@ import pytest
 
 from audit.beat import beat, lag_of
 from audit.frames import encode_frame, encode_header, journal_key, read_journal
-from audit.journal import QUICK_SECONDS, Journal, JournalFailed
+from audit.journal import Journal, JournalFailed
+from audit.record import Record
 from audit.segments import Segment, segments_in
 from tests.audit.logs import SECRET, SEGMENT, START, access
 
@@ -27,10 +27,14 @@ HERE = Path(__file__).parent.parent.parent
 KEY = journal_key(SECRET, "w")
 
 
+async def begun(folder: Path, **options: object) -> Journal:
+    usual = {"secret": SECRET, "segment_bytes": SEGMENT, "reserve_bytes": 0, "now": START}
+    return await Journal.open(folder, "w", **{**usual, **options})  # type: ignore[arg-type]
+
+
 @asynccontextmanager
 async def opened(folder: Path, **options: object) -> AsyncIterator[Journal]:
-    usual = {"secret": SECRET, "segment_bytes": SEGMENT, "reserve_bytes": 0, "now": START}
-    journal = await Journal.open(folder, "w", **{**usual, **options})  # type: ignore[arg-type]
+    journal = await begun(folder, **options)
     try:
         yield journal
     finally:
@@ -164,17 +168,15 @@ def test_a_sealer_that_is_far_behind_and_a_clock_that_went_back_are_trouble(tmp_
     asyncio.run(story())
 
 
-class Slow:
-    """A disk that takes its time; who wrote is kept."""
+class Watched:
+    """A disk that notes who writes."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.seconds = 0.0
         self.writers: list[str] = []
         really = Segment.write
 
         def write(segment: Segment, data: bytes) -> None:
             self.writers.append(threading.current_thread().name)
-            time.sleep(self.seconds)
             really(segment, data)
 
         monkeypatch.setattr(Segment, "write", write)
@@ -187,8 +189,9 @@ class Slow:
 def test_a_record_alone_is_written_by_the_loop_while_the_disk_is_quick(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    disk = Slow(monkeypatch)
+    disk = Watched(monkeypatch)
     here, there = {threading.current_thread().name}, {"journal-writer"}
+    monkeypatch.setattr("audit.journal.QUICK_SECONDS", 60.0)  # however busy the host is
 
     async def story() -> None:
         async with opened(tmp_path) as journal:
@@ -198,7 +201,7 @@ def test_a_record_alone_is_written_by_the_loop_while_the_disk_is_quick(
             assert disk.written_by() == there
             await journal.append(access())
             assert disk.written_by() == here
-            disk.seconds = 2 * QUICK_SECONDS
+            monkeypatch.setattr("audit.journal.QUICK_SECONDS", 0.0)
             await journal.append(access())
             assert disk.written_by() == here
             for _ in range(3):
@@ -230,6 +233,24 @@ def test_whoever_writes_a_failure_is_told_and_is_the_last(
 
     asyncio.run(story())
     assert len(bodies_in(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_who_gets_no_receipt_is_told_so_and_the_journal_ends(tmp_path: Path, at_once: int) -> None:
+    def refuse(journal: str, first: int, records: Sequence[Record]) -> list[str]:
+        raise RuntimeError("the key is gone")
+
+    async def story() -> None:
+        journal = await begun(tmp_path, promise=refuse)  # closed at the end only: it waits for all of them
+        asked = [journal.append(access()) for _ in range(at_once)]
+        async with asyncio.timeout(5):
+            outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [JournalFailed] * at_once
+        assert journal.is_poisoned()
+        assert "the key is gone" in str(journal.trouble(START))
+        await journal.close()
+
+    asyncio.run(story())
 
 
 FULL_DISK = """
