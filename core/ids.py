@@ -22,7 +22,9 @@ _MARKS = 0x7000_8000
 """Version and variant, where they stand in the 32 bits with the counter."""
 _MILLISECONDS_KEPT = 256
 _counters: dict[int, tuple[str, Iterator[int]]] = {}
-"""Of each of the last milliseconds, the oldest first: its digits, and the counter of its ids."""
+"""Of each of the last milliseconds: its digits, and the counter of its ids."""
+_older: dict[int, tuple[str, Iterator[int]]] = {}
+"""As many that were begun before; one that is still used comes back from here and keeps its order."""
 _newest_clock = 0
 _lock = threading.Lock()
 
@@ -55,8 +57,11 @@ def _begin(ms: int) -> tuple[str, Iterator[int]]:
     h = (ms & 0xFFFF_FFFF_FFFF).to_bytes(6).hex()
     with _lock:
         if len(_counters) >= _MILLISECONDS_KEPT:
-            del _counters[next(iter(_counters))]
-        return _counters.setdefault(ms, (f"{h[:8]}-{h[8:]}", count(secrets.randbits(_COUNTER_BITS - 1))))
+            _older.clear()
+            _older.update(_counters)
+            _counters.clear()
+        fresh = f"{h[:8]}-{h[8:]}", count(secrets.randbits(_COUNTER_BITS - 1))
+        return _counters.setdefault(ms, _older.get(ms, fresh))
 
 
 def new_secret() -> str:

@@ -35,6 +35,14 @@ def test_an_instant_that_others_write_at_between_keeps_its_order() -> None:
         assert list(of_one_instant) == sorted(of_one_instant)
 
 
+def test_an_instant_that_is_long_in_use_keeps_its_order_whatever_others_write_at() -> None:
+    made = []
+    for i in range(4_000):  # one transaction's, and between them those of thousands of calls
+        made.append(new_id(FEBRUARY + 20))
+        new_id(FEBRUARY + 21 + i)
+    assert made == sorted(made)
+
+
 def test_a_clock_set_back_does_not_set_ids_back(monkeypatch: pytest.MonkeyPatch) -> None:
     before = new_id()
     monkeypatch.setattr("core.ids.time", SimpleNamespace(time=lambda: 0.0))
