@@ -211,6 +211,7 @@ class Worker:
         now = asyncio.get_running_loop().time()
         self._public.sweep(now)
         self._private.sweep(now)
+        self._sources.sweep(now)
         await self._delivery.recheck(time.time())
 
     # --- requests ---------------------------------------------------------------------------------

@@ -70,6 +70,11 @@ class Sources:
         """Return how each provider of apis stands (`Provider.figures`); `now` is the loop's clock."""
         return {name: provider.figures(now) for name, provider in self._apis.items()}
 
+    def sweep(self, now: float) -> None:
+        """Close connections to providers that nobody has used for long; `now` is the loop's clock."""
+        for provider in self._apis.values():
+            provider.sweep(now)
+
     def close(self) -> None:
         """Let go of connections and threads."""
         for provider in self._apis.values():

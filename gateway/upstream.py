@@ -187,6 +187,11 @@ class Provider:
         wire.close()
         self._open -= 1
 
+    def sweep(self, now: float) -> None:
+        """Close the wires that have lain idle for long; `now` is the loop's clock. Call it now and then."""
+        while self._idle and not self._is_fresh(self._idle[0], now):  # the longest idle is the first
+            self._discard(self._idle.popleft())
+
     def close(self) -> None:
         """Close the idle wires."""
         if self._alarm is not None:
@@ -198,10 +203,13 @@ class Provider:
     def _reuse(self, now: float) -> Wire | None:
         while self._idle:
             wire = self._idle.pop()
-            if wire.open and now - wire.idle_since < IDLE_SECONDS:
+            if self._is_fresh(wire, now):
                 return wire
             self._discard(wire)
         return None
+
+    def _is_fresh(self, wire: Wire, now: float) -> bool:
+        return wire.open and now - wire.idle_since < IDLE_SECONDS
 
     def spell(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
         """Return a request as it goes out, with the provider's own address and credentials."""

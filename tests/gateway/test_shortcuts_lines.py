@@ -236,6 +236,16 @@ def row_order(chosen: list[int]) -> list[int]:
     return sorted(set(chosen))
 
 
+def test_a_line_to_the_provider_that_lies_idle_is_closed_though_nobody_calls(
+    own: Short, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with own.talk() as talk:
+        own.prime(talk, get(own.kit.grant("api")))
+    assert own.figures() == (1, 0)
+    monkeypatch.setattr("gateway.upstream.IDLE_SECONDS", 0.1)
+    until(lambda: own.figures() == (0, 0), 5)
+
+
 # --- no record, no data -----------------------------------------------------------------------------
 
 
