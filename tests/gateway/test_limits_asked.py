@@ -54,3 +54,22 @@ def test_forms_carry_the_bounds_there_and_back(world: Any) -> None:
         typed.setdefault(name, []).append(value)
     assert {name: read_application(typed)[name] for name in ASKED} == ASKED
     assert {name: read_decision(typed)[name] for name in ASKED} == ASKED
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("-3", "at least"), ("9" * 25, "at most"), ("2.5", "whole number"), ("twenty", "whole number")],
+)
+def test_a_form_says_what_is_wrong_with_a_number(typed: str, said: str) -> None:
+    asked = read_decision({"fields": ["code"], "calls_at_once": [typed]})
+    (error,) = schemas.errors("request/decision", asked)
+    assert (error.pointer, said in error.message.en) == ("/calls_at_once", True), error.message.en
+
+
+def test_the_page_of_an_application_shows_the_bounds_asked_for(shared_world: Any) -> None:
+    world = shared_world
+    filed = submitted_application(world, offered(world, "divisions"), active_client(world), **ASKED)
+    page = world.browser(carol).get(f"/applications/{filed.application.id}?lang=en")
+    assert page.status_code == 200
+    for words in ("Most calls of one second", "Most calls at once", "No limit"):
+        assert words in page.text
