@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from audit.alarms import alarms, unreadable
+from audit.columns.coverage import Coverage
 from audit.console import names_in, names_of, words_of_records
 from audit.keeping.past import past_logs
 from audit.log import record
@@ -18,7 +19,7 @@ from audit.questions.present import coverage_words
 from audit.questions.statistics import Statistics, read_statistics
 from audit.reading import QUERY
 from audit.standing import UNREADABLE
-from core.errors import Invalid
+from core.errors import Invalid, Unavailable
 from core.periods import KINDS, day_of
 from core.text import Text
 from core.work import Work
@@ -116,6 +117,10 @@ def _days(found: Statistics) -> Markup | None:
 # --- the state of the log -------------------------------------------------------------------------
 
 
+def _basis(coverage: Coverage | Unavailable) -> Text:
+    return coverage.message if isinstance(coverage, Unavailable) else coverage_words(coverage)
+
+
 @pages.show("/records/log", who=AUDITOR, summary=Text("日志状态", "State of the log"))
 def state(work: Work, seen: Seen) -> Page:
     """Show how far the log is sealed, witnessed and stamped, and how it is kept; that is put on record.
@@ -131,7 +136,7 @@ def state(work: Work, seen: Seen) -> Page:
     before_answering(work, lambda later: record(later, QUERY, {"query": {"state": "log"}, "rows": 1}))
     context: Mapping[str, Any] = {
         "found": found,
-        "basis": None if found is None else coverage_words(found.coverage),
+        "basis": None if found is None else _basis(found.coverage),
         "alarms": told,
         "past": past,
         "origin": work.settings.platform.log_origin,

@@ -24,7 +24,7 @@ from audit.state import load_state
 from audit.witness.anchors import anchor_path, anchored_sizes
 from audit.witness.memory import Known
 from audit.witness.policy import Policy, cosigners, policy_of
-from core.errors import NotFound
+from core.errors import NotFound, Unavailable
 from core.settings import Settings
 from core.text import Text
 from core.times import instant_of
@@ -78,7 +78,8 @@ class LogState:
     witnesses: tuple[Seen, ...]
     anchors: tuple[Anchor, ...]
     anchor_count: int
-    coverage: Coverage
+    coverage: Coverage | Unavailable
+    """What searches cover, or how far the columns that they need are made."""
     blocks: Mapping[int, int]
     """Rows of a block to how many blocks of that size there are."""
     in_blocks: int
@@ -88,6 +89,11 @@ class LogState:
     """Archive units by name, with their bytes."""
     unit_count: int
     keys: tuple[tuple[Text, NoteVerifier], ...]
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether searches are known to miss records."""
+        return isinstance(self.coverage, Coverage) and not self.coverage.complete
 
     @property
     def stamped_at(self) -> datetime | None:
@@ -120,7 +126,7 @@ def log_state(work: Work) -> LogState:
         witnesses=_witnesses(stands, policy, cosigned),
         anchors=tuple(Anchor(s, anchor_path(folder, s, "tsr").exists()) for s in reversed(sizes[-SHOWN:])),
         anchor_count=len(sizes),
-        coverage=coverage_now(engine_of(settings), work.tx),
+        coverage=_coverage(work),
         blocks={rows: sum(1 for b in blocks if b.rows == rows) for rows in sorted({b.rows for b in blocks})},
         in_blocks=sum(b.rows for b in blocks),
         kept_from=kept_from(folder),
@@ -128,6 +134,13 @@ def log_state(work: Work) -> LogState:
         unit_count=len(units),
         keys=_keys(settings),
     )
+
+
+def _coverage(work: Work) -> Coverage | Unavailable:
+    try:
+        return coverage_now(engine_of(work.settings), work.tx)
+    except Unavailable as being_made:
+        return being_made
 
 
 def _published(folder: Path) -> tuple[str, Checkpoint] | None:

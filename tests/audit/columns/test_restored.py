@@ -93,5 +93,7 @@ def test_over_http_it_is_503_with_a_code_of_its_own_until_the_blocks_are_there(w
     answer = world.client(dave).get("/api/audit/records")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert answer.json["type"].endswith("columns_being_made")
+    state = world.browser(dave).get("/records/log")
+    assert (state.status_code, "日志的列文件正在建立" in state.text) == (200, True)
     Maker(folder, lambda made: None).step()
     assert world.client(dave).get("/api/audit/records").status_code == 200
