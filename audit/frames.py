@@ -32,6 +32,7 @@ _HEADER_MAGIC = b"SXJ2"
 _HEADER = struct.Struct(">4sQI")
 _FRAME = struct.Struct(">HIIQ")
 _OPENING = struct.Struct(">HII")
+"""What of a frame stands before that which its checksum is over."""
 _SAID = struct.Struct(">QH")
 """How what a frame says begins: its sequence number, and the length of the envelope."""
 _U16 = struct.Struct(">H")
@@ -80,7 +81,7 @@ def encode_frame(seq: int, envelope: bytes, body: bytes, key: bytes | None) -> b
     """
     if len(envelope) > ENVELOPE_MAX:
         raise ValueError("the envelope is longer than an entry of the log may be")
-    said = b"".join((_SAID.pack(seq, len(envelope)), envelope, body))
+    said = _said(seq, envelope, body)
     tag = _NOBODY if key is None else _tag(key, said)
     length = len(said) - _U64.size + _TAG_BYTES
     return b"".join((_OPENING.pack(_MAGIC, length, zlib.crc32(tag, zlib.crc32(said))), said, tag))
@@ -88,8 +89,11 @@ def encode_frame(seq: int, envelope: bytes, body: bytes, key: bytes | None) -> b
 
 def is_vouched(frame: Frame, key: bytes) -> bool:
     """Tell whether the writer of the journal with this key made the frame."""
-    said = b"".join((_SAID.pack(frame.seq, len(frame.envelope)), frame.envelope, frame.body))
-    return hmac.compare_digest(frame.tag, _tag(key, said))
+    return hmac.compare_digest(frame.tag, _tag(key, _said(frame.seq, frame.envelope, frame.body)))
+
+
+def _said(seq: int, envelope: bytes, body: bytes) -> bytes:
+    return b"".join((_SAID.pack(seq, len(envelope)), envelope, body))
 
 
 def _tag(key: bytes, said: bytes) -> bytes:

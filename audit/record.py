@@ -89,8 +89,7 @@ class RecordForm:
         whole = self._form % self._arranged((*values, record_id.encode(), nonce, ms))
         if source != self._source:
             self._source, self._envelope = source, _envelope_form(self._kind, source)
-        digest = b2a_base64(hashlib.sha256(whole).digest(), newline=False)
-        return Record(record_id, self._kind, at, self._envelope % (digest, ms), whole)
+        return Record(record_id, self._kind, at, self._envelope % (_digest(whole), ms), whole)
 
 
 def _envelope_form(kind: str, source: str) -> bytes:
@@ -109,7 +108,11 @@ def make_envelope(kind: str, ms: int, source: str, body: bytes) -> bytes:
 
 def body_digest(body: bytes) -> str:
     """Return the SHA-256 of a body in base64, as the envelope holds it."""
-    return b2a_base64(hashlib.sha256(body).digest(), newline=False).decode()
+    return _digest(body).decode()
+
+
+def _digest(body: bytes) -> bytes:
+    return b2a_base64(hashlib.sha256(body).digest(), newline=False)
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:

@@ -18,6 +18,7 @@ NOISE_BYTES = 6
 _COUNTER_BITS = 26
 _LOW_BITS = 14
 _LOW = (1 << _LOW_BITS) - 1
+"""The bits of the counter behind the variant; the others stand before it, behind the version."""
 _MARKS = 0x7000_8000
 """Version and variant, where they stand in the 32 bits with the counter."""
 _MILLISECONDS_KEPT = 256

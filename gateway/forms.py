@@ -96,6 +96,9 @@ def _lists(typed: Typed) -> dict[str, Any]:
 
 
 def _numbers(typed: Typed, names: Iterable[str]) -> dict[str, Any]:
-    """Return whole numbers, or the text as it is, for the schema to say what is wrong with it."""
+    """Return whole numbers, or the text as it is, for the schema to say what is wrong with it.
+
+    Past 30 digits it is a text: no bound needs more of it, and its refusal repeats it.
+    """
     found = {name: _first(typed, name) for name in names}
     return {n: int(v) if re.fullmatch("-?[0-9]{1,30}", v) else v for n, v in found.items() if v}

@@ -38,7 +38,7 @@ ABORTED = "aborted"
 
 
 ASKED_AGAIN = 0.002
-"""Seconds."""
+"""Seconds for which one look at the file system holds for every call that begins."""
 
 
 class Written(NamedTuple):
@@ -53,9 +53,9 @@ class Written(NamedTuple):
         return ("Audit-Record", self.id), ("Audit-Receipt", self.receipt)
 
 
-def lines_of_record(id: str, receipt: str) -> str:
+def lines_of_record(record_id: str, receipt: str) -> str:
     """Return the fields that name a record (`Written.headers`) as they go out."""
-    return f"Audit-Record: {id}\r\nAudit-Receipt: {receipt}\r\n"
+    return f"Audit-Record: {record_id}\r\nAudit-Receipt: {receipt}\r\n"
 
 
 class Recorder:
